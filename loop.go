@@ -1,0 +1,443 @@
+package solotick
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/register"
+)
+
+// A clock is the only seam between the agent and time.
+type clock struct {
+	elapsed func() time.Duration // monotonic
+	wall    func() time.Time
+	stops   bool // elapsed stands still while the machine is suspended
+}
+
+// ioTimeout bounds one Load, Swap or look.
+const ioTimeout = 10 * time.Second
+
+// A loop is one Run of an Agent: look, decide, act. It belongs to one
+// goroutine. At most one request is in flight, and it reports through answers,
+// so that a run can be stopped while the register is slow.
+type loop struct {
+	*Agent
+	log       *slog.Logger
+	policy    elect.Policy
+	self      elect.Self
+	time      elect.Clock
+	wallStart time.Time
+	began     time.Duration
+
+	snap register.Snapshot // what the register last showed: what a swap is against
+	set  record.Set
+
+	busy    bool // a request is in flight
+	answers chan func()
+	runs    map[bool]*run // by unarbitrated
+	offWarn bool
+}
+
+func newLoop(a *Agent) (*loop, error) {
+	l := &loop{Agent: a, policy: a.Policy, log: a.Log, answers: make(chan func()), runs: map[bool]*run{}}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.policy.Fill()
+	if err := l.policy.Check(); err != nil {
+		return nil, fmt.Errorf("solotick: job %s: %w", a.Job.Name, err)
+	}
+	if a.clock.elapsed == nil {
+		a.clock = systemClock()
+	}
+	l.self.ID = a.ID
+	if a.ID == "" {
+		l.self.ID, _ = NewID("")
+	}
+	l.wallStart, l.began = a.clock.wall().Round(0), a.clock.elapsed()
+	l.self.Born = l.now().Time
+	l.self.NextLook = l.began + l.poll()
+	l.log = l.log.With("job", a.Job.Name)
+	return l, nil
+}
+
+func (l *loop) now() elect.Now {
+	e, wall := l.clock.elapsed(), l.clock.wall()
+	n := elect.Now{Elapsed: e, Held: e}
+	if l.clock.stops {
+		n.Held = max(e, l.began+wall.Round(0).Sub(l.wallStart))
+	}
+	var off time.Duration
+	n.Time, n.Told, off = l.time.Time(e, wall)
+	if far := off.Abs() > 2*time.Second; far != l.offWarn {
+		l.offWarn = far
+		if far {
+			l.log.Warn("this machine's clock is off; the register's time is used", "ahead_of_register", off.Round(time.Millisecond))
+		}
+	}
+	return n
+}
+
+func (l *loop) poll() time.Duration {
+	p := &l.policy
+	return p.PollMin + rand.N(p.PollMax-p.PollMin+1)
+}
+
+func (l *loop) run(ctx context.Context) {
+	l.log.Info("agent started", "agent", l.self.ID)
+	defer l.log.Info("agent ended", "agent", l.self.ID)
+	stop := ctx.Done()
+	for {
+		now := l.now()
+		at := now.Elapsed + time.Hour
+		if act := elect.Decide(&l.policy, &l.self, now); !l.busy || act.Verb == elect.Stop {
+			l.self.Took(act)
+			if act.Verb == elect.End {
+				return
+			}
+			if act.Verb != elect.Wait {
+				l.act(ctx, act)
+				continue
+			}
+			at = min(at, act.At)
+		} else {
+			at = min(at, elect.NextStop(&l.policy, &l.self, now))
+		}
+		timer := time.NewTimer(max(at-now.Elapsed, 0))
+		select {
+		case note := <-l.answers:
+			note()
+		case <-timer.C:
+		case <-stop:
+			stop = nil
+			l.self.Stopping = true
+			l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
+			l.log.Info("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
+		}
+		timer.Stop()
+	}
+}
+
+func (l *loop) act(ctx context.Context, act elect.Action) {
+	base := context.WithoutCancel(ctx)
+	switch act.Verb {
+	case elect.Look:
+		l.look(base, act)
+	case elect.Load:
+		l.load(base, act)
+	case elect.Swap:
+		l.swap(base, act)
+	case elect.Run:
+		l.start(base, act)
+	case elect.Stop:
+		l.log.Warn("stopping the run", "why", act.Why.String(), "unarbitrated", act.Loose)
+		l.self.Cutting(act)
+		l.runs[act.Loose].cancel(errors.New(act.Why.String()))
+		l.observe(Event{Verb: act.Verb, Why: act.Why, Result: act.Result, Tick: l.runs[act.Loose].tick})
+	}
+}
+
+// request runs one request in the background; note runs in the loop after it.
+func (l *loop) request(ctx context.Context, do func(context.Context) (register.Snapshot, error),
+	note func(s register.Snapshot, err error, sent time.Duration, now elect.Now),
+) {
+	l.busy = true
+	sent := l.clock.elapsed()
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+		defer cancel()
+		s, err := do(ctx)
+		l.answers <- func() {
+			l.busy = false
+			if err == nil {
+				l.time.Hear(s.Time, sent, l.clock.elapsed())
+			}
+			note(s, err, sent, l.now())
+		}
+	}()
+}
+
+func (l *loop) look(ctx context.Context, act elect.Action) {
+	if l.Look == nil {
+		l.load(ctx, act)
+		return
+	}
+	l.request(ctx, l.Look, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+		l.self.NextLook = now.Elapsed + l.poll()
+		ev := Event{Verb: elect.Look, Why: act.Why, Took: now.Elapsed - sent, Err: err}
+		if err != nil {
+			l.self.LookFailed(now)
+			l.log.Debug("DNS did not answer; the register is asked", "err", err)
+		} else {
+			ev.Record = l.see(now, s, false, sent)
+		}
+		l.observe(ev)
+	})
+}
+
+func (l *loop) load(ctx context.Context, act elect.Action) {
+	l.request(ctx, l.Register.Load, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+		ev := Event{Verb: elect.Load, Why: act.Why, Took: now.Elapsed - sent, Err: err}
+		if err != nil {
+			ev.Outcome = elect.Unreached
+			if errors.Is(err, register.ErrRefused) {
+				ev.Outcome = elect.Refused
+			}
+			first := l.self.Fails == 0
+			l.self.LoadFailed(now, ev.Outcome)
+			l.complain(first, "cannot read the record from the register; no run starts meanwhile", err)
+		} else {
+			l.self.NextLook = now.Elapsed + l.poll()
+			ev.Record = l.see(now, s, true, sent)
+		}
+		l.observe(ev)
+	})
+}
+
+// see takes in what a Load or DNS showed.
+func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.Duration) record.Record {
+	var sec int64
+	if now.Told {
+		sec = now.Time.Unix()
+	}
+	set := record.Read(s.Texts, sec)
+	if fromLoad {
+		l.snap, l.set = s, set
+	}
+	was := l.self.View
+	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
+	if set.Detail != nil && (!was.Seen || was.Sum != l.self.View.Sum) {
+		l.log.Warn("the record needs a look", "state", set.State.String(), "detail", set.Detail)
+	}
+	return set.Record
+}
+
+// sum tells sets of texts apart.
+func sum(texts []string) uint64 {
+	h := fnv.New64a()
+	for _, t := range slices.Sorted(slices.Values(texts)) {
+		fmt.Fprintf(h, "%d:%s", len(t), t)
+	}
+	return h.Sum64()
+}
+
+func (l *loop) swap(ctx context.Context, act elect.Action) {
+	l.self.Sending(l.now(), act)
+	old, was, texts := l.snap, l.self.View.Record, l.set.With(act.Next)
+	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
+	l.request(ctx, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+		ev := Event{Verb: elect.Swap, Why: act.Why, Took: now.Elapsed - sent, Record: act.Next, Err: err, Outcome: outcome(err)}
+		first := l.self.Fails == 0
+		l.self.Swapped(now, act, ev.Outcome, sum(s.Texts))
+		switch ev.Outcome {
+		case elect.Done:
+			l.snap = s
+			l.set = record.Read(s.Texts, 0)
+			ev.Passed = passed(l.policy.Schedule, was, act)
+			l.tell(act, ev)
+			l.renewed()
+		case elect.Conflict:
+			l.log.Debug("the record changed first", "why", act.Why.String())
+		case elect.Uncertain:
+			l.log.Warn("the outcome of a write is unknown; the register is asked before anything else", "why", act.Why.String(), "err", err)
+		default:
+			l.complain(first, "cannot write the record; no run starts meanwhile", err)
+		}
+		l.observe(ev)
+	})
+}
+
+func outcome(err error) elect.Outcome {
+	switch {
+	case err == nil:
+		return elect.Done
+	case errors.Is(err, register.ErrConflict):
+		return elect.Conflict
+	case errors.Is(err, register.ErrUncertain):
+		return elect.Uncertain
+	case errors.Is(err, register.ErrRefused):
+		return elect.Refused
+	}
+	return elect.Unreached
+}
+
+// passed counts the ticks that a claim or a skip leaves out, at most 1000.
+func passed(s elect.Schedule, was record.Record, act elect.Action) int {
+	var to int64
+	switch act.Why {
+	case elect.TickDue:
+		to = act.Next.TimerOld
+	case elect.TooLate:
+		to = act.Next.Timer
+	}
+	n := 0
+	if was.Attempt() > 1 {
+		return 0
+	}
+	for t := was.Timer; t != 0 && t < to && n < 1000; t = s.Next(t) {
+		n++
+	}
+	return n
+}
+
+// complain logs the first failure of a row loudly, the rest not.
+func (l *loop) complain(first bool, what string, err error) {
+	level := slog.LevelDebug
+	if first {
+		level = slog.LevelWarn
+	}
+	l.log.Log(context.Background(), level, what, "err", err)
+}
+
+// tell logs a write that people care about.
+func (l *loop) tell(act elect.Action, ev Event) {
+	level := slog.LevelDebug
+	if act.Why.Loud() || ev.Passed > 0 {
+		level = slog.LevelWarn
+	}
+	r := act.Next
+	l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "tick", r.TimerOld, "attempt", r.Attempt(),
+		"next", r.Timer, "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
+}
+
+func (l *loop) observe(ev Event) {
+	if l.Observe != nil {
+		ev.Time = l.now().Time
+		l.Observe(ev)
+	}
+}
+
+// A run is one execution of the job.
+type run struct {
+	loop    *loop
+	tick    Tick
+	cancel  context.CancelCauseFunc
+	renewed chan struct{}
+
+	mu       sync.Mutex
+	until    time.Duration // on the clock that counts through suspend
+	state    string
+	hasState bool
+}
+
+func (l *loop) start(ctx context.Context, act elect.Action) {
+	now := l.now()
+	l.self.Starting(now, act)
+	c := l.self.Claim
+	r := &run{loop: l, renewed: make(chan struct{}, 1)}
+	r.tick = Tick{Job: l.Job.Name, Time: time.Unix(act.Tick, 0).UTC(), Agent: l.self.ID, Unarbitrated: act.Loose, Attempt: 1, run: r}
+	if act.Loose {
+		r.until = now.Elapsed + time.Hour*24*365
+		if l.policy.Timeout > 0 {
+			r.until = now.Elapsed + l.policy.Timeout + l.policy.KillGrace
+		}
+		r.tick.Last, r.tick.State = l.self.View.Record.Last, l.self.View.Record.State
+	} else {
+		r.tick.Attempt, r.tick.Fence, r.tick.Last, r.tick.State = c.Record.Attempt(), c.Fence, c.Record.Last, c.Record.State
+	}
+	l.runs[act.Loose] = r
+	l.renewed()
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	l.observe(Event{Verb: elect.Run, Why: act.Why, Tick: r.tick})
+	go func() {
+		err := l.Job.do(ctx, r.tick)
+		l.answers <- func() { l.ended(r, act, now, err) }
+	}()
+}
+
+// do turns a panic of the job into a failed run.
+func (j *Job) do(ctx context.Context, t Tick) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the job panicked: %v", p)
+		}
+	}()
+	return j.Do(ctx, t)
+}
+
+func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
+	r.cancel(nil)
+	delete(l.runs, act.Loose)
+	res := record.OK
+	if err != nil {
+		res = record.Failed
+	}
+	if act.Loose {
+		l.self.LooseEnded(res)
+	} else {
+		r.mu.Lock()
+		l.self.RunEnded(res, r.state, r.hasState)
+		r.mu.Unlock()
+		res = l.self.Claim.Result
+	}
+	now := l.now()
+	level := slog.LevelInfo
+	if res != record.OK {
+		level = slog.LevelError
+	}
+	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
+	args := []any{"tick", r.tick.Time.Format(time.RFC3339), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
+		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond)}
+	if r.tick.Unarbitrated {
+		args = append(args, "unarbitrated", true)
+	}
+	if err != nil {
+		args = append(args, "err", err)
+	}
+	l.log.Log(context.Background(), level, "ran", args...)
+	l.observe(ev)
+}
+
+// renewed passes the end of the trust window on to the run.
+func (l *loop) renewed() {
+	r := l.runs[false]
+	if r == nil {
+		return
+	}
+	now := l.now()
+	left := elect.WindowEnd(&l.policy, &l.self, now) - now.Elapsed
+	r.mu.Lock()
+	r.until = now.Held + left
+	r.mu.Unlock()
+	select {
+	case r.renewed <- struct{}{}:
+	default:
+	}
+}
+
+func (r *run) left() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.until - r.loop.heldNow()
+}
+
+func (l *loop) heldNow() time.Duration {
+	e := l.clock.elapsed()
+	if l.clock.stops {
+		return max(e, l.began+l.clock.wall().Round(0).Sub(l.wallStart))
+	}
+	return e
+}
+
+func (r *run) setState(state string) error {
+	if r.tick.Unarbitrated || r.loop.policy.AtMostOnce {
+		return errors.New("solotick: this run writes no record and cannot leave a state")
+	}
+	if err := (record.Record{State: state}).Check(); err != nil {
+		return fmt.Errorf("solotick: state: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state, r.hasState = state, true
+	return nil
+}
