@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes. "exec" and "lock" give the child's own code instead.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 69 // EX_UNAVAILABLE of sysexits.h, as all from 64 on
+	exitTryAgain    = 75 // EX_TEMPFAIL
+	exitRefused     = 77 // EX_NOPERM
+	exitConfig      = 78 // EX_CONFIG
+)
+
+// A failure ends a command: its code, and what a person has to know.
+type failure struct {
+	code  int
+	err   error  // what happened; nil: everything is said already
+	means string // what it means for the job: did it run?
+	do    string // what to do, best as a command
+}
+
+func (f *failure) Error() string {
+	if f.err == nil {
+		return fmt.Sprintf("exit code %d", f.code)
+	}
+	return f.err.Error()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// exit ends a command with a code and no further word.
+func exit(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &failure{code: code}
+}
+
+// usage is a mistake on the command line.
+func usage(format string, args ...any) error {
+	return &failure{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// end tells err on stderr and returns the exit code.
+func (a *app) end(cmd *cobra.Command, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+	case errors.Is(err, context.Canceled):
+		f = &failure{code: exitTryAgain, err: errors.New("interrupted")}
+	default:
+		f = &failure{code: exitFailed, err: err}
+	}
+	if f.err == nil {
+		return f.code
+	}
+	if f.code == exitUsage && f.do == "" {
+		f.do = cmd.CommandPath() + " --help"
+	}
+	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), indent(f.err.Error(), "  "))
+	if f.means != "" {
+		fmt.Fprintf(a.stderr, "  the job: %s\n", indent(f.means, "           "))
+	}
+	if f.do != "" {
+		fmt.Fprintf(a.stderr, "  to do:   %s\n", indent(f.do, "           "))
+	}
+	return f.code
+}
+
+// indent puts prefix before every line but the first.
+func indent(text, prefix string) string { return strings.ReplaceAll(text, "\n", "\n"+prefix) }
+
+// flagError says which flag may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage("%w", err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usage("%w", err)
+	}
+	return usage("%w%s", err, didYouMean("--", unknown.GetSpecifiedName(), names))
+}
+
+// unknownCommand says which command may have been meant.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	hint := didYouMean(cmd.CommandPath()+" ", name, names)
+	if hint == "" && cmd.HasParent() {
+		hint = "; want one of: " + strings.Join(names, ", ")
+	}
+	return usage("unknown command %q%s", name, hint)
+}
+
+// didYouMean is a hint at the known name nearest to name, or nothing.
+func didYouMean(prefix, name string, known []string) string {
+	best, least := "", 3 // more than two slips are another word
+	for _, k := range known {
+		d := distance(name, k)
+		if len(name) > 2 && strings.HasPrefix(k, name) {
+			d = 1
+		}
+		if d < least && d < len(k) {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s%s?", prefix, best)
+}
+
+// distance counts the slips between a and b: a byte more, less, other, or two
+// neighbours swapped.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+		for j := range rows[i] {
+			if i == 0 || j == 0 {
+				rows[i][j] = i + j
+				continue
+			}
+			other := 1
+			if a[i-1] == b[j-1] {
+				other = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// group is a command that only has others below it.
+func group(use, short string, below ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use + " COMMAND", Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			return usage("a command is missing: %s", strings.Join(names, ", "))
+		},
+	}
+	c.AddCommand(below...)
+	return c
+}
+
+// exactly is for commands with a fixed number of arguments; words name them.
+func exactly(words ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(words):
+			return usage("%s is missing", words[len(args)])
+		case len(args) > len(words):
+			return usage("unexpected argument %q", args[len(words)])
+		}
+		return nil
+	}
+}

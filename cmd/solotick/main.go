@@ -1,0 +1,88 @@
+// Command solotick runs a periodic job on exactly one of N machines that share
+// nothing but one DNS TXT record.
+//
+// This package is flags, wiring and words for people. It holds the only switch
+// over provider names (wire.go); everything that decides or talks to a server
+// is in the packages it imports.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/steps"
+)
+
+func main() {
+	if steps.IsGuard() {
+		os.Exit(steps.GuardMain())
+	}
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program: it returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.end(cmd, err)
+}
+
+// An app is what every command has in common. Data goes to stdout, everything
+// else to stderr.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	env    func(string) string
+
+	color string // --color
+}
+
+const intro = `Solotick runs a periodic job once per tick on one of N machines, agreed over one DNS TXT record.`
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "solotick",
+		Short: "N agents, one run per tick, agreed over one DNS TXT record",
+		Long:  intro,
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			_, err := io.WriteString(a.stdout, intro+firstSteps)
+			return err
+		},
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkColor() }
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "help-is-a-flag"})
+	root.AddCommand(
+		a.completionCommand(),
+		a.versionCommand(),
+	)
+	return root
+}
+
+const firstSteps = `
+
+  solotick exec --name hello --every 60s -- ./job.sh   one job, no file
+  solotick run -c solotick.yaml                        all jobs of a file
+  solotick status hello.example.com                    is it fine? asks DNS, needs no credentials
+  solotick doctor -c solotick.yaml                     can this machine take part?
+
+See how it works in a minute:  solotick demo           All commands:  solotick --help
+`

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by release builds: -ldflags "-X main.version=1.2.3".
+var version string
+
+type build struct {
+	Schema   string `json:"schema"`
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Time     string `json:"time,omitempty"` // of the commit
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "version", Short: "Print version, commit and Go version", Args: exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			b := buildInfo()
+			if asJSON {
+				return a.json(b)
+			}
+			commit := ""
+			if b.Commit != "" {
+				commit = " commit " + b.Commit
+				if b.Modified {
+					commit += " (modified)"
+				}
+			}
+			_, err := fmt.Fprintf(a.stdout, "solotick %s%s %s %s/%s\n", b.Version, commit, b.Go, b.OS, b.Arch)
+			return err
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func buildInfo() build {
+	b := build{Schema: "solotick.version/v1", Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if b.Version == "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
