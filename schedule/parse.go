@@ -9,7 +9,7 @@ import (
 )
 
 // Cron returns the ticks of a cron expression on the clock of loc, which comes
-// from [Location], so that every agent has the same.
+// from [Location], so that every agent has the same; nil is UTC.
 //
 // The expression is five fields, as in crontab(5): minute 0-59, hour 0-23, day
 // of month 1-31, month 1-12 or JAN-DEC, day of week 0-7 (0 and 7 are Sunday) or
@@ -47,10 +47,16 @@ var (
 	hourField   = field{name: "hour", max: 23, unit: "h"}
 	domField    = field{name: "day of month", min: 1, max: 31}
 	monthField  = field{name: "month", min: 1, max: 12, names: "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"}
-	dowField    = field{name: "day of week", max: 7, names: "SUNMONTUEWEDTHUFRISATSUN"}
+	dowField    = field{name: "day of week", max: 7, names: "SUNMONTUEWEDTHUFRISAT"}
 )
 
 func parseCron(expr string, loc *time.Location) (*cron, error) {
+	if loc == time.Local {
+		return nil, errors.New("the zone of one machine is not that of all agents: use one by name, such as Europe/Berlin")
+	}
+	if loc == nil {
+		loc = time.UTC
+	}
 	text, err := expand(expr)
 	if err != nil {
 		return nil, err
@@ -220,4 +226,3 @@ func (f field) step(text string) (int, error) {
 	}
 	return 0, fmt.Errorf("step /%s is not in 1-%d", text, most)
 }
-

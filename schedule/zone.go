@@ -62,9 +62,13 @@ func load(f *zip.File) (*time.Location, error) {
 }
 
 // closest returns the zone that was probably meant, or "": the one with the
-// fewest letters to change, of the whole name or of its city.
+// fewest letters to change, of the whole name or of its city. An abbreviation
+// such as PST resembles many and means none of them.
 func closest(name string, zones []*zip.File) string {
 	plain := func(s string) string { return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(s)) }
+	if len(name) <= 5 && name == strings.ToUpper(name) {
+		return ""
+	}
 	meant, best := "", 3
 	for _, f := range zones {
 		city := f.Name[strings.LastIndex(f.Name, "/")+1:]
