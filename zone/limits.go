@@ -1,0 +1,97 @@
+package zone
+
+import (
+	"hash/maphash"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// connCount holds the TCP connections under their bounds.
+type connCount struct {
+	mu      sync.Mutex
+	limits  Limits
+	open    map[net.Conn]netip.Addr
+	perAddr map[netip.Addr]int
+	closed  bool
+}
+
+func (c *connCount) init(l Limits) {
+	c.limits, c.open, c.perAddr = l, map[net.Conn]netip.Addr{}, map[netip.Addr]int{}
+}
+
+// add reports whether the connection may stay.
+func (c *connCount) add(conn net.Conn, addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.open) >= c.limits.Conns || c.perAddr[addr] >= c.limits.ConnsPerAddr {
+		return false
+	}
+	c.open[conn] = addr
+	c.perAddr[addr]++
+	return true
+}
+
+func (c *connCount) remove(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	addr := c.open[conn]
+	delete(c.open, conn)
+	if c.perAddr[addr]--; c.perAddr[addr] <= 0 {
+		delete(c.perAddr, addr)
+	}
+}
+
+func (c *connCount) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for conn := range c.open {
+		_ = conn.Close() // its goroutine sees the error
+	}
+}
+
+// rateTable is a token bucket for each address, in a table of fixed size: two addresses may share one, by a hash that no
+// client can guess.
+type rateTable struct {
+	seed    maphash.Seed
+	rate    int64 // a second
+	buckets [8192]struct {
+		mu     sync.Mutex
+		last   int64 // unix nanoseconds
+		tokens int64 // thousandths
+		odd    bool
+	}
+}
+
+func (t *rateTable) init(rate int) { t.seed, t.rate = maphash.MakeSeed(), int64(rate) }
+
+// take spends a token. Of the requests beyond the rate every other one gets slip: a truncated answer, so that a client whose
+// address is being forged can come by TCP.
+func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
+	addr = addr.Unmap()
+	if addr.IsLoopback() {
+		return true, false
+	}
+	if addr.Is6() {
+		p, _ := addr.Prefix(64) // cannot fail: it has 128 bits
+		addr = p.Addr()
+	}
+	b := &t.buckets[maphash.Comparable(t.seed, addr)%uint64(len(t.buckets))]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	full, ns := 2000*t.rate, now.UnixNano()
+	if passed := ns - b.last; passed > int64(10*time.Second) {
+		b.tokens = full
+	} else if passed > 0 {
+		b.tokens = min(full, b.tokens+passed/1000*t.rate/1000)
+	}
+	b.last = ns
+	if b.tokens >= 1000 {
+		b.tokens -= 1000
+		return true, false
+	}
+	b.odd = !b.odd
+	return false, b.odd
+}
