@@ -1,0 +1,325 @@
+package elect
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/solotick/solotick/record"
+)
+
+// A Condition is what a record amounts to when it is seen from outside, in the
+// words of health checks. Its text is what JSON and metrics show; Words is for
+// people.
+type Condition string
+
+// The conditions.
+const (
+	HealthOnTime   Condition = "on_time"
+	HealthRunning  Condition = "running"
+	HealthRetrying Condition = "retrying" // the latest run failed or was lost, another attempt is due
+	HealthFailing  Condition = "failing"  // the latest tick ended without success, the next one is not due yet
+	HealthLate     Condition = "late"     // a run should have begun, or a lapsed claim should have been taken over
+	HealthMissed   Condition = "missed"   // late, and by now another tick is overdue too
+	HealthPaused   Condition = "paused"
+	HealthAbsent   Condition = "absent" // no record
+	HealthDamaged  Condition = "damaged"
+	HealthSealed   Condition = "sealed" // cannot be read without its key
+	HealthHeld     Condition = "held"   // a lock: somebody has it
+	HealthFree     Condition = "free"   // a lock: nobody has it
+)
+
+// Words is the condition for people: "on time".
+func (c Condition) Words() string { return strings.ReplaceAll(string(c), "_", " ") }
+
+// A Level is how bad a condition is.
+type Level uint8
+
+// The levels.
+const (
+	LevelFine     Level = iota // nothing to do
+	LevelDoubtful              // somebody should have a look
+	LevelBad                   // the job does not do its work
+	LevelUnknown               // the record does not tell
+)
+
+// Level is how bad c is.
+func (c Condition) Level() Level {
+	switch c {
+	case HealthOnTime, HealthRunning, HealthHeld, HealthFree:
+		return LevelFine
+	case HealthLate, HealthRetrying, HealthPaused:
+		return LevelDoubtful
+	case HealthMissed, HealthFailing, HealthDamaged:
+		return LevelBad
+	}
+	return LevelUnknown
+}
+
+// A Status is one judgement of one record. Times are epoch seconds, 0 where
+// there is none.
+type Status struct {
+	Condition Condition
+	Last      int64  // the latest tick that was claimed; of an original record about when it ran
+	Next      int64  // when the next claim, retry or takeover is expected, the end of a pause considered; 0: not known
+	LateAfter int64  // when it counts as late
+	Overdue   int    // ticks that should have begun and have not, at most 1000
+	Original  bool   // written by the agents of 2022, which wrote no seq and kept to no grid
+	Text      string // one sentence for people, without the name of the job
+}
+
+// WorstTakeover is how long after a vanished holder's last renewal its tick is
+// taken over at the latest (protocol section 10.3), where the way to the
+// register and the lag of DNS take no time.
+func WorstTakeover(p Policy) time.Duration {
+	p.Fill()
+	return max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread
+}
+
+// What the agents of 2022 did: they looked every 50 to 60 s, ran when timer had
+// passed, and set timer about 71 s ahead.
+const (
+	originalAhead = 71
+	originalLook  = 75 * time.Second // one look, and a TTL that an observer may trail
+	originalCycle = 130              // seconds from run to run, at most
+)
+
+// transit is what round trips and DNS may add before an observer sees a claim.
+const transit = 5 * time.Second
+
+// A judge has the record and what it is judged by.
+type judge struct {
+	p   Policy
+	now time.Time
+	r   record.Record
+	st  Status
+}
+
+// Health judges what was read at a job's name; of v only State and Record count.
+// It trusts now, the observer's clock, and knows nothing but this one record:
+// that nobody is late does not mean that every agent lives.
+//
+// A Policy with a Schedule judges by that. A zero Policy judges by the record
+// alone: the times of the defaults, and the distance of the latest two ticks in
+// the place of the schedule.
+func Health(p Policy, now time.Time, v View) Status {
+	p.Fill()
+	j := judge{p: p, now: now, r: v.Record}
+	switch v.State {
+	case record.Absent:
+		j.say(HealthAbsent, "there is no record: no agent has started yet, or somebody removed it; the first agent to look creates one")
+	case record.Damaged:
+		j.say(HealthDamaged, "there is a value that is meant as a record and cannot be read; agents replace it once it stayed so for a lease")
+	case record.Unopenable:
+		j.say(HealthSealed, "the record is sealed: without its key nothing but its existence can be told")
+	default:
+		j.present()
+	}
+	return j.st
+}
+
+func (j *judge) say(c Condition, format string, args ...any) {
+	j.st.Condition, j.st.Text = c, fmt.Sprintf(format, args...)
+}
+
+func (j *judge) present() {
+	r, st := j.r, &j.st
+	st.Original = r.Seq == 0 && !r.Claimed
+	st.Last = r.TimerOld
+	switch {
+	case j.p.Schedule == nil && r.Timer == 0 && r.TimerOld == 0:
+		j.lock()
+	case r.TimerOld > j.now.Add(j.p.Skew+transit).Unix() && !st.Original:
+		st.Next = r.Timer
+		j.say(HealthLate, "the latest tick, %s, is in the future: a broken clock wrote it, or this machine's clock is behind", j.when(r.TimerOld))
+	case r.Claimed:
+		j.claimed()
+	case r.Pause < 0 || r.Pause > j.now.Unix():
+		j.paused()
+	default:
+		j.idle()
+	}
+}
+
+func (j *judge) lock() {
+	if !j.r.Claimed || j.lapsed() {
+		j.say(HealthFree, "a lock that nobody holds")
+		return
+	}
+	j.st.Next = j.r.Until
+	j.say(HealthHeld, "a lock held by %s, at least until about %s unless renewed", j.r.ID, j.when(j.r.Until))
+}
+
+// takeover is when a claim that is no longer renewed counts as late.
+func (j *judge) takeover() int64 {
+	lease := j.r.LeaseOr(j.p.Lease)
+	p := j.p
+	p.Lease = lease
+	return unix(j.r.Until).Add(WorstTakeover(p) - lease + transit).Unix()
+}
+
+// lapsed goes by until, which is for people: an observer that looks once has
+// nothing else.
+func (j *judge) lapsed() bool { return j.now.Unix() > j.takeover() }
+
+func (j *judge) claimed() {
+	r, st := j.r, &j.st
+	st.LateAfter = j.takeover()
+	st.Next = r.Timer
+	attempt := ""
+	if r.Attempt() > 1 {
+		attempt = fmt.Sprintf(", attempt %d", r.Attempt())
+	}
+	if !j.lapsed() {
+		j.say(HealthRunning, "%s runs the tick of %s%s", r.ID, j.when(r.TimerOld), attempt)
+		return
+	}
+	st.Overdue = j.overdue(r.TimerOld, j.now.Unix()-(st.LateAfter-r.Until))
+	j.late("the claim of %s on the tick of %s%s lapsed at about %s and nobody took over: no agent lives, or none reaches the register",
+		r.ID, j.when(r.TimerOld), attempt, j.when(r.Until))
+}
+
+func (j *judge) paused() {
+	r := j.r
+	why := ""
+	if r.Why != "" {
+		why = ": " + r.Why
+	}
+	if r.Pause < 0 {
+		j.say(HealthPaused, "paused until somebody resumes it%s", why)
+		return
+	}
+	j.st.Next = max(r.Pause, r.Timer)
+	j.say(HealthPaused, "paused until %s%s", j.when(r.Pause), why)
+}
+
+func (j *judge) idle() {
+	r, st := j.r, &j.st
+	grace := WorstTakeover(j.p) + transit
+	if r.Attempt() > 1 {
+		grace += j.p.PollMax // only the agent that wrote it knows at once
+	}
+	if st.Original {
+		grace = originalLook
+		st.Last = max(r.TimerOld, r.Timer-originalAhead)
+	}
+	st.Next = max(r.Timer, r.Pause)
+	st.LateAfter = st.Next + int64(grace/time.Second)
+	switch now := j.now.Unix(); {
+	case now > st.LateAfter:
+		st.Overdue = j.overdue(st.Next, now-int64(grace/time.Second))
+		j.late("the run due at %s has not begun, %s late: no agent lives, or none reaches the register",
+			j.when(st.Next), ago(j.now.Sub(unix(st.Next))))
+	case r.Attempt() > 1:
+		j.say(HealthRetrying, "the tick of %s %s; attempt %d is due %s", j.when(r.TimerOld), ended(r.Last), r.Attempt(), j.due())
+	case j.beyond():
+		j.say(HealthLate, "the record says not before %s, which is beyond the schedule; an agent that lives repairs that", j.when(r.Timer))
+	case r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost:
+		j.say(HealthFailing, "%s %s; the next is due %s", j.latest(), ended(r.Last), j.due())
+	case st.Last == 0:
+		j.say(HealthOnTime, "no run yet; the first is due %s", j.due())
+	case st.Original:
+		j.say(HealthOnTime, "the latest run was at about %s; the next is due %s, by an agent of 2022", j.when(st.Last), j.due())
+	default:
+		j.say(HealthOnTime, "%s %s; the next is due %s", j.latest(), ended(r.Last), j.due())
+	}
+}
+
+// latest is the run that last speaks of. Under at-most-once a run is not
+// reported before the next claim of the same agent.
+func (j *judge) latest() string {
+	if j.p.AtMostOnce {
+		return fmt.Sprintf("the tick of %s was begun, and the run of %s before that", j.when(j.r.TimerOld), j.r.ID)
+	}
+	return fmt.Sprintf("the latest run, of %s,", j.when(j.r.TimerOld))
+}
+
+// beyond says that the record waits for longer than the schedule, as the row
+// that repairs it has it.
+func (j *judge) beyond() bool {
+	if j.p.Schedule == nil {
+		return false
+	}
+	limit := j.p.Schedule.Next(max(j.now.Add(j.p.Lease+2*j.p.Skew).Unix(), j.r.TimerOld))
+	return limit != 0 && j.r.Timer > limit && j.r.Pause == 0
+}
+
+func (j *judge) late(format string, args ...any) {
+	j.say(HealthLate, format, args...)
+	if j.st.Overdue > 1 {
+		j.st.Condition = HealthMissed
+		j.st.Text += fmt.Sprintf("; %d ticks are overdue", j.st.Overdue)
+	}
+}
+
+// overdue counts from and the ticks after it, until to.
+func (j *judge) overdue(from, to int64) int {
+	const most = 1000
+	if s := j.p.Schedule; s != nil {
+		n := 1
+		for t := s.Next(from); t != 0 && t <= to && n < most; t = s.Next(t) {
+			n++
+		}
+		return n
+	}
+	every := j.r.Timer - j.r.TimerOld
+	switch {
+	case j.st.Original:
+		every = originalCycle
+	case j.r.TimerOld == 0, every <= 0, j.r.Attempt() > 1 && !j.r.Claimed:
+		every = 3600 // the record does not tell; by then somebody should have a look
+	}
+	return int(min(1+max(to-from, 0)/every, most))
+}
+
+func ended(r record.Result) string {
+	switch r {
+	case record.None:
+		return "began"
+	case record.OK:
+		return "was ok"
+	case record.Failed:
+		return "failed"
+	case record.Timeout:
+		return "ran into its timeout"
+	case record.Lost:
+		return "was lost with its agent"
+	case record.Replaced:
+		return "was ended for a newer tick"
+	case record.Skipped:
+		return "was skipped"
+	}
+	return "ended as " + string(r)
+}
+
+// due is when the next run is expected: "at 10:01:33Z, in 30 s".
+func (j *judge) due() string {
+	d := unix(j.st.Next).Sub(j.now)
+	if d <= 0 {
+		return "now, since " + j.when(j.st.Next)
+	}
+	return "at " + j.when(j.st.Next) + ", in " + ago(d)
+}
+
+// when is a moment for people, with the date only on another day than now's.
+func (j *judge) when(sec int64) string {
+	t := unix(sec).UTC()
+	if t.Format(time.DateOnly) == j.now.UTC().Format(time.DateOnly) {
+		return t.Format("15:04:05Z")
+	}
+	return t.Format("2006-01-02 15:04:05Z")
+}
+
+// ago is a distance in time for people, in the two greatest units that matter.
+func ago(d time.Duration) string {
+	s := int64(d.Abs() / time.Second)
+	switch {
+	case s < 120:
+		return fmt.Sprintf("%d s", s)
+	case s < 2*3600:
+		return fmt.Sprintf("%d min %d s", s/60, s%60)
+	case s < 2*86400:
+		return fmt.Sprintf("%d h %d min", s/3600, s/60%60)
+	}
+	return fmt.Sprintf("%d days %d h", s/86400, s/3600%24)
+}
