@@ -1,0 +1,290 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Output says what becomes of what a command prints, besides its tail.
+type Output int
+
+// The modes of output.
+const (
+	Raw      Output = iota // passed on as it comes
+	Prefixed               // passed on line by line, each with the job's name in front
+	Quiet                  // only kept, for a caller that shows it when the command failed
+)
+
+// A Command is a program with its arguments. It is safe to run one several times
+// at once, if its writers are safe for concurrent use.
+//
+// Its standard input is empty. Its processes are one process group in a session
+// of their own, without a terminal. When its main process has ended, what it left
+// running in the background is ended too, TERM first: a run is over when all of
+// it is over.
+type Command struct {
+	// Argv is the program and its arguments, given to it as they are. A program
+	// without a slash is searched in the PATH that the command itself gets; a
+	// relative one with a slash is relative to Dir. With Shell it is one text.
+	Argv []string
+	// Shell has the text interpreted by /bin/sh -c, by cmd.exe /c on Windows.
+	Shell bool
+	// Dir is the working directory; empty: this process's.
+	Dir string
+	// Env is added to this process's own environment, as "name=value". Both lose
+	// against what Solotick sets itself (SOLOTICK_JOB and so on).
+	Env []string
+	// Timeout is how long it may run before TERM; 0: as long as its run may.
+	Timeout time.Duration
+
+	// Stdout and Stderr get what it prints, in one of the ways of Output; nil:
+	// nobody. A writer that fails is not written to again; one that blocks makes
+	// the command wait, but not the end of the run.
+	Stdout, Stderr io.Writer
+	Output         Output
+	// MaxTail bounds what of both streams together is kept for Result.Tail, in
+	// bytes: a quarter from the beginning, the rest from the end. 0: 10,000;
+	// negative: nothing.
+	MaxTail int
+}
+
+// Do runs the command until it has ended, its Timeout has passed, ctx is
+// cancelled, or no more than run.Grace is left of the window of the run's claim.
+// In the last three cases its processes get TERM, and KILL when the grace or the
+// window is over, whichever is first. When Do returns, none of them is left,
+// except for those that Linux did not allow to be killed: the error says so.
+//
+// Nil means that it ended with code 0. The error is [ErrTimeout], [ErrStopped]
+// (with the context's cause), [ErrNotFound], [ErrNotExecutable], [ErrState] or
+// an [*ExitError], wrapped with the program's name; anything else is a failure
+// to start it at all.
+func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return Result{Code: -1}, errors.New("a command without a program")
+	}
+	if ctx.Err() != nil {
+		return Result{Code: -1}, fmt.Errorf("%s: not started: %w: %w", c.name(), ErrStopped, context.Cause(ctx))
+	}
+	if c.Dir != "" {
+		if st, err := os.Stat(c.Dir); err != nil {
+			return Result{Code: -1}, fmt.Errorf("%s: its directory: %w", c.name(), err)
+		} else if !st.IsDir() {
+			return Result{Code: -1}, fmt.Errorf("%s: its directory %s is none", c.name(), c.Dir)
+		}
+	}
+	state := newStateFile(run.State)
+	defer state.remove()
+	env := c.environment(run, state.path)
+	argv := c.argv()
+	path, err := find(argv[0], c.Dir, lookup(env, "PATH"))
+	if err != nil {
+		return Result{Code: codeOf(err)}, fmt.Errorf("%s: %w", c.name(), err)
+	}
+
+	out := c.newOutput(run.Job)
+	begin := time.Now()
+	result, err := c.supervise(ctx, run, process{Path: path, Argv: argv, Dir: c.Dir, Env: env}, out)
+	result.Took = time.Since(begin)
+	result.Tail = out.tail.String()
+	var bad error
+	result.State, result.StateSet, bad = state.read(run.State)
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return result, fmt.Errorf("%s: %w", c.name(), err)
+	}
+	return result, nil
+}
+
+// A process is what there is to start.
+type process struct {
+	Path string // absolute, or relative to Dir
+	Argv []string
+	Dir  string
+	Env  []string
+}
+
+// name is the program's, for errors: a shell's text may be long.
+func (c *Command) name() string {
+	if c.Shell {
+		return "shell command"
+	}
+	return c.Argv[0]
+}
+
+func (c *Command) argv() []string {
+	switch {
+	case !c.Shell:
+		return c.Argv
+	case runtime.GOOS == "windows":
+		return append([]string{"cmd.exe", "/c"}, c.Argv...)
+	}
+	return append([]string{"/bin/sh", "-c"}, c.Argv...)
+}
+
+// environment is this process's, the command's, and ours, each above the one before.
+func (c *Command) environment(run Run, statePath string) []string {
+	fence, deadline, unarbitrated := strconv.FormatInt(run.Fence, 10), "", ""
+	if run.Unarbitrated {
+		fence, unarbitrated = "", "1"
+	}
+	end := run.Deadline
+	if own := time.Now().Add(c.Timeout); c.Timeout > 0 && (end.IsZero() || own.Before(end)) {
+		end = own
+	}
+	if !end.IsZero() {
+		deadline = strconv.FormatInt(end.Unix(), 10)
+	}
+	ours := []string{
+		"SOLOTICK_JOB=" + run.Job,
+		"SOLOTICK_TICK=" + strconv.FormatInt(run.Tick.Unix(), 10),
+		"SOLOTICK_ATTEMPT=" + strconv.Itoa(run.Attempt),
+		"SOLOTICK_FENCE=" + fence,
+		"SOLOTICK_AGENT=" + run.Agent,
+		"SOLOTICK_DEADLINE=" + deadline,
+		"SOLOTICK_LAST=" + run.Last,
+		"SOLOTICK_UNARBITRATED=" + unarbitrated,
+		"SOLOTICK_STATE=" + run.State,
+		"SOLOTICK_STATE_OUT=" + statePath,
+	}
+	at := make(map[string]int)
+	var env []string
+	for _, list := range [][]string{os.Environ(), c.Env, ours} {
+		for _, kv := range list {
+			name, _, ok := strings.Cut(kv, "=")
+			if !ok || name == "" {
+				continue
+			}
+			if i, seen := at[name]; seen {
+				env[i] = kv
+				continue
+			}
+			at[name] = len(env)
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+func lookup(env []string, name string) string {
+	for _, kv := range env {
+		if n, v, _ := strings.Cut(kv, "="); n == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// find resolves a program as a shell would, but against the given PATH, and
+// never in the directory that the command happens to run in.
+func find(program, dir, path string) (string, error) {
+	if filepath.Base(program) != program {
+		at := program
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(dir, program)
+		}
+		return program, executable(at)
+	}
+	found := fmt.Errorf("%w in PATH (%s)", ErrNotFound, path)
+	for _, d := range filepath.SplitList(path) {
+		if !filepath.IsAbs(d) {
+			continue
+		}
+		at := filepath.Join(d, program)
+		err := executable(at)
+		if err == nil {
+			return at, nil
+		}
+		if errors.Is(err, ErrNotExecutable) {
+			found = fmt.Errorf("%s is %w", at, err)
+		}
+	}
+	return "", found
+}
+
+func executable(at string) error {
+	st, err := os.Stat(at)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", ErrNotExecutable, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case st.IsDir():
+		return fmt.Errorf("%w: it is a directory", ErrNotExecutable)
+	case runtime.GOOS != "windows" && st.Mode()&0o111 == 0:
+		return fmt.Errorf("%w: chmod +x %s", ErrNotExecutable, at)
+	}
+	return nil
+}
+
+func codeOf(err error) int {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 127
+	case errors.Is(err, ErrNotExecutable):
+		return 126
+	}
+	return -1
+}
+
+// An output passes on and keeps what a command prints.
+type output struct {
+	tail           *tail
+	stdout, stderr io.Writer
+}
+
+func (c *Command) newOutput(job string) *output {
+	o := &output{tail: newTail(c.MaxTail), stdout: c.Stdout, stderr: c.Stderr}
+	switch c.Output {
+	case Quiet:
+		o.stdout, o.stderr = nil, nil
+	case Prefixed:
+		o.stdout, o.stderr = prefixed(c.Stdout, job), prefixed(c.Stderr, job)
+	case Raw:
+	}
+	return o
+}
+
+// copy reads r to its end, whatever becomes of w.
+func (o *output) copy(w io.Writer, r io.Reader) {
+	s := o.sink(w)
+	_, _ = io.Copy(s, r)
+	s.end()
+}
+
+// sink is where one stream goes.
+func (o *output) sink(w io.Writer) *sink { return &sink{tail: o.tail, w: w} }
+
+// A sink keeps the tail of what it passes on.
+type sink struct {
+	tail *tail
+	w    io.Writer // nil: nobody wants it
+}
+
+// Write never fails: the job is not to suffer for a closed log.
+func (s *sink) Write(p []byte) (int, error) {
+	_, _ = s.tail.Write(p)
+	if s.w != nil {
+		if _, err := s.w.Write(p); err != nil {
+			s.w = nil
+		}
+	}
+	return len(p), nil
+}
+
+// end passes on a last line that did not end.
+func (s *sink) end() {
+	if f, ok := s.w.(*prefixer); ok {
+		f.flush()
+	}
+}

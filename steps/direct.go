@@ -1,0 +1,84 @@
+//go:build !unix
+
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// IsGuard is false: there are no guards on this system.
+func IsGuard() bool { return false }
+
+// GuardMain is never needed on this system.
+func GuardMain() int { return 2 }
+
+func memoryFile() (*os.File, string) { return nil, "" }
+
+// supervise runs p without a guard: it is ended by this process or not at all,
+// at once and without its descendants.
+func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
+	result := Result{Code: -1}
+	if run.Left != nil && run.Left() <= run.Grace {
+		return result, fmt.Errorf("not started: %w: too little of the claim's window was left", ErrStopped)
+	}
+	cmd := &exec.Cmd{Path: p.Path, Args: p.Argv, Dir: p.Dir, Env: p.Env, WaitDelay: 500 * time.Millisecond}
+	stdout, stderr := out.sink(out.stdout), out.sink(out.stderr)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		return result, fmt.Errorf("start %s: %w", p.Path, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	why := c.await(ctx, run, ended, func() { _ = cmd.Process.Kill() })
+	stdout.end()
+	stderr.end()
+	result.Code = cmd.ProcessState.ExitCode()
+	if why != nil {
+		return result, why
+	}
+	if result.Code != 0 {
+		return result, &ExitError{Code: result.Code}
+	}
+	return result, nil
+}
+
+// await waits for the end, and brings it about where it must.
+func (c *Command) await(ctx context.Context, run Run, ended <-chan error, kill func()) (why error) {
+	stop := func(err error) {
+		if why == nil {
+			why = err
+			kill()
+		}
+	}
+	var late <-chan time.Time
+	if c.Timeout > 0 {
+		late = time.After(c.Timeout)
+	}
+	done := ctx.Done()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-ended:
+			var exit *exec.ExitError
+			if why == nil && err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+				why = err
+			}
+			return why
+		case <-done:
+			done = nil
+			stop(fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx)))
+		case <-late:
+			stop(ErrTimeout)
+		case <-look.C:
+			if run.Left != nil && run.Left() <= run.Grace {
+				stop(fmt.Errorf("%w: its claim was about to lapse", ErrStopped))
+			}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package steps
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// A stateFile is the file in which a command leaves the job's new state. It
+// holds the present state at first, so that a job that does nothing keeps it and
+// one that empties it clears it.
+type stateFile struct {
+	path string   // as the command sees it; empty: there is none
+	file *os.File // holds a file without a name open; nil: the path is a real one
+}
+
+// newStateFile makes the file where temporary files go. Where none can be made,
+// as on a read-only system, it is memory with a name, or nothing: an empty path
+// makes a job that needs it fail when it writes, and no other.
+func newStateFile(state string) stateFile {
+	if f, err := os.CreateTemp("", "solotick-state-*"); err == nil {
+		_, werr := f.WriteString(state)
+		if cerr := f.Close(); werr == nil && cerr == nil {
+			return stateFile{path: f.Name()}
+		}
+		_ = os.Remove(f.Name())
+	}
+	f, path := memoryFile()
+	if f == nil {
+		return stateFile{}
+	}
+	if _, err := f.WriteString(state); err != nil {
+		_ = f.Close()
+		return stateFile{}
+	}
+	return stateFile{path: path, file: f}
+}
+
+func (s stateFile) remove() {
+	switch {
+	case s.file != nil:
+		_ = s.file.Close()
+	case s.path != "":
+		_ = os.Remove(s.path)
+	}
+}
+
+// read returns the state that the command left and whether it is another one.
+func (s stateFile) read(before string) (string, bool, error) {
+	if s.path == "" {
+		return "", false, nil
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return "", false, fmt.Errorf("%w: the file named in SOLOTICK_STATE_OUT: %w", ErrState, err)
+	}
+	defer f.Close()
+	// MaxState counts encoded bytes, so no good state is longer than this.
+	data, err := io.ReadAll(io.LimitReader(f, 4*MaxState))
+	if err != nil {
+		return "", false, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	text := strings.TrimSuffix(string(data), "\n")
+	if text == before {
+		return "", false, nil
+	}
+	if !utf8.ValidString(text) {
+		return "", false, fmt.Errorf("%w: it is not UTF-8; the state stays as it was", ErrState)
+	}
+	if n := encodedLen(text); n > MaxState {
+		about := fmt.Sprint(n)
+		if len(data) == 4*MaxState {
+			about = "over " + about
+		}
+		return "", false, fmt.Errorf("%w: %s bytes as JSON, at most %d fit into the record; the state stays as it was", ErrState, about, MaxState)
+	}
+	return text, true, nil
+}
+
+// encodedLen is the length of the text's JSON, quotes included, < and > as they are.
+func encodedLen(text string) int {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a string always encodes
+	return b.Len() - 1 // without the line feed
+}

@@ -1,0 +1,138 @@
+// Package steps is what a job does when its tick is run. A job is a [List] of
+// steps; so far a step is a [Command], a program with its arguments.
+//
+// A command runs under a guard, a second process of the same binary that ends
+// the command's whole process tree at the end of the claim's trust window, also
+// when this process is killed or stopped before it could do so itself. For that
+// a program that runs commands starts its main function with
+//
+//	if steps.IsGuard() {
+//		os.Exit(steps.GuardMain())
+//	}
+//
+// What the guard can do depends on the system. On Linux it finds every
+// descendant of the command, those that left its process group included, and
+// its deadline counts through a suspend of the machine. On other Unix systems it
+// ends the process group only. On Windows there is no guard: only the process
+// itself is ended, and not at all once this program is gone.
+//
+// The package decides nothing about ticks, claims or retries, and knows no DNS.
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// MaxState is the greatest length of a job's state, in bytes of its JSON text
+// with its quotes, as the record holds it.
+const MaxState = 96
+
+// What a caller may branch on. A command that ran and ended by itself with
+// another code than 0 gives an [*ExitError] instead.
+var (
+	// ErrTimeout says that the command ran for longer than its own timeout and
+	// was ended.
+	ErrTimeout = errors.New("ran longer than its timeout")
+	// ErrStopped says that the run was ended from outside: its context was
+	// cancelled, the window of its claim closed, or its guard died.
+	ErrStopped = errors.New("stopped before its end")
+	// ErrNotFound says that there is no such program; the code is 127.
+	ErrNotFound = errors.New("not found")
+	// ErrNotExecutable says that the program is there and cannot be executed;
+	// the code is 126.
+	ErrNotExecutable = errors.New("not executable")
+	// ErrState says that the command left a state that no record can hold.
+	ErrState = errors.New("unusable state")
+)
+
+// An ExitError says that a command ended by itself, and not with code 0.
+type ExitError struct {
+	Code   int            // as in [Result]
+	Signal syscall.Signal // the signal that ended it; 0: none
+}
+
+// Error says with which code, or by which signal.
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("ended by signal %d (%s)", int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("ended with code %d", e.Code)
+}
+
+// A Run is one execution of a job, as the agent tells it to the job's steps.
+type Run struct {
+	Job          string
+	Agent        string // the agent's id
+	Tick         time.Time
+	Attempt      int
+	Fence        int64     // of the claim; 0 and meaningless if Unarbitrated
+	Unarbitrated bool      // nobody granted this run: there is no claim
+	Last         string    // how the run before ended; empty: unknown
+	State        string    // what the job left to itself
+	Deadline     time.Time // when the run will be ended at the latest; zero: not known
+
+	// Left tells how much of the claim's trust window is left, on a clock that
+	// counts through suspend; not positive: nothing. By then no process of the
+	// job may be alive. Nil: no window, as in an unarbitrated run.
+	Left func() time.Duration
+	// Renewed is signalled after Left has grown; nil: it never does.
+	Renewed <-chan struct{}
+	// Grace is the time between TERM and KILL: TERM is sent when no more than
+	// that is left.
+	Grace time.Duration
+}
+
+// A Result is how a step ended. It is meaningful beside an error too.
+type Result struct {
+	// Code is the exit code, 128 + n after signal n, 127 and 126 as in
+	// [ErrNotFound] and [ErrNotExecutable], -1 if it never came to an end that
+	// could be seen.
+	Code     int
+	Signal   syscall.Signal // 0: none
+	Took     time.Duration  // from just before its start to the end of its last process
+	Tail     string         // the beginning and the end of what it printed, see [Command]
+	State    string         // the job's new state
+	StateSet bool           // the job changed its state
+}
+
+// A Step is one thing that a job does.
+type Step struct {
+	ID      string // for errors and logs; empty: its number
+	Command Command
+}
+
+// A List is the steps of a job, done in order.
+type List []Step
+
+// Do does one step after the other until one fails, and returns the result of
+// the latest: its code, signal and tail, the time of all. A state that one step
+// leaves is what the next one gets. The error names the step if there are several.
+func (l List) Do(ctx context.Context, run Run) (Result, error) {
+	begin := time.Now()
+	var all Result
+	for i := range l {
+		r, err := l[i].Command.Do(ctx, run)
+		if r.StateSet {
+			all.State, all.StateSet, run.State = r.State, true, r.State
+		}
+		all.Code, all.Signal, all.Tail, all.Took = r.Code, r.Signal, r.Tail, time.Since(begin)
+		if err != nil && len(l) > 1 {
+			return all, fmt.Errorf("step %s: %w", l[i].name(i), err)
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (s *Step) name(i int) string {
+	if s.ID != "" {
+		return s.ID
+	}
+	return fmt.Sprint(i + 1)
+}

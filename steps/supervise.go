@@ -1,0 +1,283 @@
+//go:build unix
+
+package steps
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// lag is what a guard gets to report after the window, and its output to arrive.
+	lag = 500 * time.Millisecond
+	// patience is how long the pipe to a guard that reads nothing is tried.
+	patience = time.Second
+)
+
+// A supervisor is the agent's side of one guarded command.
+type supervisor struct {
+	run    Run
+	guard  *exec.Cmd
+	orders *os.File
+	result report
+	leader int
+}
+
+// supervise runs p under a guard and returns when all of it is over.
+func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
+	lost := Result{Code: -1}
+	if IsGuard() {
+		return lost, errors.New("this process was started as a guard: main must call steps.GuardMain first")
+	}
+	s := &supervisor{run: run}
+	streams, reports, err := s.start()
+	if err != nil {
+		return lost, fmt.Errorf("start its guard: %w", err)
+	}
+	var copying sync.WaitGroup
+	copying.Go(func() { out.copy(out.stdout, streams[0]) })
+	copying.Go(func() { out.copy(out.stderr, streams[1]) })
+
+	first := s.order()
+	first.Start, first.Grace = &p, int64(max(run.Grace, 0))
+	if err = s.send(first); err == nil {
+		err = s.watch(ctx, c.Timeout, reports)
+	}
+	// It has said what it had to say, or never will.
+	_ = s.guard.Process.Kill()
+	for range reports {
+	}
+	guardErr := s.guard.Wait()
+	_ = s.orders.Close()
+	closeAfter(&copying, streams)
+	return s.outcome(ctx, err, guardErr, p)
+}
+
+// start starts the guard and returns the ends of the command's output and the
+// channel of the guard's reports, which is closed when the guard is gone.
+func (s *supervisor) start() ([2]*os.File, <-chan report, error) {
+	var none [2]*os.File
+	self, err := selfPath()
+	if err != nil {
+		return none, nil, err
+	}
+	var ends [4][2]*os.File // read and write: orders, stdout, stderr, reports
+	for i := range ends {
+		if ends[i][0], ends[i][1], err = os.Pipe(); err != nil {
+			for _, e := range ends[:i] {
+				_, _ = e[0].Close(), e[1].Close()
+			}
+			return none, nil, err
+		}
+	}
+	s.guard = &exec.Cmd{
+		Path:        self,
+		Args:        []string{"solotick", "__guard", s.run.Job},
+		Env:         []string{guardEnv + "=1", "GOMAXPROCS=1"},
+		Stdin:       ends[0][0],
+		Stdout:      ends[1][1],
+		Stderr:      ends[2][1],
+		ExtraFiles:  []*os.File{ends[3][1]},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	err = s.guard.Start()
+	_, _, _, _ = ends[0][0].Close(), ends[1][1].Close(), ends[2][1].Close(), ends[3][1].Close()
+	if err != nil {
+		_, _, _, _ = ends[0][1].Close(), ends[1][0].Close(), ends[2][0].Close(), ends[3][0].Close()
+		return none, nil, err
+	}
+	s.orders = ends[0][1]
+	reports := make(chan report, 2) // all that a guard ever sends
+	go func() {
+		defer close(reports)
+		defer ends[3][0].Close()
+		lines := bufio.NewReader(ends[3][0])
+		for range cap(reports) {
+			var r report
+			line, err := lines.ReadBytes('\n')
+			if err != nil || json.Unmarshal(line, &r) != nil {
+				return
+			}
+			reports <- r
+		}
+	}()
+	return [2]*os.File{ends[1][0], ends[2][0]}, reports, nil
+}
+
+// order tells the deadline. The clock is read before the time left, so that a
+// pause in between makes the deadline earlier, never later.
+func (s *supervisor) order() order {
+	if s.run.Left == nil {
+		return order{Deadline: math.MaxInt64}
+	}
+	now := boot()
+	return order{Deadline: max(now+int64(s.run.Left()), 1)}
+}
+
+// send never blocks for long: all but a first order with a large environment fit
+// into the pipe. A guard that is gone is seen by the end of its reports.
+func (s *supervisor) send(o order) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	_ = s.orders.SetWriteDeadline(time.Now().Add(patience))
+	if _, err = s.orders.Write(append(text, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("order its guard: %w", err)
+	}
+	return nil
+}
+
+// watch passes on what happens to the run until the guard has reported the end,
+// or is gone, and returns why the command was told to stop, if it was.
+//
+// A later order that cannot be delivered needs no answer: the time that passes
+// gives it.
+func (s *supervisor) watch(ctx context.Context, timeout time.Duration, reports <-chan report) (why error) {
+	limit := time.NewTimer(s.left())
+	defer limit.Stop()
+	var asked time.Time
+	left := func() time.Duration {
+		if why == nil {
+			return s.left()
+		}
+		return min(s.left(), max(s.run.Grace, 0)+hopeless+lag-time.Since(asked))
+	}
+	stop := func(reason error) {
+		if why == nil {
+			why, asked = reason, time.Now()
+			_ = s.send(order{Stop: true})
+			limit.Reset(left())
+		}
+	}
+	var late <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		late = t.C
+	}
+	done, renewed := ctx.Done(), s.run.Renewed
+	for strikes := 0; ; {
+		select {
+		case r, ok := <-reports:
+			if !ok {
+				s.killAll() // the guard is dead
+				return why
+			}
+			s.result, s.leader = r, max(s.leader, r.Started)
+			if r.Started == 0 {
+				return why
+			}
+		case _, ok := <-renewed:
+			if !ok {
+				renewed = nil
+			}
+			_ = s.send(s.order())
+		case <-done:
+			done = nil
+			stop(ErrStopped)
+		case <-late:
+			stop(ErrTimeout)
+		case <-limit.C:
+			if l := left(); l > 0 {
+				limit.Reset(l)
+				continue
+			}
+			// The guard has done this already, unless something stopped it.
+			s.killAll()
+			stop(ErrStopped)
+			if strikes++; strikes > 1 {
+				_ = s.guard.Process.Kill()
+			}
+			limit.Reset(hopeless + lag) // for a guard that is busy giving up
+		}
+	}
+}
+
+// left is the time until the window's end; without a window, for ever.
+func (s *supervisor) left() time.Duration {
+	if s.run.Left == nil {
+		return math.MaxInt64
+	}
+	return s.run.Left()
+}
+
+// killAll kills what the guard should have killed.
+func (s *supervisor) killAll() {
+	if s.leader != 0 {
+		_ = syscall.Kill(-s.leader, syscall.SIGKILL)
+	}
+	killUnder(s.guard.Process.Pid)
+}
+
+// closeAfter gives the last output the time to arrive. A process that could not
+// be killed may hold the pipe open for ever, and a writer may block.
+func closeAfter(copying *sync.WaitGroup, streams [2]*os.File) {
+	done := make(chan struct{})
+	go func() {
+		copying.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(lag):
+	}
+	_, _ = streams[0].Close(), streams[1].Close()
+}
+
+// outcome words how it ended.
+func (s *supervisor) outcome(ctx context.Context, why, guardErr error, p process) (Result, error) {
+	r, result := s.result, Result{Code: -1}
+	switch {
+	case r.Errno != 0:
+		err := startError(r.Errno, p)
+		result.Code = codeOf(err)
+		return result, err
+	case r.Late:
+		return result, fmt.Errorf("not started: %w: too little of the claim's window was left", ErrStopped)
+	case !r.Ended && s.leader == 0 && why != nil:
+		return result, fmt.Errorf("not started: %w", why)
+	case !r.Ended && s.leader == 0:
+		return result, fmt.Errorf("its guard ended before it started (%w): main must call steps.GuardMain first", orNil(guardErr))
+	case !r.Ended:
+		return result, fmt.Errorf("%w: its guard died (%w), so it was killed", ErrStopped, orNil(guardErr))
+	}
+	status := syscall.WaitStatus(r.Status)
+	result.Code = status.ExitStatus()
+	if status.Signaled() {
+		result.Signal = status.Signal()
+		result.Code = 128 + int(result.Signal)
+	}
+	var err error
+	switch {
+	case r.Cut && why == nil:
+		err = fmt.Errorf("%w: its claim was about to lapse", ErrStopped)
+	case r.Cut && errors.Is(why, ErrStopped) && ctx.Err() != nil:
+		err = fmt.Errorf("%w: %w", why, context.Cause(ctx))
+	case r.Cut:
+		err = why
+	case result.Code != 0:
+		err = &ExitError{Code: result.Code, Signal: result.Signal}
+	}
+	if r.Left != nil {
+		err = errors.Join(err, fmt.Errorf("processes %d could not be killed and may still run", r.Left))
+		result.Code = -1
+	}
+	return result, err
+}
+
+func orNil(err error) error {
+	if err == nil {
+		return errors.New("exit code 0")
+	}
+	return err
+}
