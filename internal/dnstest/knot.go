@@ -24,14 +24,12 @@ func writeKnot(cfg Config, port int) ([]string, error) {
 			acls.WriteString("acl:\n")
 		}
 		fmt.Fprintf(&keys, "  - id: %s\n    algorithm: %s\n    secret: %s\n", keyName(k), k.Algorithm, k.Secret)
-		// Signed questions are answered, and signed, only by a rule of their own.
-		fmt.Fprintf(&acls, "  - id: query%d\n    key: %s\n    action: query\n", i, keyName(k))
 		fmt.Fprintf(&acls, "  - id: update%d\n    key: %s\n    action: update\n    update-type: [TXT]\n", i, keyName(k))
 		if len(k.Names) > 0 {
 			fmt.Fprintf(&acls, "    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [%s]\n",
 				strings.Join(k.Names, ", "))
 		}
-		rules = append(rules, fmt.Sprintf("query%d, update%d", i, i))
+		rules = append(rules, fmt.Sprintf("update%d", i))
 	}
 	acl := ""
 	if len(rules) > 0 {
