@@ -55,6 +55,10 @@ type Command struct {
 	// bytes: a quarter from the beginning, the rest from the end. 0: 10,000;
 	// negative: nothing.
 	MaxTail int
+
+	// Guards, shared by all commands of a process, starts their guards in
+	// advance. Nil: each is started when it is needed.
+	Guards *Guards
 }
 
 // Do runs the command until it has ended, its Timeout has passed, ctx is

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -393,11 +396,125 @@ func TestLargeEnvironment(t *testing.T) {
 	}
 }
 
-func BenchmarkDo(b *testing.B) {
-	c := steps.Command{Argv: []string{"true"}}
-	for b.Loop() {
-		if _, err := c.Do(b.Context(), steps.Run{Job: "job", Left: window(time.Minute), Grace: time.Second}); err != nil {
-			b.Fatal(err)
+func TestGuards(t *testing.T) {
+	var guards steps.Guards
+	t.Cleanup(guards.Close)
+	c := shell("echo $PPID")
+	c.Guards = &guards
+	do := func() string {
+		t.Helper()
+		r, err := c.Do(t.Context(), steps.Run{Job: "job", Left: window(time.Minute), Grace: time.Second})
+		if err != nil {
+			t.Fatal(err)
 		}
+		return r.Tail
+	}
+	guards.Fill()
+	spare := childNamed(t, "__guard")
+	if got := do(); got != fmt.Sprintln(spare) {
+		t.Errorf("guarded by %q, want the spare one, %d", got, spare)
+	}
+	// A spare one that died meanwhile does not fail a run.
+	dead := childNamed(t, "__guard")
+	if err := syscall.Kill(dead, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is dead", func() bool { return !alive(dead) })
+	do()
+	// One run's spare is not in another's way.
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() { do() })
+	}
+	wg.Wait()
+	guards.Close()
+	guards.Close()
+	if do(); childCount(t, "__guard") != 0 {
+		t.Error("a spare one after Close")
+	}
+}
+
+func children(t *testing.T, arg string) []int {
+	t.Helper()
+	var found []int
+	names, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		stat, _ := os.ReadFile(name)
+		cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		var pid, parent int
+		var state string
+		if _, err := fmt.Sscan(string(stat), &pid); err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent); err != nil {
+			continue
+		}
+		if parent == os.Getpid() && bytes.Contains(cmdline, []byte(arg)) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+func childCount(t *testing.T, arg string) int { return len(children(t, arg)) }
+
+func childNamed(t *testing.T, arg string) int {
+	t.Helper()
+	all := children(t, arg)
+	if len(all) != 1 {
+		t.Fatalf("children with %q: %v, want one", arg, all)
+	}
+	return all[0]
+}
+
+// The price of a guard: the time from Do to when the command says what it is,
+// beside that of the bare command. Runs are apart, as those of a job are.
+func BenchmarkStart(b *testing.B) {
+	var guards steps.Guards
+	defer guards.Close()
+	do := func(g *steps.Guards) func() string {
+		c := steps.Command{Argv: []string{"date", "+%s%N"}, Env: []string{"LC_ALL=C"}, Guards: g}
+		return func() string {
+			r, err := c.Do(b.Context(), steps.Run{Job: "job", Left: window(time.Minute), Grace: time.Second})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return r.Tail
+		}
+	}
+	for _, way := range []struct {
+		name string
+		date func() string
+	}{
+		{"bare", func() string {
+			cmd := exec.Command("date", "+%s%N")
+			cmd.Env = append(os.Environ(), "LC_ALL=C")
+			out, err := cmd.Output()
+			if err != nil {
+				b.Fatal(err)
+			}
+			return string(out)
+		}},
+		{"guarded", do(nil)},
+		{"guard in advance", do(&guards)},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			var lags []time.Duration
+			for b.Loop() {
+				time.Sleep(100 * time.Millisecond)
+				begin := time.Now()
+				ns, err := strconv.ParseInt(strings.TrimSpace(way.date()), 10, 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				lags = append(lags, time.Unix(0, ns).Sub(begin))
+			}
+			slices.Sort(lags)
+			b.ReportMetric(float64(lags[len(lags)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(lags[len(lags)*9/10].Microseconds()), "p90-µs")
+		})
 	}
 }

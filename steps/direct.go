@@ -17,6 +17,15 @@ func IsGuard() bool { return false }
 // GuardMain is never needed on this system.
 func GuardMain() int { return 2 }
 
+// Guards has nothing to keep on this system.
+type Guards struct{}
+
+// Fill does nothing on this system.
+func (g *Guards) Fill() {}
+
+// Close does nothing on this system.
+func (g *Guards) Close() {}
+
 func memoryFile() (*os.File, string) { return nil, "" }
 
 // supervise runs p without a guard: it is ended by this process or not at all,

@@ -23,52 +23,49 @@ const (
 	patience = time.Second
 )
 
-// A supervisor is the agent's side of one guarded command.
+// A supervisor is the agent's side of one guard, and of the command under it.
 type supervisor struct {
+	guard   *exec.Cmd
+	orders  *os.File
+	streams [2]*os.File   // the reading ends of the command's output
+	reports <-chan report // closed when the guard is gone
+
 	run    Run
-	guard  *exec.Cmd
-	orders *os.File
 	result report
 	leader int
 }
 
 // supervise runs p under a guard and returns when all of it is over.
 func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
-	lost := Result{Code: -1}
-	if IsGuard() {
-		return lost, errors.New("this process was started as a guard: main must call steps.GuardMain first")
-	}
-	s := &supervisor{run: run}
-	streams, reports, err := s.start()
+	s, err := c.Guards.take()
 	if err != nil {
-		return lost, fmt.Errorf("start its guard: %w", err)
+		return Result{Code: -1}, fmt.Errorf("start its guard: %w", err)
 	}
+	s.run = run
 	var copying sync.WaitGroup
-	copying.Go(func() { out.copy(out.stdout, streams[0]) })
-	copying.Go(func() { out.copy(out.stderr, streams[1]) })
+	copying.Go(func() { out.copy(out.stdout, s.streams[0]) })
+	copying.Go(func() { out.copy(out.stderr, s.streams[1]) })
 
 	first := s.order()
 	first.Start, first.Grace = &p, int64(max(run.Grace, 0))
 	if err = s.send(first); err == nil {
-		err = s.watch(ctx, c.Timeout, reports)
+		err = s.watch(ctx, c.Timeout)
 	}
-	// It has said what it had to say, or never will.
-	_ = s.guard.Process.Kill()
-	for range reports {
-	}
-	guardErr := s.guard.Wait()
-	_ = s.orders.Close()
-	closeAfter(&copying, streams)
-	return s.outcome(ctx, err, guardErr, p)
+	guardErr := s.dismiss() // it has said what it had to say, or never will
+	closeAfter(&copying, s.streams)
+	result, err := s.outcome(ctx, err, guardErr, p)
+	c.Guards.Fill()
+	return result, err
 }
 
-// start starts the guard and returns the ends of the command's output and the
-// channel of the guard's reports, which is closed when the guard is gone.
-func (s *supervisor) start() ([2]*os.File, <-chan report, error) {
-	var none [2]*os.File
+// newSupervisor starts a guard, which waits for its first order.
+func newSupervisor() (*supervisor, error) {
+	if IsGuard() {
+		return nil, errors.New("this process was started as one: main must call steps.GuardMain first")
+	}
 	self, err := selfPath()
 	if err != nil {
-		return none, nil, err
+		return nil, err
 	}
 	var ends [4][2]*os.File // read and write: orders, stdout, stderr, reports
 	for i := range ends {
@@ -76,31 +73,39 @@ func (s *supervisor) start() ([2]*os.File, <-chan report, error) {
 			for _, e := range ends[:i] {
 				_, _ = e[0].Close(), e[1].Close()
 			}
-			return none, nil, err
+			return nil, err
 		}
 	}
-	s.guard = &exec.Cmd{
-		Path:        self,
-		Args:        []string{"solotick", "__guard", s.run.Job},
-		Env:         []string{guardEnv + "=1", "GOMAXPROCS=1"},
-		Stdin:       ends[0][0],
-		Stdout:      ends[1][1],
-		Stderr:      ends[2][1],
-		ExtraFiles:  []*os.File{ends[3][1]},
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	s := &supervisor{
+		guard: &exec.Cmd{
+			Path:        self,
+			Args:        []string{"solotick", "__guard"},
+			Env:         []string{guardEnv + "=1", "GOMAXPROCS=1"},
+			Stdin:       ends[0][0],
+			Stdout:      ends[1][1],
+			Stderr:      ends[2][1],
+			ExtraFiles:  []*os.File{ends[3][1]},
+			SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		},
+		orders:  ends[0][1],
+		streams: [2]*os.File{ends[1][0], ends[2][0]},
 	}
 	err = s.guard.Start()
 	_, _, _, _ = ends[0][0].Close(), ends[1][1].Close(), ends[2][1].Close(), ends[3][1].Close()
 	if err != nil {
 		_, _, _, _ = ends[0][1].Close(), ends[1][0].Close(), ends[2][0].Close(), ends[3][0].Close()
-		return none, nil, err
+		return nil, err
 	}
-	s.orders = ends[0][1]
+	s.reports = readReports(ends[3][0])
+	return s, nil
+}
+
+func readReports(f *os.File) <-chan report {
 	reports := make(chan report, 2) // all that a guard ever sends
 	go func() {
 		defer close(reports)
-		defer ends[3][0].Close()
-		lines := bufio.NewReader(ends[3][0])
+		defer f.Close()
+		lines := bufio.NewReader(f)
 		for range cap(reports) {
 			var r report
 			line, err := lines.ReadBytes('\n')
@@ -110,7 +115,23 @@ func (s *supervisor) start() ([2]*os.File, <-chan report, error) {
 			reports <- r
 		}
 	}()
-	return [2]*os.File{ends[1][0], ends[2][0]}, reports, nil
+	return reports
+}
+
+// dismiss ends the guard itself and says how it ended.
+func (s *supervisor) dismiss() error {
+	_ = s.guard.Process.Kill()
+	for range s.reports {
+	}
+	err := s.guard.Wait()
+	_ = s.orders.Close()
+	return err
+}
+
+// discard ends a guard that had nothing to do.
+func (s *supervisor) discard() {
+	_ = s.dismiss()
+	_, _ = s.streams[0].Close(), s.streams[1].Close()
 }
 
 // order tells the deadline. The clock is read before the time left, so that a
@@ -142,7 +163,7 @@ func (s *supervisor) send(o order) error {
 //
 // A later order that cannot be delivered needs no answer: the time that passes
 // gives it.
-func (s *supervisor) watch(ctx context.Context, timeout time.Duration, reports <-chan report) (why error) {
+func (s *supervisor) watch(ctx context.Context, timeout time.Duration) (why error) {
 	limit := time.NewTimer(s.left())
 	defer limit.Stop()
 	var asked time.Time
@@ -168,7 +189,7 @@ func (s *supervisor) watch(ctx context.Context, timeout time.Duration, reports <
 	done, renewed := ctx.Done(), s.run.Renewed
 	for strikes := 0; ; {
 		select {
-		case r, ok := <-reports:
+		case r, ok := <-s.reports:
 			if !ok {
 				s.killAll() // the guard is dead
 				return why

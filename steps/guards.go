@@ -1,0 +1,59 @@
+//go:build unix
+
+package steps
+
+import "sync"
+
+// Guards keeps one guard started in advance, an idle process that saves a
+// command the time of starting it. The zero value keeps none until the first
+// run or [Guards.Fill]. It is safe for concurrent use.
+type Guards struct {
+	mu     sync.Mutex
+	spare  *supervisor
+	closed bool
+}
+
+// Fill starts the spare guard if there is none. A failure is told by the next
+// command, which then tries again.
+func (g *Guards) Fill() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.spare == nil && !g.closed {
+		g.spare, _ = newSupervisor()
+	}
+}
+
+// Close ends the spare guard and keeps none from now on.
+func (g *Guards) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	if g.spare != nil {
+		g.spare.discard()
+		g.spare = nil
+	}
+}
+
+// take returns the spare guard if it is alive, else a new one.
+func (g *Guards) take() (*supervisor, error) {
+	if g == nil {
+		return newSupervisor()
+	}
+	g.mu.Lock()
+	s := g.spare
+	g.spare = nil
+	g.mu.Unlock()
+	if s == nil {
+		return newSupervisor()
+	}
+	select {
+	case <-s.reports: // closed: it has nothing to report yet
+		s.discard()
+		return newSupervisor()
+	default:
+		return s, nil
+	}
+}
