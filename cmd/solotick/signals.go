@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Signals are what a command that runs on hears from outside.
+type signals struct {
+	reload <-chan os.Signal // HUP
+	again  <-chan int       // the number of a second TERM or INT: end now
+	stop   func()           // listen no more
+}
+
+// signals returns a context that ends at the first TERM or INT.
+func (a *app) signals(ctx context.Context) (context.Context, signals) {
+	ctx, cancel := context.WithCancel(ctx)
+	end, hup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	again := make(chan int, 1)
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(hup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case <-done:
+				return
+			case s := <-end:
+				if first {
+					cancel()
+					if isTerminal(a.stderr) {
+						fmt.Fprintln(a.stderr, "\nending; once more ends now")
+					}
+					continue
+				}
+				n, _ := s.(syscall.Signal)
+				again <- int(n)
+				return
+			}
+		}
+	}()
+	return ctx, signals{reload: hup, again: again, stop: func() {
+		signal.Stop(end)
+		signal.Stop(hup)
+		cancel()
+		close(done)
+	}}
+}

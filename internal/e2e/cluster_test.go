@@ -1,0 +1,323 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/solotick/solotick/internal/dnstest"
+)
+
+// The policy of every job here: that of the defaults, scaled to a tick of two
+// seconds. slack is what a loaded machine may add to a moment that the protocol
+// promises.
+const (
+	interval  = 2 * time.Second
+	lease     = 3 * time.Second
+	headStart = 300 * time.Millisecond
+	spread    = 400 * time.Millisecond
+	skew      = 500 * time.Millisecond
+	margin    = time.Second + lease/20
+	slack     = 2 * time.Second
+)
+
+// takeover is the bound of protocol section 10, guarantee 3, after the last
+// renewal of a holder that vanished.
+const takeover = max(lease/3, headStart+spread) + lease + margin + spread
+
+// A server is a DNS server under test.
+type server interface {
+	Kill()
+	Restart() error
+}
+
+// A place is one server with one zone.
+type place struct {
+	server
+	addr string
+	zone string // with its final dot
+	key  dnstest.Key
+}
+
+// A cluster is three agents of one job.
+type cluster struct {
+	t      *testing.T
+	at     *place
+	name   string // of the record
+	dir    string
+	agents []*agent
+}
+
+// An agent is one process of the program.
+type agent struct {
+	cmd  *exec.Cmd
+	id   string
+	log  string        // path of what it logged, one JSON object a line
+	done chan struct{} // closed at its end
+	dead bool          // killed on purpose
+}
+
+// newCluster starts three agents and waits for the first run. extra is more
+// lines of the job's configuration.
+func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, at: at, name: job + "." + at.zone, dir: t.TempDir()}
+	key := fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret)
+	c.write("key", key)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{
+		"version: 1",
+		"dns:",
+		"  provider: rfc2136",
+		"  zone: " + strings.TrimSuffix(at.zone, "."),
+		"  server: " + at.addr,
+		"  tsig: ${file:" + c.path("key") + "}",
+		"  ttl: 1s",
+		"jobs:",
+		"  " + job + ":",
+		"    every: " + interval.String(),
+		"    lease: " + lease.String(),
+		"    kill_grace: 0s",
+		"    skew: " + skew.String(),
+		"    head_start: " + headStart.String(),
+		"    spread: " + spread.String(),
+		"    exec: [" + strconv.Quote(self) + "]",
+	}
+	for _, line := range extra {
+		lines = append(lines, "    "+line)
+	}
+	c.write("solotick.yaml", strings.Join(lines, "\n")+"\n")
+	for range 3 {
+		c.start()
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("runs:\n%s", c.read("runs"))
+			for _, a := range c.agents {
+				t.Logf("agent %s:\n%s", a.id, tail(a.log, 60))
+			}
+		}
+	})
+	c.await("the first run", 30*time.Second, func() bool { return len(c.ended()) > 0 })
+	return c
+}
+
+func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
+
+func (c *cluster) write(name, text string) {
+	c.t.Helper()
+	if err := os.WriteFile(c.path(name), []byte(text), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) read(name string) string {
+	text, err := os.ReadFile(c.path(name))
+	if err != nil && !os.IsNotExist(err) {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// start starts one more agent, which ends with the test at the latest.
+func (c *cluster) start() *agent {
+	c.t.Helper()
+	a := &agent{log: c.path(fmt.Sprintf("agent%d.log", len(c.agents))), done: make(chan struct{})}
+	f, err := os.Create(a.log)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	a.cmd = exec.Command(program, "run", "-c", c.path("solotick.yaml"), "--log-format", "json", "--log-level", "debug")
+	a.cmd.Stdout, a.cmd.Stderr = f, f
+	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir)
+	a.cmd.SysProcAttr = endWithParent()
+	if err := a.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		a.cmd.Wait()
+		close(a.done)
+	}()
+	c.t.Cleanup(a.kill)
+	c.agents = append(c.agents, a)
+	c.await("an agent's first log line", 20*time.Second, func() bool {
+		for _, l := range a.lines() {
+			if a.id = l.Agent; a.id != "" {
+				return true
+			}
+		}
+		return false
+	})
+	return a
+}
+
+func (a *agent) kill() {
+	a.dead = true
+	_ = a.cmd.Process.Kill() // only fails if it has ended
+	<-a.done
+}
+
+func (a *agent) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := a.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("agent %s: %v: %v", a.id, sig, err)
+	}
+}
+
+// A logLine is what the tests read of an agent's log.
+type logLine struct {
+	Msg    string `json:"msg"`
+	Why    string `json:"why"`
+	Agent  string `json:"agent"`
+	Passed int    `json:"ticks_passed"`
+}
+
+func (a *agent) lines() (all []logLine) {
+	text, _ := os.ReadFile(a.log)
+	for line := range bytes.Lines(text) {
+		var l logLine
+		if json.Unmarshal(line, &l) == nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// logged counts the lines of all agents' logs.
+func (c *cluster) logged(is func(logLine) bool) (n int) {
+	for _, a := range c.agents {
+		for _, l := range a.lines() {
+			if is(l) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// await polls until ok, and fails the test after the limit.
+func (c *cluster) await(what string, limit time.Duration, ok func() bool) {
+	c.t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("%s: not within %v", what, limit)
+		}
+	}
+}
+
+// A run is what the job itself wrote about one execution.
+type run struct {
+	tick    int64
+	attempt int
+	fence   string // empty: unarbitrated
+	agent   string
+	begin   time.Time
+	last    time.Time // the latest sign of life
+	ended   bool      // by itself
+}
+
+// runs are all executions in the order in which they began.
+func (c *cluster) runs() []*run {
+	c.t.Helper()
+	var all []*run
+	by := map[string]*run{}
+	for line := range strings.Lines(c.read("runs")) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), " ")
+		if len(f) != 7 {
+			c.t.Fatalf("the job wrote %q", line)
+		}
+		r := by[f[4]]
+		if r == nil {
+			r = &run{fence: f[2], agent: f[5]}
+			r.tick, _ = strconv.ParseInt(f[0], 10, 64)
+			r.attempt, _ = strconv.Atoi(f[1])
+			by[f[4]], all = r, append(all, r)
+		}
+		nanos, err := strconv.ParseInt(f[6], 10, 64)
+		if err != nil {
+			c.t.Fatalf("the job wrote %q", line)
+		}
+		r.last = time.Unix(0, nanos)
+		switch f[3] {
+		case "begin":
+			r.begin = r.last
+		case "end":
+			r.ended = true
+		}
+	}
+	return all
+}
+
+func (c *cluster) ended() []*run {
+	return slices.DeleteFunc(c.runs(), func(r *run) bool { return !r.ended })
+}
+
+// more waits until n more runs have ended.
+func (c *cluster) more(n int) {
+	c.t.Helper()
+	have := len(c.ended())
+	c.await(fmt.Sprintf("%d more runs", n), time.Duration(n)*interval+takeover+30*time.Second,
+		func() bool { return len(c.ended()) >= have+n })
+}
+
+// hang makes the next run go on for ever, waits for its begin, and returns it
+// and its agent.
+func (c *cluster) hang() (*run, *agent) {
+	c.t.Helper()
+	c.write("hang", "")
+	c.await("a run that hangs", interval+30*time.Second, func() bool {
+		_, err := os.Stat(c.path("hang"))
+		return os.IsNotExist(err)
+	})
+	runs := c.runs()
+	r := runs[len(runs)-1]
+	return r, c.agent(r.agent)
+}
+
+func (c *cluster) agent(id string) *agent {
+	c.t.Helper()
+	for _, a := range c.agents {
+		if a.id == id {
+			return a
+		}
+	}
+	c.t.Fatalf("no agent is called %q", id)
+	return nil
+}
+
+// rerun waits for the next attempt of r's tick to begin.
+func (c *cluster) rerun(r *run, limit time.Duration) (next *run) {
+	c.t.Helper()
+	c.await(fmt.Sprintf("attempt %d of tick %d", r.attempt+1, r.tick), limit, func() bool {
+		for _, n := range c.runs() {
+			if n.tick == r.tick && n.attempt == r.attempt+1 {
+				next = n
+			}
+		}
+		return next != nil
+	})
+	return next
+}
+
+// tail is the end of a file, for a test that failed.
+func tail(path string, lines int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// program is the built solotick.
+var program string
+
+// jobEnv names the folder of a cluster; with it this binary is the cluster's job.
+const jobEnv = "SOLOTICK_E2E_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_TICK") != "" {
+		os.Exit(job(dir))
+	}
+	os.Exit(build(m))
+}
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "solotick-e2e-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "solotick")
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/solotick/solotick/cmd/solotick").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// job is the job of every cluster: it appends "tick attempt fence" and what it
+// does to a file, and takes 0.3 s. Where there is a file "hang" it removes that
+// and goes on until it is ended from outside.
+func job(dir string) int {
+	f, err := os.OpenFile(filepath.Join(dir, "runs"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	run := rand.Text()
+	say := func(what string) {
+		fmt.Fprintf(f, "%s %s %s %s %s %s %d\n", os.Getenv("SOLOTICK_TICK"), os.Getenv("SOLOTICK_ATTEMPT"), os.Getenv("SOLOTICK_FENCE"),
+			what, run, os.Getenv("SOLOTICK_AGENT"), time.Now().UnixNano())
+	}
+	say("begin")
+	hangs := os.Remove(filepath.Join(dir, "hang")) == nil
+	for i := 0; hangs || i < 6; i++ {
+		time.Sleep(50 * time.Millisecond)
+		say("alive")
+	}
+	say("end")
+	return 0
+}
