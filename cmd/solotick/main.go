@@ -63,6 +63,8 @@ func (a *app) rootCommand() *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.Version = buildInfo().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -71,6 +73,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkColor() }
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "help-is-a-flag"})
 	root.AddCommand(
+		a.zoneCommand(),
+		a.keygenCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)

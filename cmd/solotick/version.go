@@ -31,19 +31,23 @@ func (a *app) versionCommand() *cobra.Command {
 			if asJSON {
 				return a.json(b)
 			}
-			commit := ""
-			if b.Commit != "" {
-				commit = " commit " + b.Commit
-				if b.Modified {
-					commit += " (modified)"
-				}
-			}
-			_, err := fmt.Fprintf(a.stdout, "solotick %s%s %s %s/%s\n", b.Version, commit, b.Go, b.OS, b.Arch)
+			_, err := fmt.Fprintln(a.stdout, b)
 			return err
 		},
 	}
 	jsonFlag(c, &asJSON)
 	return c
+}
+
+func (b build) String() string {
+	commit := ""
+	if b.Commit != "" {
+		commit = " commit " + b.Commit
+		if b.Modified {
+			commit += " (modified)"
+		}
+	}
+	return fmt.Sprintf("solotick %s%s %s %s/%s", b.Version, commit, b.Go, b.OS, b.Arch)
 }
 
 func buildInfo() build {

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/solotick/solotick/internal/dnstest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden texts in testdata/script")
+
+// TestScripts runs testdata/script/*.txt: one file for each command, and some
+// for what several have in common. Beside the commands of testscript they have
+//
+//	exits CODE COMMAND ARG...     run a command and want this very exit code
+//	dns bind|knot|powerdns [RR]...  start a server for t.test, with these lines in
+//	                              its zone; sets $SERVER, $PORT and $KEY, of a key that may
+//	                              write canary.t.test only, and writes solotick.yaml
+//	dns pause|resume|kill         as with SIGSTOP, SIGCONT, SIGKILL
+//	txt NAME TEXT...              put TXT values at NAME.t.test with nsupdate, whatever was there
+//	epoch VARIABLE SECONDS        set a variable to now and so many seconds, as epoch second
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("LC_ALL", "C.UTF-8")
+			e.Setenv("NO_COLOR", "")
+			e.Values[dnsKey{}] = &dnsState{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd,
+		},
+	})
+}
+
+func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+func epochCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: epoch VARIABLE SECONDS")
+	}
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.FormatInt(time.Now().Unix()+n, 10))
+}
+
+type dnsKey struct{}
+
+// A dnsState is the server of one script.
+type dnsState struct {
+	server   *dnstest.Server
+	operator dnstest.Key
+}
+
+func dnsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: dns bind|knot|powerdns|pause|resume|kill")
+	}
+	st := ts.Value(dnsKey{}).(*dnsState)
+	switch args[0] {
+	case "pause":
+		ts.Check(st.server.Pause())
+	case "resume":
+		ts.Check(st.server.Resume())
+	case "kill":
+		st.server.Kill()
+	default:
+		st.start(ts, args[0], args[1:])
+	}
+}
+
+func (st *dnsState) start(ts *testscript.TestScript, kind string, records []string) {
+	agent := dnstest.NewKey("agent", "canary")
+	wide := dnstest.NewKey("wide")
+	st.operator = dnstest.NewKey("operator")
+	dir := ts.MkAbs(".dns")
+	ts.Check(os.Mkdir(dir, 0o700))
+	s, err := dnstest.Start(dnstest.Config{
+		Kind: dnstest.Kind(kind), Dir: dir, Records: records, Keys: []dnstest.Key{agent, wide, st.operator},
+	})
+	ts.Check(err)
+	st.server = s
+	ts.Defer(s.Kill)
+	_, port, err := net.SplitHostPort(s.Addr)
+	ts.Check(err)
+	ts.Setenv("SERVER", s.Addr)
+	ts.Setenv("PORT", port)
+	for _, k := range []dnstest.Key{agent, wide} {
+		text := fmt.Sprintf("key %q {\n\talgorithm %s;\n\tsecret %q;\n};\n", k.Name, k.Algorithm, k.Secret)
+		ts.Check(os.WriteFile(ts.MkAbs(k.Name+".key"), []byte(text), 0o600))
+	}
+	ts.Setenv("KEY", ts.MkAbs("agent.key"))
+	const file = `version: 1
+dns:
+  provider: rfc2136
+  zone: t.test
+  server: %s
+  tsig: ${file:agent.key}
+jobs:
+  canary:
+    every: 60s
+    exec: ["true"]
+`
+	ts.Check(os.WriteFile(ts.MkAbs("solotick.yaml"), fmt.Appendf(nil, file, s.Addr), 0o600))
+}
+
+func txtCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: txt NAME TEXT...")
+	}
+	st := ts.Value(dnsKey{}).(*dnsState)
+	host, port, err := net.SplitHostPort(st.server.Addr)
+	ts.Check(err)
+	var script strings.Builder
+	fmt.Fprintf(&script, "server %s %s\nzone t.test\nupdate delete %s.t.test. TXT\n", host, port, args[0])
+	for _, text := range args[1:] {
+		fmt.Fprintf(&script, "update add %s.t.test. 5 TXT %s\n", args[0], strconv.QuoteToASCII(text))
+	}
+	script.WriteString("send\n")
+	k := st.operator
+	cmd := exec.Command("nsupdate", "-v", "-t", "5", "-y", k.Algorithm+":"+k.Name+":"+k.Secret)
+	cmd.Stdin = strings.NewReader(script.String())
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		ts.Fatalf("nsupdate: %v: %s", err, out)
+	}
+}
