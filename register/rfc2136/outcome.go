@@ -1,0 +1,233 @@
+package rfc2136
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/solotick/solotick/internal/dnsmsg"
+	"github.com/solotick/solotick/register"
+)
+
+// What is found in place of the record.
+const (
+	codeAlias    = "CNAME"
+	codeWildcard = "WILDCARD"
+	codeLame     = "LAME"
+)
+
+// A Refusal says that the server answered and will not serve this client. It is
+// a register.ErrRefused.
+type Refusal struct {
+	// Code is the response code (REFUSED, NOTAUTH, NOTZONE, FORMERR, NOTIMP), the
+	// TSIG error (BADKEY, BADSIG, BADTIME, ...), or what was found in place of the
+	// record: CNAME, WILDCARD, or LAME for a server without authority.
+	Code string
+	// Reason is the cause, as far as it was found out, and what to do about it.
+	Reason string
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Reason }
+
+// Unwrap makes it a register.ErrRefused.
+func (r *Refusal) Unwrap() error { return register.ErrRefused }
+
+// noMatch is the response code that says that a prerequisite did not hold, so
+// that nothing was changed.
+type noMatch string
+
+func (n noMatch) Error() string { return string(n) }
+
+// A clockError is a BADTIME that the server signed: the request was not served,
+// and the server's time is known.
+type clockError struct{ server, ours time.Time }
+
+func (e *clockError) Error() string {
+	by, where := e.server.Sub(e.ours).Round(time.Second), "behind"
+	if by < 0 {
+		by, where = -by, "ahead of"
+	}
+	return fmt.Sprintf("BADTIME: the clock that signed the request is %s %s the server's", by, where)
+}
+
+// outcome is what a reply to an UPDATE means for the swap: nil for applied, as
+// the server says.
+//
+// Every row follows RFC 2136 section 2.2 and 3.8. A negative outcome is believed
+// without a signature where the server may be unable to sign (RFC 8945 section
+// 5.2): the worst that a forger gets by it is a claim that nobody uses.
+func outcome(r reply) error {
+	if err := clockOf(r); err != nil {
+		return err
+	}
+	name := rcodeName(r.Rcode)
+	switch r.Rcode {
+	case dns.RcodeSuccess, dns.RcodeYXDomain, dns.RcodeYXRrset, dns.RcodeNXRrset, dns.RcodeNameError:
+		if !r.signed {
+			return fmt.Errorf("%w: the server answered %s, but did not sign it", register.ErrUncertain, name)
+		}
+		if r.Rcode != dns.RcodeSuccess {
+			return noMatch(name)
+		}
+		return nil
+	case dns.RcodeNotAuth, dns.RcodeRefused, dns.RcodeNotZone, dns.RcodeFormatError, dns.RcodeNotImplemented:
+		return refused{r}
+	}
+	return fmt.Errorf("%w: the server answered %s", register.ErrUncertain, name)
+}
+
+// answered is what a reply to a question means: nil if it is a signed and
+// authoritative answer about name.
+func answered(r reply, name string) error {
+	if err := clockOf(r); err != nil {
+		return err
+	}
+	switch r.Rcode {
+	case dns.RcodeNotAuth, dns.RcodeRefused, dns.RcodeFormatError, dns.RcodeNotImplemented:
+		return refused{r}
+	case dns.RcodeSuccess, dns.RcodeNameError:
+	default:
+		return fmt.Errorf("the server answered %s", rcodeName(r.Rcode))
+	}
+	switch {
+	case !r.signed:
+		return dnsmsg.ErrUnsigned
+	case r.Truncated:
+		return errors.New("the answer is truncated, over TCP")
+	case len(r.Question) != 1 || r.Question[0].Qtype != dns.TypeTXT || !strings.EqualFold(r.Question[0].Name, name):
+		return errors.New("the answer is to another question")
+	case !r.Authoritative:
+		return &Refusal{Code: codeLame, Reason: "the server does not answer for this name with authority: " +
+			"it is a cache, its copy of the zone has expired, or the name is delegated to others; give it the primary server of the zone and a name in it"}
+	}
+	for _, rr := range r.Answer {
+		if alias, ok := rr.(*dns.CNAME); ok && strings.EqualFold(alias.Hdr.Name, name) {
+			return &Refusal{Code: codeAlias, Reason: "the name is an alias of " + strings.TrimSuffix(alias.Target, ".") +
+				", and DNS ignores TXT updates at an alias: use another name, or delete the CNAME (a wildcard may have made it)"}
+		}
+	}
+	return nil
+}
+
+// clockOf is the clockError of a signed BADTIME.
+func clockOf(r reply) error {
+	if !r.signed || r.tsig.Error != dns.RcodeBadTime {
+		return nil
+	}
+	server := dnsmsg.ServerTime(r.tsig)
+	if server.IsZero() {
+		return nil // it is refused then, as BADTIME, without a figure
+	}
+	return &clockError{server: server, ours: r.at}
+}
+
+// refused is the error of a reply that refuses, before its cause was looked
+// for.
+type refused struct{ reply }
+
+func (e refused) Error() string { return rcodeName(e.Rcode) }
+
+func (e refused) Unwrap() error { return register.ErrRefused }
+
+// explain turns a refusal into a sentence with the cause and the remedy. To find
+// the cause it asks the same server once more, for the zone's SOA record.
+func (c *Client) explain(ctx context.Context, err error) error {
+	var no refused
+	var clock *clockError
+	switch {
+	case errors.As(err, &clock):
+		return &Refusal{Code: "BADTIME", Reason: strings.TrimPrefix(clock.Error(), "BADTIME: ") +
+			", also after it was corrected once: set both clocks (chronyc tracking)"}
+	case !errors.As(err, &no):
+		return err
+	}
+	key, zone := c.keyName(), strings.TrimSuffix(c.zone, ".")
+	if r := c.tsigReason(no.reply); r != nil {
+		return r
+	}
+	code := rcodeName(no.Rcode)
+	switch no.Rcode {
+	case dns.RcodeFormatError, dns.RcodeNotImplemented:
+		return &Refusal{code, "the server, or something in between, does not know signed dynamic updates (RFC 2136, RFC 8945): " +
+			"give the address of a primary server that does, and enable updates there"}
+	case dns.RcodeNotZone:
+		return &Refusal{code, "the server says that the name is not in the zone " + zone + ": check the zone's name"}
+	}
+	switch found := c.probe(ctx); {
+	case found.err != nil:
+		return &Refusal{code, "the server does not say why, and did not answer when asked for the zone " + zone +
+			" (" + found.err.Error() + "): is it the primary server, is key " + key + " known there, and are updates allowed from this address?"}
+	case found.refusal != nil:
+		return &Refusal{code, "the same key is refused for a plain question, too: " + found.refusal.Error()}
+	case !found.serves:
+		return &Refusal{code, "the server does not serve the zone " + zone + ": check the zone's name, and that this is its primary server"}
+	}
+	return &Refusal{code, "the server serves the zone " + zone + " and accepts key " + key + ", but does not let it update TXT here: " +
+		"is this the primary server, and is the name granted to the key? BIND: update-policy { grant " + key +
+		" name <name> TXT; }; Knot: an acl with action: update; PowerDNS: dnsupdate=yes, allow-dnsupdate-from, TSIG-ALLOW-DNSUPDATE"}
+}
+
+// tsigReason is the refusal that the reply's own TSIG error makes clear.
+func (c *Client) tsigReason(r reply) *Refusal {
+	if r.tsig == nil || r.tsig.Error == dns.RcodeSuccess {
+		return nil
+	}
+	key := c.keyName()
+	code := rcodeName(int(r.tsig.Error))
+	switch r.tsig.Error {
+	case dns.RcodeBadKey:
+		return &Refusal{code, "the server does not know key " + key + " with " + c.key.Algorithm +
+			": its name must match to the dot, the algorithm too, and the server must have loaded it"}
+	case dns.RcodeBadSig: // 16, which as an extended response code is BADVERS
+		return &Refusal{"BADSIG", "the server knows key " + key + ", but with another secret: copy it again"}
+	case dns.RcodeBadTime:
+		return &Refusal{code, "this machine's clock and the server's are more than " + fmt.Sprint(dnsmsg.Fudge) +
+			" s apart, and the server does not tell its time: set both clocks (chronyc tracking)"}
+	}
+	return &Refusal{code, "the server does not accept the signature by key " + key + ": compare the key's algorithm on both sides"}
+}
+
+// A probed says what the server answers to a signed question for the zone's SOA
+// record.
+type probed struct {
+	serves  bool     // with authority
+	refusal *Refusal // of the key or the clock
+	err     error    // no answer
+}
+
+func (c *Client) probe(ctx context.Context) probed {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return probed{err: err}
+	}
+	defer conn.Close()
+	m := new(dns.Msg).SetQuestion(c.zone, dns.TypeSOA)
+	m.RecursionDesired = false
+	req, err := conn.sign(m)
+	if err != nil {
+		return probed{err: err}
+	}
+	r, err := conn.ask(req)
+	if err != nil {
+		return probed{err: err}
+	}
+	if refusal := c.tsigReason(r); refusal != nil {
+		return probed{refusal: refusal}
+	}
+	if !r.signed {
+		return probed{refusal: &Refusal{rcodeName(r.Rcode), "the server does not sign its answer, as servers do when they do not know key " +
+			c.keyName() + ", when its secret differs, or when the clocks are more than " + fmt.Sprint(dnsmsg.Fudge) + " s apart: compare all three"}}
+	}
+	return probed{serves: r.Rcode == dns.RcodeSuccess && r.Authoritative && len(r.Answer) > 0}
+}
+
+func rcodeName(rcode int) string {
+	if name, ok := dns.RcodeToString[rcode]; ok {
+		return name
+	}
+	return fmt.Sprintf("RCODE%d", rcode)
+}
