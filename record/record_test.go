@@ -161,7 +161,7 @@ func TestWith(t *testing.T) {
 		texts, want []string
 	}{
 		{"creates", nil, []string{nextText}},
-		{"keeps foreign values", []string{"v=spf1 -all", "", `{"id":"A"}`}, []string{"v=spf1 -all", "", nextText}},
+		{"keeps foreign values", []string{"v=spf1 -all", "", "x", `{"id":"A"}`}, []string{"v=spf1 -all", "", "x", nextText}},
 		{"makes one of several records", []string{`{"seq":1}`, `{"seq":2}`}, []string{nextText}},
 		{"replaces damage", []string{`{"seq":`, `{"seq":2}`}, []string{nextText}},
 		{"never replaces a sealed record", []string{"x", "st1.k.A", `{"seq":2}`}, []string{"x", "st1.k.A", `{"seq":2}`}},

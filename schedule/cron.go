@@ -97,7 +97,7 @@ func (c *cron) latest(t int64) int64 {
 func (c *cron) segment(t int64) (start, end, offset int64) {
 	start, end, offset = bounds(c.loc, t)
 	// In the year of a zone's last recorded transition, package time may tell a
-	// start before that transition. Walk from there to t.
+	// start before it (America/Ciudad_Juarez 2022). Walk from there to t.
 	for start > math.MinInt64 {
 		_, next, _ := bounds(c.loc, start)
 		if next > t {
@@ -208,7 +208,7 @@ func (c *cron) days(year int, month time.Month) uint64 {
 	if c.either {
 		days = c.dom | dow
 	}
-	return days & (2<<length - 2)
+	return days & (2<<length - 1)
 }
 
 func civil(d int64) (int, time.Month, int) { return time.Unix(d*day, 0).UTC().Date() }

@@ -70,6 +70,9 @@ func TestTable(t *testing.T) {
 		loc := location(t, strings.TrimSpace(column[1]))
 		s := parse(t, strings.TrimSpace(column[0]), loc)
 		from := unix(t, strings.TrimSpace(column[2]))
+		if before := s.Prev(from); before > from || s.Next(before) != s.Next(from) {
+			t.Errorf("%v: Prev(%s) = %s, not the one before Next", s, column[2], time.Unix(before, 0).In(loc))
+		}
 		for _, text := range strings.Fields(column[3]) {
 			want := unix(t, text)
 			show := func(tick int64) string { return time.Unix(tick, 0).In(loc).Format(time.RFC3339) }

@@ -58,6 +58,7 @@ func TestLocationErrors(t *testing.T) {
 		"America/New-York":    "did you mean America/New_York?",
 		"Australia/LordHowe":  "did you mean Australia/Lord_Howe?",
 		"Asia/Calcuta":        "did you mean Asia/Calcutta?",
+		"abc":                 "use a name such as Europe/Berlin",
 		"PST":                 "use a name such as Europe/Berlin",
 		"CEST":                "use a name such as Europe/Berlin",
 		"Mars/Olympus":        "use a name such as Europe/Berlin",
