@@ -195,7 +195,7 @@ func (d *decision) nextMoment() time.Duration {
 // when one new swap is to be decided against the same old text.
 func (d *decision) resolve() (Action, bool) {
 	o := &d.s.Open
-	if d.v.Loaded < o.Sent {
+	if !o.Told {
 		return Action{Verb: Load, Why: OutcomeOpen}, true
 	}
 	t := o.Texts[o.N-1]
@@ -286,10 +286,14 @@ func (d *decision) notRunning() Action {
 	case record.Absent:
 		return d.none(NoRecord, v.First)
 	case record.Damaged:
-		if !d.damagedLongEnough() {
-			return d.wait(RecordDamaged, v.First+d.p.Lease+Margin(d.p.Lease))
+		long := v.First + d.p.Lease + Margin(d.p.Lease)
+		switch {
+		case d.now.Elapsed < long:
+			return d.wait(RecordDamaged, long)
+		case !d.damagedLongEnough():
+			return Action{Verb: Load, Why: RecordDamaged}
 		}
-		return d.none(RecordDamaged, v.First+d.p.Lease+Margin(d.p.Lease))
+		return d.none(RecordDamaged, long)
 	}
 	return d.others(r)
 }
@@ -443,7 +447,7 @@ func (d *decision) others(r record.Record) Action {
 	lease := r.LeaseOr(p.Lease)
 	lapse := v.First + lease + Margin(lease)
 	if at := lapse + d.stagger(r.TimerOld, 0); now.Elapsed < at {
-		look := v.Last + lease/3
+		look := max(v.Last, d.s.blind) + lease/3
 		if now.Elapsed >= look && now.Elapsed < lapse {
 			return Action{Verb: Look, Why: RunningElsewhere}
 		}
@@ -511,6 +515,8 @@ func (d *decision) idleRows(r record.Record) Action {
 		return d.wait(NotDue, due)
 	case d.s.Loose.Running:
 		return d.wait(Running, d.nextMoment())
+	case r.ID != d.s.ID && d.v.Last < due && d.s.blind >= due:
+		return Action{Verb: Load, Why: TickDue}
 	case r.ID != d.s.ID && d.v.Last < due:
 		return Action{Verb: Look, Why: TickDue} // once more, before anybody writes
 	}

@@ -15,7 +15,8 @@ type Self struct {
 	StopBy   time.Duration
 
 	View  View
-	High  int64         // the highest seq seen or written
+	High  int64         // the highest seq seen, or written without success
+	Shown int64         // the highest seq seen
 	Last  record.Record // the last record seen or written here
 	Known bool          // Last is set
 
@@ -37,7 +38,7 @@ type Self struct {
 	Lag    time.Duration // by which DNS was seen to trail the register
 	behind int64         // the seq that DNS does not show yet
 	since  time.Duration
-	blind  time.Duration // when DNS last told nothing of use
+	blind  time.Duration // when a look that told nothing of use was sent
 
 	intent intent
 }
@@ -88,6 +89,7 @@ type Open struct {
 	OldState record.State
 	Since    time.Duration // Elapsed when the first was sent
 	Sent     time.Duration // Elapsed when the latest was sent
+	Told     bool          // a Load since then has shown the old text still there
 	Unsure   bool          // one of them may yet land; else all were refused
 }
 
@@ -132,7 +134,7 @@ func (s *Self) See(now Now, g Sight) bool {
 	if g.FromLoad {
 		s.reached(now, g.Sent)
 	} else if s.stale(g) {
-		s.blind = g.Got
+		s.blind = g.Sent
 		return false
 	}
 	if s.behind != 0 && !g.FromLoad && g.State == record.Present && g.Record.Seq >= s.behind {
@@ -153,7 +155,7 @@ func (s *Self) See(now Now, g Sight) bool {
 // record, or none where there was one. Only a Load shows a rollback.
 func (s *Self) stale(g Sight) bool {
 	if g.State == record.Present {
-		return g.Record.Seq < s.High
+		return g.Record.Seq < s.Shown
 	}
 	if s.Known && g.Sum != s.View.Sum {
 		s.MustLoad = true
@@ -173,14 +175,16 @@ func (s *Self) show(g Sight) {
 	}
 	if g.State == record.Present {
 		s.Last, s.Known = g.Record, true
-		s.High = max(s.High, g.Record.Seq)
+		s.saw(g.Record.Seq)
 	}
 }
+
+func (s *Self) saw(seq int64) { s.High, s.Shown = max(s.High, seq), max(s.Shown, seq) }
 
 // settle closes an open outcome by what the register itself now shows.
 func (s *Self) settle() {
 	o := &s.Open
-	if o.N == 0 || s.View.Loaded < o.Sent {
+	if o.N == 0 {
 		return
 	}
 	for i := range o.N {
@@ -190,6 +194,7 @@ func (s *Self) settle() {
 		}
 	}
 	if s.View.Sum == o.OldSum && s.View.State == o.OldState {
+		o.Told = true
 		if !o.Unsure {
 			*o = Open{} // refused, and nothing changed: our view was stale, or the register's is
 			s.Stale, s.LastFail = min(s.Stale+1, 16), s.View.Loaded
@@ -205,7 +210,7 @@ func (s *Self) applied(t Attempt) {
 	s.Open, s.Stale = Open{}, 0
 	r := t.Record
 	s.Last, s.Known = r, true
-	s.High = max(s.High, r.Seq)
+	s.saw(r.Seq)
 	c := &s.Claim
 	switch t.Why {
 	case TickDue, ClaimLapsed:
@@ -248,7 +253,7 @@ func (s *Self) Sending(now Now, a Action) {
 	if o.N == 0 {
 		*o = Open{OldSum: s.View.Sum, OldState: s.View.State, Since: now.Elapsed}
 	}
-	o.Sent = now.Elapsed
+	o.Sent, o.Told = now.Elapsed, false
 	if !a.Again {
 		o.Texts[o.N] = Attempt{Record: a.Next, Why: a.Why, From: now.Held}
 		o.N++

@@ -1,0 +1,215 @@
+package elect
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/solotick/solotick/record"
+)
+
+var (
+	exploreMost = flag.Int("explore.states", 600_000, "states of each configuration to go through at most")
+	exploreOnly = flag.String("explore.only", "", "go through the configurations whose name contains this only")
+)
+
+// all lets each of the kinds happen once.
+func all(ks ...kind) map[kind]int { return upTo(1, ks...) }
+
+func upTo(n int, ks ...kind) map[kind]int {
+	m := map[kind]int{}
+	for _, k := range ks {
+		m[k] = n
+	}
+	return m
+}
+
+var (
+	network = []kind{lookStale, lookFails, loadFails, swapLost, swapUnheard, swapLate, swapTwice, swapUnreached, swapStalls}
+	process = []kind{crash, freeze, shutdown}
+	byHand  = []kind{deleted, damaged, rollback, future}
+	clocks  = []kind{clockOn, clockBack}
+	wishes  = []kind{pause, resume, trigger}
+)
+
+func join(lists ...[]kind) []kind { return slices.Concat(lists...) }
+
+// configs is what is explored. Each row is small enough to be gone through, or
+// large enough that its first states are worth having.
+func configs() []config {
+	due := record.Record{ID: "A", Timer: 110, TimerOld: 100, Seq: 99000, Last: record.OK}
+	base := config{agents: 2, from: 109, until: 131, begin: due, settle: 60, kept: true, restart: 1, jobs: []job{{takes: 1}}}
+	var out []config
+	with := func(name string, change func(*config)) {
+		c := base
+		c.name = name
+		change(&c)
+		out = append(out, c)
+	}
+	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}}
+	with("calm", func(c *config) { c.agents, c.settle, c.until = 3, 20, 145 })
+	with("calm, from nothing", func(c *config) {
+		c.agents, c.settle, c.begin, c.kept, c.from = 3, 30, record.Record{}, false, 108
+	})
+	with("anything once, 3 agents", func(c *config) {
+		c.agents, c.faults, c.jobs = 3, 1, quick
+		c.limits = all(join(network, process, byHand, clocks, wishes, []kind{runs, sealed, away})...)
+	})
+	with("anything twice", func(c *config) {
+		c.faults, c.jobs, c.until = 2, quick, 125
+		c.limits = all(join(network, process, byHand, clocks, wishes, []kind{runs, sealed, away})...)
+	})
+	with("network", func(c *config) { c.faults, c.limits = 3, upTo(2, network...); c.until = 123 })
+	with("network, no DNS", func(c *config) { c.faults, c.limits, c.noDNS = 2, upTo(2, network...), true })
+	with("crash and freeze", func(c *config) {
+		c.agents, c.faults, c.restart, c.limits, c.until = 3, 2, 2, upTo(2, crash, freeze, swapStalls, swapUnheard), 122
+	})
+	with("crashes", func(c *config) { c.agents, c.faults, c.restart, c.limits = 3, 3, 1, upTo(3, crash) })
+	with("by hand", func(c *config) {
+		c.faults, c.limits = 2, upTo(2, join(byHand, []kind{crash, freeze, sealed})...)
+	})
+	with("retries", func(c *config) {
+		c.policy = func(p *Policy) { p.Attempts = 2 }
+		c.faults, c.jobs, c.limits = 3, quick, upTo(2, runs, crash, swapUnheard, shutdown, freeze)
+		c.until = 127
+	})
+	with("operator", func(c *config) {
+		c.policy = func(p *Policy) { p.Attempts = 2 }
+		c.faults, c.jobs, c.limits = 3, quick, upTo(1, pause, resume, trigger, runs, crash, swapUnheard, shutdown)
+		c.limits[trigger] = 2
+	})
+	with("catch_up all", func(c *config) {
+		c.policy = func(p *Policy) { p.CatchUp, p.Attempts = CatchUpAll, 2 }
+		c.begin.Timer, c.begin.TimerOld = 80, 70
+		c.faults, c.jobs, c.limits = 2, quick, upTo(2, runs, crash, swapUnheard, swapLate, freeze, trigger)
+	})
+	with("catch_up none", func(c *config) {
+		c.policy = func(p *Policy) { p.CatchUp = CatchUpNone }
+		c.begin.Timer, c.begin.TimerOld, c.from = 80, 70, 107
+		c.faults, c.jobs, c.limits = 2, quick, upTo(2, runs, crash, swapUnheard, freeze, shutdown, deleted)
+	})
+	for name, o := range map[string]Overlap{"overlap wait": OverlapWait, "overlap skip": OverlapSkip, "overlap replace": OverlapReplace} {
+		with(name, func(c *config) {
+			c.policy = func(p *Policy) { p.Overlap, p.Timeout = o, 25*time.Second }
+			c.jobs = []job{{takes: 1}, {takes: 12}, {takes: forever}}
+			c.faults, c.limits, c.until = 2, upTo(2, runs, crash, swapUnheard, trigger, clockBack), 136
+		})
+	}
+	with("kill_grace", func(c *config) {
+		c.policy = func(p *Policy) { p.KillGrace, p.Lease, p.Timeout = time.Second, 6*time.Second, 8*time.Second }
+		c.faults, c.jobs, c.limits = 2, quick, upTo(2, runs, crash, freeze, swapUnheard, swapLost, swapStalls, shutdown, away)
+	})
+	with("head start", func(c *config) {
+		c.policy = func(p *Policy) { p.HeadStart, p.Spread = time.Second, 2*time.Second }
+		c.agents, c.faults, c.limits = 3, 1, all(crash, freeze, swapUnheard, lookStale, swapStalls, shutdown)
+	})
+	with("no affinity", func(c *config) {
+		c.policy = func(p *Policy) { p.NoAffinity = true }
+		c.faults, c.limits = 2, all(crash, freeze, swapUnheard, lookStale)
+	})
+	with("clock steps", func(c *config) {
+		c.faults, c.limits, c.jobs = 2, upTo(2, clockOn, clockBack, future, crash, runs), quick
+	})
+	with("skew", func(c *config) {
+		c.offset = [most]int64{0, 1, -1}
+		c.agents, c.faults, c.limits, c.untold = 3, 1, all(crash, freeze, swapUnheard, lookStale, swapLate, deleted), true
+	})
+	with("schedule changed", func(c *config) {
+		c.other = func(p *Policy) { p.Schedule = grid(7) }
+		c.faults, c.limits = 2, upTo(2, crash, swapUnheard, freeze, trigger)
+	})
+	with("register away", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter = 2 * time.Second }
+		c.faults, c.limits, c.until = 2, all(away, crash, freeze, lookStale, lookFails, pause, runs), 133
+		c.jobs = []job{{takes: 1}, {takes: 4}, {takes: 0, fails: true}}
+	})
+	with("register away, always", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.WithoutRegister = 2*time.Second, WithoutAlways }
+		c.faults, c.limits = 2, upTo(2, away, crash, lookFails)
+	})
+	with("at-most-once", func(c *config) {
+		c.policy = func(p *Policy) { p.AtMostOnce = true }
+		c.agents, c.faults, c.jobs, c.until = 2, 2, quick, 133
+		c.limits = upTo(2, join(network, process, []kind{runs, pause, deleted})...)
+	})
+	with("at-most-once, claim left", func(c *config) {
+		c.policy = func(p *Policy) { p.AtMostOnce = true }
+		c.begin = record.Record{ID: "Z", Timer: 120, TimerOld: 110, Seq: 109000, Claimed: true, Until: 112, Lease: 3, Last: record.OK}
+		c.from, c.faults, c.limits = 110, 2, upTo(2, crash, swapUnheard, lookStale)
+	})
+	if *exploreOnly != "" {
+		out = slices.DeleteFunc(out, func(c config) bool { return !strings.Contains(c.name, *exploreOnly) })
+	}
+	return out
+}
+
+// TestExplore goes through every interleaving of small worlds and judges each
+// step by the guarantees of protocol section 10.
+func TestExplore(t *testing.T) {
+	list := configs()
+	explorers := make([]*explorer, len(list))
+	found := make([]*violation, len(list))
+	took := make([]time.Duration, len(list))
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for n := range work {
+				x := newExplorer(list[n])
+				began := time.Now()
+				explorers[n], found[n] = x, x.search(*exploreMost)
+				took[n] = time.Since(began)
+				x.seen, x.live = nil, map[hash]int64{} // memory
+			}
+		})
+	}
+	for n := range list {
+		work <- n
+	}
+	close(work)
+	wg.Wait()
+
+	var out bytes.Buffer
+	states := 0
+	var fired [kinds]int
+	var decided [64]int
+	premises := map[string]int{}
+	for n, x := range explorers {
+		x.report(&out, took[n])
+		states += len(x.nodes)
+		for k, c := range x.fired {
+			fired[k] += c
+		}
+		for k, c := range x.decided {
+			decided[k] += c
+		}
+		for p, c := range x.premises {
+			premises[p] += c
+		}
+	}
+	fmt.Fprintf(&out, "%d states in all\n\nmoves\n", states)
+	for k, c := range fired {
+		fmt.Fprintf(&out, "%10d  %s\n", c, kindNames[k])
+		if c == 0 && *exploreOnly == "" {
+			t.Errorf("the move %q never fired", kindNames[k])
+		}
+	}
+	fmt.Fprintln(&out, "\nreasons to act")
+	for r, name := range reasons {
+		fmt.Fprintf(&out, "%10d  %s\n", decided[r], name)
+	}
+	fmt.Fprintf(&out, "\nproperties put to the test\n%s\n", strings.Join(counts(premises), "\n"))
+	for n, v := range found {
+		if v != nil {
+			explorers[n].trace(&out, v)
+			t.Errorf("%s: %s", list[n].name, v.what)
+		}
+	}
+	os.Stdout.Write(out.Bytes())
+}

@@ -1,0 +1,187 @@
+package elect
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/solotick/solotick/record"
+)
+
+// The properties are those of protocol section 10. Each says what was violated
+// in words; premises counts how often each was put to the test.
+const (
+	pFence    = "1: fences grow in the order of the claims"
+	pOnce     = "1: one claim for a (tick, try)"
+	pSeq      = "seq grows over everything that was there"
+	pEarly    = "no tick is claimed before its time"
+	pNone     = "2: no tick is passed over in silence"
+	pEnded    = "2: a tick ends only as it really ended"
+	pRetry    = "2: a retry is of the tick that is pending"
+	pPause    = "an operator's pause holds"
+	pKeep     = "an agent keeps what an operator wrote"
+	pFinished = "a tick reported ok is not run again"
+	pOverlap  = "4: no two runs at a time"
+	pOrder    = "runs start in the order of their fences"
+	pTwice    = "at-most-once: no tick is run twice"
+	pLoose    = "8: no unarbitrated run beside a live claim, in a pause or of a tick known run"
+	pSealed   = "9: what cannot be opened is not overwritten"
+	pLive     = "2: from every state, without further faults, a new tick is run to its end in time"
+	pOver     = "3: a vanished holder's tick is taken over in time"
+)
+
+// breaks tells whether a property that was put to the test does not hold.
+func (x *explorer) breaks(p string, holds bool, format string, args ...any) string {
+	x.premises[p]++
+	if holds {
+		return ""
+	}
+	return p + ": " + fmt.Sprintf(format, args...)
+}
+
+func first(bad ...string) string {
+	for _, b := range bad {
+		if b != "" {
+			return b
+		}
+	}
+	return ""
+}
+
+// committed judges what an agent put into the register.
+func (x *explorer) committed(w *world, old text, r record.Record, by int, late bool) string {
+	g, o := &w.ghost, old.rec
+	p := x.policyOf(by)
+	excused := g.hand || g.stepped
+	bad := x.breaks(pSeq, r.Seq > o.Seq && (r.Seq > g.seq || excused), "%d after %d, highest %d", r.Seq, o.Seq, g.seq)
+	bad = first(bad, x.breaks(pSealed, old.state != record.Unopenable, "%s", r))
+	g.seq = max(g.seq, r.Seq)
+	if old.state == record.Present {
+		bad = first(bad,
+			x.breaks(pKeep, r.Pause == o.Pause || o.Pause > 0, "pause %d became %d", o.Pause, r.Pause),
+			x.transition(w, p, o, r))
+	}
+	tick := r.TimerOld
+	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && r.Last != record.Skipped && !g.stepped
+	if isClaim {
+		bad = first(bad, x.claimedNow(w, p, o, r))
+	}
+	if t := tick; t > 0 && attempt(r) == 1 && r.Last != record.Skipped && !g.stepped && x.cfg.other == nil {
+		n := p.Schedule.Next(t)
+		bad = first(bad, x.breaks(pNone, r.Timer <= n, "after tick %d the record goes to %d, but %d lies between", t, r.Timer, n))
+	}
+	return bad
+}
+
+// claims tells a claim or a takeover from a renewal or a claim that was put back.
+func claims(o, r record.Record) bool {
+	return r.Claimed && (!o.Claimed || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
+}
+
+func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record) string {
+	g := &w.ghost
+	bad := first(
+		x.breaks(pFence, r.Seq > g.fence, "claim with fence %d after one with %d", r.Seq, g.fence),
+		x.breaks(pPause, o.Pause == 0, "claimed while paused"),
+	)
+	g.fence = max(g.fence, r.Seq)
+	if o.Claimed && w.faults == w.used[crash] { // section 10: nothing else went wrong
+		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second
+		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
+	}
+	if !g.stepped {
+		at := w.now + w.clock + int64(p.Skew/time.Second)
+		bad = first(bad, x.breaks(pEarly, r.TimerOld <= at, "tick %d claimed at %d", r.TimerOld, w.now))
+	}
+	if !g.hand && !g.stepped {
+		for i := range g.claims {
+			c := &g.claims[i]
+			if c.tick != 0 && c.tick != r.TimerOld {
+				continue
+			}
+			bit := uint16(1) << attempt(r)
+			bad = first(bad, x.breaks(pOnce, c.tick == 0 || c.tries&bit == 0, "tick %d, attempt %d claimed again", r.TimerOld, attempt(r)))
+			c.tick, c.tries = r.TimerOld, c.tries|bit
+			break
+		}
+	}
+	return bad
+}
+
+// transition judges the step from one record to the next.
+func (x *explorer) transition(w *world, p *Policy, o, r record.Record) string {
+	g := &w.ghost
+	closes := o.Claimed && !r.Claimed && o.TimerOld == r.TimerOld && attempt(r) == 1
+	if closes || p.AtMostOnce && !o.Claimed && r.TimerOld > o.TimerOld {
+		g.done++
+	}
+	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed {
+		return ""
+	}
+	for i := range w.actors { // ran without the register: the record is put past that tick
+		if has(g.loosely[i][:], r.TimerOld) && !r.Claimed {
+			return ""
+		}
+	}
+	switch {
+	case closes:
+		n := attempt(o)
+		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
+			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
+			r.Last == record.Lost && n >= p.Attempts+p.Takeovers || r.Last == record.Replaced && p.Overlap == OverlapReplace,
+			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
+		if r.Last == record.OK {
+			add(g.ok[:], r.TimerOld)
+		}
+		return bad
+	case o.Claimed && r.TimerOld != o.TimerOld:
+		return x.breaks(pEnded, p.AtMostOnce, "the claim of tick %d gave way to tick %d", o.TimerOld, r.TimerOld)
+	case o.Claimed || p.AtMostOnce:
+		return ""
+	case attempt(o) > 1:
+		return x.breaks(pRetry, r.TimerOld == o.TimerOld && attempt(r) == attempt(o), "attempt %d of tick %d was pending, and became attempt %d of tick %d",
+			attempt(o), o.TimerOld, attempt(r), r.TimerOld)
+	case p.CatchUp == CatchUpAll && r.Claimed:
+		return x.breaks(pNone, r.TimerOld == o.Timer, "catch_up all: tick %d was due, %d was claimed", o.Timer, r.TimerOld)
+	}
+	return ""
+}
+
+// started judges the start of a run.
+func (x *explorer) started(w *world, i int) string {
+	g, a := &w.ghost, &w.actors[i]
+	others := 0
+	for j := range w.actors {
+		if j != i && w.actors[j].job && !w.actors[j].loose && !w.actors[j].dead {
+			others++
+		}
+	}
+	bad := ""
+	if !g.hand && (!x.policy.AtMostOnce || !g.stepped) {
+		bad = first(
+			x.breaks(pOverlap, others == 0, "tick %d starts on %s beside another run", a.tick, a.self.ID),
+			x.breaks(pOrder, a.fence > g.started, "a run with fence %d starts after one with %d", a.fence, g.started))
+	}
+	if !g.hand && !g.stepped {
+		bad = first(bad, x.breaks(pFinished, !has(g.ok[:], a.tick), "tick %d", a.tick))
+		if x.policy.AtMostOnce {
+			bad = first(bad, x.breaks(pTwice, !has(g.worked[:], -a.tick), "tick %d", a.tick))
+			add(g.worked[:], -a.tick)
+		}
+		bad = first(bad, x.breaks(pFinished, !has(g.loosely[i][:], a.tick), "tick %d was already run here without the register", a.tick))
+	}
+	g.started = max(g.started, a.fence)
+	return bad
+}
+
+func (x *explorer) startedLoose(w *world, i int) string {
+	g, a := &w.ghost, &w.actors[i]
+	v := a.self.View
+	live := w.reg.state == record.Present && w.reg.rec.Claimed && w.reg.rec.TimerOld == a.tick && w.reg == text{v.State, v.Record} &&
+		second(w.now-w.wrote) < v.Record.LeaseOr(x.policy.Lease)
+	bad := first(
+		x.breaks(pLoose, !has(g.loosely[i][:], a.tick), "tick %d is run twice by one process", a.tick),
+		x.breaks(pLoose, !live, "beside a live claim of tick %d", a.tick),
+		x.breaks(pLoose, v.Record.Pause == 0, "in a pause"))
+	add(g.loosely[i][:], a.tick)
+	return bad
+}

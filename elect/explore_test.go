@@ -1,0 +1,382 @@
+package elect
+
+import (
+	"time"
+
+	"github.com/solotick/solotick/record"
+)
+
+// This file is the world that the explorer searches: a register, a network and
+// a few agents, each of which is the real Decide with the real notes of Self.
+// Nothing here knows a row of the protocol. Time is whole seconds; an agent acts
+// as soon as Decide wants it to unless a fault holds it back, in every order
+// that the agents can act in.
+
+const (
+	most = 3 // agents
+	mail = 2 // swaps that may still land
+)
+
+// A config is one bounded search: a policy, how the world begins, and which
+// faults may happen how often.
+type config struct {
+	name    string
+	policy  func(*Policy)
+	other   func(*Policy) // the policy of agent 0 alone: a schedule changed on one agent only
+	agents  int
+	begin   record.Record // zero: absent
+	from    int64
+	until   int64
+	faults  int          // of all kinds together
+	limits  map[kind]int // of one kind; absent: none
+	jobs    []job        // how a run may go; the first costs nothing
+	offset  [most]int64  // what each agent's idea of now is off by, in seconds
+	noDNS   bool
+	kept    bool // agents are there from the beginning with the record in view
+	restart int  // how many processes may follow a crashed one
+	untold  bool // the register tells no time
+	settle  int64
+}
+
+// A job is how one run goes by itself.
+type job struct {
+	takes int64 // seconds; forever: until it is stopped
+	fails bool
+}
+
+const forever = 1 << 30
+
+// A kind is a kind of move.
+type kind uint8
+
+// The moves. The first three are no faults.
+const (
+	advance kind = iota
+	step         // an agent does what Decide says
+	jobEnds
+	start // of a process, in the place of one that crashed
+
+	lookStale // DNS shows the record before
+	lookFails
+	loadFails
+	swapLost      // never lands, nobody knows
+	swapUnheard   // lands, reply lost
+	swapLate      // may land at any time later, reply lost
+	swapTwice     // lands, and a copy may land later
+	swapUnreached // never sent, and known so
+	swapStalls    // composed, sent later: a freeze in between, or a slow network
+	delivered     // what stalled is sent, lands and is answered
+	lands         // a late swap or copy
+	evaporates    // a late swap that never comes
+	runs          // a run goes as job number arg says
+	crash
+	freeze
+	thaw
+	shutdown
+	deleted  // by hand
+	damaged  // by hand
+	rollback // by hand
+	future   // written by an agent with a broken clock
+	clockOn  // the register's clock steps forward
+	clockBack
+	away // the register cannot be reached; DNS can
+	back
+	sealed   // by hand: a text that nobody here can open
+	unsealed // and the one before again
+	pause
+	resume
+	trigger
+	kinds
+)
+
+var kindNames = [kinds]string{
+	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
+	"swap duplicated", "swap not sent", "swap stalls", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
+	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "register clock steps on",
+	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "pause", "resume", "trigger",
+}
+
+// A move is one transition of the world.
+type move struct {
+	kind  kind
+	agent uint8
+	arg   uint8
+}
+
+// A text is what the register holds.
+type text struct {
+	state record.State
+	rec   record.Record
+}
+
+func (t text) sum() uint64 {
+	if t.state != record.Present {
+		return uint64(t.state)
+	}
+	h := newHash()
+	h.record(&t.rec, nil)
+	return uint64(h) | 1<<63
+}
+
+// A letter is a swap on its way.
+type letter struct {
+	used     bool
+	old, new text
+	by       uint8
+	id       string
+}
+
+// An actor is the place of one agent.
+type actor struct {
+	up     bool
+	frozen bool
+	lives  uint8 // processes so far
+	self   Self
+	clock  int64 // the register's clock against true time, as last heard
+	heard  bool
+
+	stalled bool // action is composed and not sent
+	action  Action
+
+	job      bool // a child lives
+	loose    bool
+	tick     int64
+	fence    int64
+	ends     int64 // when it ends by itself
+	fails    bool
+	deadline int64 // when its guard kills it
+	dead     bool  // killed by its guard; the agent does not know yet
+}
+
+// A world is one state of everything. It is copied for each move.
+type world struct {
+	now    int64
+	clock  int64 // the register's clock against true time
+	reg    text
+	hist   text // what it held before
+	wrote  int64
+	away   bool
+	mail   [mail]letter
+	actors [most]actor
+	used   [kinds]uint8
+	faults uint8
+	ghost  ghost
+}
+
+// A ghost is what only the properties know.
+type ghost struct {
+	fence   int64          // of the latest claim
+	seq     int64          // highest ever
+	started int64          // highest fence of a run
+	claims  [8]claimed     // (tick, try) that were claimed
+	ok      [4]int64       // ticks that ended ok, by report
+	worked  [4]int64       // ticks whose job ended ok
+	loosely [most][2]int64 // ticks that a process ran unarbitrated
+	ended   int64          // when a claim or a run was last there
+	hand    bool           // by hand in a run or soon after: section 10 promises little
+	stepped bool           // the register's clock stepped, or a record came from the future
+	done    uint8          // ticks finished
+}
+
+type claimed struct {
+	tick  int64
+	tries uint16
+}
+
+func second(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// nowOf is what agent i's clocks say.
+func (x *explorer) nowOf(w *world, i int) Now {
+	a := &w.actors[i]
+	t := w.now + x.cfg.offset[i]
+	if a.heard {
+		t += a.clock
+	}
+	return Now{Time: time.Unix(t, 0), Told: a.heard && !x.cfg.untold, Elapsed: second(w.now), Held: second(w.now)}
+}
+
+func (x *explorer) policyOf(i int) *Policy {
+	if i == 0 && x.cfg.other != nil {
+		return &x.other
+	}
+	return &x.policy
+}
+
+// hears is an answer of the register at agent i.
+func (w *world) hears(i int) { w.actors[i].heard, w.actors[i].clock = true, w.clock }
+
+// begin is the first world.
+func (x *explorer) begin() *world {
+	w := &world{now: x.cfg.from}
+	if x.cfg.begin != (record.Record{}) {
+		w.reg = text{record.Present, x.cfg.begin}
+		w.hist = w.reg
+		w.ghost.seq = x.cfg.begin.Seq
+	}
+	for i := range x.cfg.agents {
+		x.boot(w, i)
+	}
+	return w
+}
+
+var letters = [most][4]string{{"A", "A1", "A2", "A3"}, {"B", "B1", "B2", "B3"}, {"C", "C1", "C2", "C3"}}
+
+func (x *explorer) boot(w *world, i int) {
+	a := actor{up: true, lives: w.actors[i].lives}
+	a.self.ID = letters[i][a.lives]
+	w.actors[i] = a
+	w.ghost.loosely[i] = [2]int64{}
+	n := x.nowOf(w, i)
+	w.actors[i].self.Born = n.Time
+	w.actors[i].self.NextLook = n.Elapsed + x.policyOf(i).PollMax
+	if x.cfg.kept {
+		x.load(w, i)
+	}
+}
+
+func (x *explorer) load(w *world, i int) {
+	w.hears(i)
+	x.see(w, i, w.reg, true)
+}
+
+func (x *explorer) see(w *world, i int, t text, fromLoad bool) {
+	n := x.nowOf(w, i)
+	s := &w.actors[i].self
+	s.NextLook = n.Elapsed + x.policyOf(i).PollMax
+	s.See(n, Sight{State: t.state, Record: t.rec, Sum: t.sum(), FromLoad: fromLoad, Sent: n.Elapsed, Got: n.Elapsed})
+}
+
+// may tells whether a fault of this kind may still happen.
+func (x *explorer) may(w *world, k kind) bool {
+	return !x.fair && x.limits[k] > w.used[k] && int(w.faults) < x.cfg.faults
+}
+
+// moves lists what can happen next.
+func (x *explorer) moves(w *world, out []move) []move {
+	quiet := true // nobody has anything to do at this instant
+	add := func(k kind, i, arg int) { out = append(out, move{k, uint8(i), uint8(arg)}) }
+	fault := func(k kind, i, arg int) {
+		if x.may(w, k) {
+			add(k, i, arg)
+		}
+	}
+	for i := range x.cfg.agents {
+		a := &w.actors[i]
+		if !a.up {
+			if int(a.lives) < x.cfg.restart+1 && a.lives < most {
+				add(start, i, 0)
+				if x.fair {
+					quiet = false
+				}
+			}
+			continue
+		}
+		if a.frozen {
+			add(thaw, i, 0)
+			fault(crash, i, 0)
+			if x.fair {
+				quiet = false
+			}
+			continue
+		}
+		quiet = x.agentMoves(w, i, add, fault) && quiet
+	}
+	for m := range w.mail {
+		if w.mail[m].used {
+			if !x.fair {
+				add(lands, m, 0)
+			}
+			add(evaporates, m, 0)
+		}
+	}
+	x.worldMoves(w, fault, func(k kind) { add(k, 0, 0) })
+	quiet = quiet && !(x.fair && (w.away || w.reg.state == record.Unopenable))
+	if quiet && (w.now < x.cfg.until || x.fair) {
+		add(advance, 0, 0)
+	}
+	return out
+}
+
+// agentMoves is what agent i can do; it returns whether time may pass.
+func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) bool {
+	a := &w.actors[i]
+	quiet := true
+	if a.job && (a.dead || w.now >= a.ends) {
+		add(jobEnds, i, 0)
+		quiet = false
+	}
+	fault(crash, i, 0)
+	fault(freeze, i, 0)
+	if !a.self.Stopping {
+		fault(shutdown, i, 0)
+	}
+	act := Decide(x.policyOf(i), &a.self, x.nowOf(w, i))
+	if a.stalled {
+		add(delivered, i, 0)
+		if act.Verb == Stop {
+			add(step, i, 0)
+		}
+		return quiet && act.Verb != Stop && !x.fair
+	}
+	if act.Verb == Wait {
+		return quiet
+	}
+	if !x.fair {
+		x.decided[act.Why]++
+	}
+	add(step, i, 0)
+	switch act.Verb {
+	case Look:
+		fault(lookStale, i, 0)
+		fault(lookFails, i, 0)
+	case Load:
+		fault(loadFails, i, 0)
+	case Swap:
+		if w.away {
+			break
+		}
+		for k := swapLost; k <= swapStalls; k++ {
+			fault(k, i, 0)
+		}
+	case Run:
+		for n := 1; n < len(x.cfg.jobs); n++ {
+			fault(runs, i, n)
+		}
+	}
+	return false
+}
+
+// worldMoves is what operators and misfortune can do to the record.
+func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(kind)) {
+	here := w.reg.state == record.Present
+	later := w.now > w.wrote // a rollback by more than a second
+	if here && later {
+		fault(deleted, 0, 0)
+		fault(damaged, 0, 0)
+		fault(future, 0, 0)
+		if w.hist != w.reg && w.hist.state == record.Present {
+			fault(rollback, 0, 0)
+		}
+	}
+	fault(clockOn, 0, 0)
+	fault(clockBack, 0, 0)
+	if here && later {
+		fault(sealed, 0, 0)
+	}
+	if w.reg.state == record.Unopenable {
+		free(unsealed)
+	}
+	if w.away {
+		free(back)
+	} else {
+		fault(away, 0, 0)
+	}
+	if here {
+		if w.reg.rec.Pause == 0 {
+			fault(pause, 0, 0)
+		} else {
+			fault(resume, 0, 0)
+		}
+		fault(trigger, 0, 0)
+	}
+}
