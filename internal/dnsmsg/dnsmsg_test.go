@@ -173,7 +173,7 @@ func TestVerify(t *testing.T) {
 	}
 	const requestMAC = "00112233"
 	sign := func(k Key, change func(*dns.TSIG)) []byte {
-		m := new(dns.Msg).SetReply(query)
+		m := new(dns.Msg).SetRcode(query, query.Rcode)
 		m.SetTsig(k.Name, k.Algorithm+".", Fudge, at.Unix())
 		if change != nil {
 			change(m.IsTsig())
@@ -219,10 +219,14 @@ func TestVerify(t *testing.T) {
 	if _, err := verify(unsigned, requestMAC); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("without TSIG: error %v, want ErrUnsigned", err)
 	}
+	if _, err := verify(append(sign(key, nil), 0, 0, 0), requestMAC); err == nil {
+		t.Error("a reply with something behind it verifies")
+	}
 	badKey, err := verify(sign(key, func(r *dns.TSIG) { r.Error = dns.RcodeBadKey }), requestMAC)
 	if !errors.Is(err, ErrUnsigned) || badKey.Error != dns.RcodeBadKey {
 		t.Errorf("BADKEY: error %v, want ErrUnsigned and the record", err)
 	}
+	query.Rcode = dns.RcodeNotAuth // of every reply from here
 	badTime, err := verify(sign(key, func(r *dns.TSIG) {
 		r.Error, r.OtherLen, r.OtherData = dns.RcodeBadTime, 6, fmt.Sprintf("%012x", at.Unix()+400)
 	}), requestMAC)

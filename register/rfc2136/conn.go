@@ -81,7 +81,7 @@ func (c *Client) dialPinned(ctx context.Context) (net.Conn, error) {
 		}
 		failed = err
 	}
-	hosts, err := net.DefaultResolver.LookupHost(ctx, c.host)
+	hosts, err := c.lookupHost(ctx, c.host)
 	if err != nil {
 		return nil, errors.Join(failed, err)
 	}
@@ -110,7 +110,7 @@ func (c *conn) Close() error {
 // A request is a signed message, ready to be sent.
 type request struct {
 	msg  *dns.Msg
-	wire []byte // with the two octets of length that TCP has (RFC 1035 section 4.2.2)
+	wire []byte // framed
 	mac  string
 	at   time.Time // of the signature
 }
@@ -124,8 +124,18 @@ func (c *conn) sign(m *dns.Msg) (request, error) {
 	if len(wire) > dns.MaxMsgSize {
 		return request{}, fmt.Errorf("a message of %d octets is too long for DNS", len(wire))
 	}
-	wire = append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...)
-	return request{msg: m, wire: wire, mac: mac, at: at}, nil
+	return request{msg: m, wire: framed(wire), mac: mac, at: at}, nil
+}
+
+// pack is sign without a signature.
+func (c *conn) pack(m *dns.Msg) (request, error) {
+	wire, err := m.Pack()
+	return request{msg: m, wire: framed(wire)}, err
+}
+
+// framed is a message as it goes over TCP (RFC 1035 section 4.2.2).
+func framed(wire []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...)
 }
 
 // A reply is the answer to a request. Unless signed, it may be anybody's.

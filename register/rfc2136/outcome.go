@@ -134,22 +134,19 @@ func (e refused) Error() string { return rcodeName(e.Rcode) }
 func (e refused) Unwrap() error { return register.ErrRefused }
 
 // explain turns a refusal into a sentence with the cause and the remedy. To find
-// the cause it asks the same server once more, for the zone's SOA record.
-func (c *Client) explain(ctx context.Context, err error) error {
+// the cause it asks the same server again, by questions that change nothing.
+func (r *record) explain(ctx context.Context, err error) error {
 	var no refused
 	var clock *clockError
 	switch {
 	case errors.As(err, &clock):
-		return &Refusal{Code: "BADTIME", Reason: strings.TrimPrefix(clock.Error(), "BADTIME: ") +
+		return &Refusal{"BADTIME", strings.TrimPrefix(clock.Error(), "BADTIME: ") +
 			", also after it was corrected once: set both clocks (chronyc tracking)"}
 	case !errors.As(err, &no):
 		return err
 	}
-	key, zone := c.keyName(), strings.TrimSuffix(c.zone, ".")
-	if r := c.tsigReason(no.reply); r != nil {
-		return r
-	}
-	code := rcodeName(no.Rcode)
+	c := r.client
+	code, zone := rcodeName(no.Rcode), strings.TrimSuffix(c.zone, ".")
 	switch no.Rcode {
 	case dns.RcodeFormatError, dns.RcodeNotImplemented:
 		return &Refusal{code, "the server, or something in between, does not know signed dynamic updates (RFC 2136, RFC 8945): " +
@@ -157,18 +154,35 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case dns.RcodeNotZone:
 		return &Refusal{code, "the server says that the name is not in the zone " + zone + ": check the zone's name"}
 	}
-	switch found := c.probe(ctx); {
+	said := c.tsigReason(no.reply)
+	found := c.probe(ctx)
+	switch granted := found.serves && found.refusal == nil; {
+	case said != nil && said.Code == "BADKEY" && granted:
+		// Knot says so of a key that it knows, and no rule grants.
+		return &Refusal{said.Code, c.policyReason()}
+	case said != nil:
+		return said
 	case found.err != nil:
 		return &Refusal{code, "the server does not say why, and did not answer when asked for the zone " + zone +
-			" (" + found.err.Error() + "): is it the primary server, is key " + key + " known there, and are updates allowed from this address?"}
-	case found.refusal != nil:
-		return &Refusal{code, "the same key is refused for a plain question, too: " + found.refusal.Error()}
+			" (" + found.err.Error() + "): is it the primary server, is key " + c.keyName() + " known there, and are updates allowed from this address?"}
 	case !found.serves:
-		return &Refusal{code, "the server does not serve the zone " + zone + ": check the zone's name, and that this is its primary server"}
+		return &Refusal{code, "the server does not serve the zone " + zone + ", or not to this address: " +
+			"check the zone's name, and that this is its primary server"}
+	case !granted && found.refusal.Code == "":
+		return &Refusal{code, found.refusal.Reason}
+	case !granted:
+		return found.refusal
 	}
-	return &Refusal{code, "the server serves the zone " + zone + " and accepts key " + key + ", but does not let it update TXT here: " +
-		"is this the primary server, and is the name granted to the key? BIND: update-policy { grant " + key +
-		" name <name> TXT; }; Knot: an acl with action: update; PowerDNS: dnsupdate=yes, allow-dnsupdate-from, TSIG-ALLOW-DNSUPDATE"}
+	if alias := r.alias(ctx); alias != nil {
+		return alias // PowerDNS refuses updates there, others ignore them
+	}
+	return &Refusal{code, c.policyReason()}
+}
+
+func (c *Client) policyReason() string {
+	return "the server serves the zone " + strings.TrimSuffix(c.zone, ".") + " and knows key " + c.keyName() + ", but does not let it update TXT here: " +
+		"is this the primary server, and is the name granted to the key? BIND: update-policy { grant " + c.keyName() +
+		" name <name> TXT; }; Knot: an acl with action: update; PowerDNS: dnsupdate=yes, allow-dnsupdate-from, TSIG-ALLOW-DNSUPDATE"
 }
 
 // tsigReason is the refusal that the reply's own TSIG error makes clear.
@@ -182,20 +196,20 @@ func (c *Client) tsigReason(r reply) *Refusal {
 	case dns.RcodeBadKey:
 		return &Refusal{code, "the server does not know key " + key + " with " + c.key.Algorithm +
 			": its name must match to the dot, the algorithm too, and the server must have loaded it"}
-	case dns.RcodeBadSig: // 16, which as an extended response code is BADVERS
+	case dns.RcodeBadSig:
+		// As an extended response code this number is BADVERS.
 		return &Refusal{"BADSIG", "the server knows key " + key + ", but with another secret: copy it again"}
 	case dns.RcodeBadTime:
-		return &Refusal{code, "this machine's clock and the server's are more than " + fmt.Sprint(dnsmsg.Fudge) +
-			" s apart, and the server does not tell its time: set both clocks (chronyc tracking)"}
+		return &Refusal{code, fmt.Sprintf("this machine's clock and the server's are more than %d s apart, "+
+			"and the server does not tell its time: set both clocks (chronyc tracking)", dnsmsg.Fudge)}
 	}
 	return &Refusal{code, "the server does not accept the signature by key " + key + ": compare the key's algorithm on both sides"}
 }
 
-// A probed says what the server answers to a signed question for the zone's SOA
-// record.
+// A probed says what the server answers to a question for the zone's SOA record.
 type probed struct {
-	serves  bool     // with authority
-	refusal *Refusal // of the key or the clock
+	serves  bool     // the zone, with authority
+	refusal *Refusal // of the key, or for the clock; without a code if the server does not say
 	err     error    // no answer
 }
 
@@ -205,9 +219,12 @@ func (c *Client) probe(ctx context.Context) probed {
 		return probed{err: err}
 	}
 	defer conn.Close()
-	m := new(dns.Msg).SetQuestion(c.zone, dns.TypeSOA)
-	m.RecursionDesired = false
-	req, err := conn.sign(m)
+	question := func() *dns.Msg {
+		m := new(dns.Msg).SetQuestion(c.zone, dns.TypeSOA)
+		m.RecursionDesired = false
+		return m
+	}
+	req, err := conn.sign(question())
 	if err != nil {
 		return probed{err: err}
 	}
@@ -215,14 +232,39 @@ func (c *Client) probe(ctx context.Context) probed {
 	if err != nil {
 		return probed{err: err}
 	}
-	if refusal := c.tsigReason(r); refusal != nil {
-		return probed{refusal: refusal}
+	found := probed{serves: authoritative(r), refusal: c.tsigReason(r)}
+	if found.refusal != nil || r.signed {
+		return found
 	}
-	if !r.signed {
-		return probed{refusal: &Refusal{rcodeName(r.Rcode), "the server does not sign its answer, as servers do when they do not know key " +
-			c.keyName() + ", when its secret differs, or when the clocks are more than " + fmt.Sprint(dnsmsg.Fudge) + " s apart: compare all three"}}
+	// An unsigned answer to a signed question: does it serve the zone at all?
+	found.refusal = &Refusal{"", fmt.Sprintf("the server serves the zone, but does not sign its answer to a signed question: "+
+		"it does not know key %s with %s, has another secret for it, or its clock and this machine's are more than %d s apart: compare all of them",
+		c.keyName(), c.key.Algorithm, dnsmsg.Fudge)}
+	if req, err = conn.pack(question()); err == nil {
+		if r, err = conn.ask(req); err == nil {
+			found.serves = authoritative(r)
+		}
 	}
-	return probed{serves: r.Rcode == dns.RcodeSuccess && r.Authoritative && len(r.Answer) > 0}
+	found.err = err
+	return found
+}
+
+func authoritative(r reply) bool {
+	return r.Rcode == dns.RcodeSuccess && r.Authoritative && len(r.Answer) > 0
+}
+
+// alias is the refusal if the name is an alias.
+func (r *record) alias(ctx context.Context) *Refusal {
+	conn, err := r.client.dial(ctx)
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	_, err = conn.read(r.name)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) && refusal.Code == codeAlias {
+		return refusal
+	}
+	return nil
 }
 
 func rcodeName(rcode int) string {

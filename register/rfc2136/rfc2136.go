@@ -23,6 +23,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -85,7 +86,10 @@ type Client struct {
 	key        Key
 	ttl        uint32
 	timeout    time.Duration
+
+	// What tests replace.
 	now        func() time.Time
+	lookupHost func(context.Context, string) ([]string, error)
 
 	offset atomic.Int64 // the server's clock minus ours, in seconds, once a BADTIME told it
 
@@ -122,7 +126,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{
 		host: host, port: port, zone: zone, key: key,
-		ttl: uint32(ttl / time.Second), timeout: timeout, now: time.Now,
+		ttl: uint32(ttl / time.Second), timeout: timeout,
+		now: time.Now, lookupHost: net.DefaultResolver.LookupHost,
 	}, nil
 }
 
@@ -175,7 +180,7 @@ func (r *record) Load(ctx context.Context) (register.Snapshot, error) {
 			r.client.setClock(bad.server)
 			continue
 		}
-		return register.Snapshot{}, r.fail("load", r.client.explain(ctx, err))
+		return register.Snapshot{}, r.fail("load", r.explain(ctx, err))
 	}
 }
 
@@ -211,7 +216,7 @@ func (r *record) Swap(ctx context.Context, old register.Snapshot, texts []string
 			r.client.setClock(bad.server)
 			continue
 		}
-		return register.Snapshot{}, r.fail("swap", r.client.explain(ctx, err))
+		return register.Snapshot{}, r.fail("swap", r.explain(ctx, err))
 	}
 }
 
