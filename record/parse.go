@@ -18,7 +18,7 @@ const (
 
 	maxNumber = 1<<53 - 1 // the largest integer that every JSON reader keeps exact
 	maxTry    = 999_999
-	maxID     = 32 // bytes of id and of last, as encoded JSON without the quotes
+	maxID     = 32 // bytes as encoded JSON, without the quotes; so the next two
 	maxLast   = 16
 	maxEntry  = 64
 	maxWhy    = 40  // bytes of the reason itself, as UTF-8

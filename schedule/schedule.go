@@ -87,7 +87,8 @@ func (s Schedule) Prev(at int64) int64 {
 }
 
 // String returns the schedule for people: "every 1m0s, offset 17s" or
-// "*/5 7-19 * * MON-FRI in Europe/Berlin".
+// "*/5 7-19 * * MON-FRI in Europe/Berlin". Schedules with equal texts have equal
+// ticks.
 func (s Schedule) String() string {
 	switch {
 	case s.interval > 0:
