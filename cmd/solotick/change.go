@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/rfc2136"
+)
+
+// An edit makes the record to write from what the register holds. now is the
+// register's time. errNothingToDo ends the change without a write.
+type edit func(set record.Set, now time.Time) (record.Record, error)
+
+var errNothingToDo = errors.New("nothing to do")
+
+// A changed is what became of an edit.
+type changed struct {
+	before, after record.Record
+	now           time.Time // the register's
+}
+
+// Bounds of one change by hand.
+const (
+	changeTries = 8               // swaps that met a conflict
+	changeTime  = 20 * time.Second // in all
+	settleTime  = 8 * time.Second  // to find out what became of a swap without an answer
+)
+
+// change loads the record, edits it and swaps it. After a conflict it begins
+// again: agents write, too. It is never sent twice while its outcome is open.
+func change(ctx context.Context, reg register.Register, name string, do edit) (changed, error) {
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	for try := range changeTries {
+		if try > 0 {
+			select {
+			case <-time.After(100 * time.Millisecond << min(try, 5)):
+			case <-ctx.Done():
+			}
+		}
+		snap, err := reg.Load(ctx)
+		if err != nil {
+			return changed{}, registerFailure(err, "nothing was changed")
+		}
+		now := snap.Time
+		if now.IsZero() {
+			now = time.Now()
+		}
+		set := record.Read(snap.Texts, now.Unix())
+		if set.State == record.Unopenable {
+			return changed{}, &failure{
+				code: exitRefused, err: fmt.Errorf("the record at %s is sealed, and there is no key here that opens it", name),
+				means: "nothing was changed", do: "use the configuration of an agent of this job",
+			}
+		}
+		next, err := do(set, now)
+		if err != nil {
+			return changed{set.Record, set.Record, now}, err
+		}
+		if err := next.Check(); err != nil {
+			return changed{}, &failure{code: exitFailed, err: fmt.Errorf("what would be written at %s is no record: %w", name, err), means: "nothing was changed"}
+		}
+		texts := set.With(next)
+		_, err = reg.Swap(ctx, snap, texts)
+		if errors.Is(err, register.ErrUncertain) {
+			err = settle(ctx, reg, name, snap, texts, err)
+		}
+		switch {
+		case err == nil:
+			return changed{set.Record, next, now}, nil
+		case errors.Is(err, register.ErrConflict):
+		default:
+			return changed{}, registerFailure(err, "nothing was changed")
+		}
+	}
+	return changed{}, &failure{
+		code: exitTryAgain, err: fmt.Errorf("the record at %s changed %d times while this was being written", name, changeTries),
+		means: "nothing was changed; the agents go on as before", do: "try again; if it stays so, solotick doctor",
+	}
+}
+
+// settle finds out what became of a swap whose outcome is open: nil for done. It
+// does not send again, and if something else is there by now, an agent may have
+// written it on top of what was sent: only a person can tell what to do.
+func settle(ctx context.Context, reg register.Register, name string, old register.Snapshot, texts []string, cause error) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		snap, err := reg.Load(ctx)
+		switch {
+		case err == nil && equalSets(snap.Texts, texts):
+			return nil
+		case err == nil && !equalSets(snap.Texts, old.Texts):
+			return &failure{
+				code: exitTryAgain, err: fmt.Errorf("it is not known whether %s was changed before an agent wrote there: %w", name, cause),
+				means: "the agents go on by what the record says now",
+				do:    "look, and try again if need be: solotick record get " + name,
+			}
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			f := &failure{
+				code: exitTryAgain, err: fmt.Errorf("it is not known whether %s was changed: %w", name, cause),
+				means: "a late copy of this change may still arrive; the agents go on by whatever the record says",
+				do:    "look in a minute, and only then try again: solotick record get " + name,
+			}
+			if err != nil {
+				f.err = fmt.Errorf("%w\nand the register could not be asked: %w", f.err, err)
+			}
+			return f
+		}
+	}
+}
+
+// equalSets tells whether two sets hold the same texts.
+func equalSets(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// registerFailure gives an error of a register its exit code and the rest of
+// the sentence. The error itself says which server, which name and why.
+func registerFailure(err error, means string) error {
+	var known *failure
+	if errors.As(err, &known) {
+		return err
+	}
+	f := &failure{code: exitUnreachable, err: err, means: means, do: "is the server up, and its port open from here? solotick doctor tells"}
+	var refusal *rfc2136.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		f.code = exitRefused
+		switch refusal.Code {
+		case "NOTZONE", "LAME", "CNAME", "WILDCARD":
+			f.code = exitConfig
+		}
+		f.do = "solotick doctor tries each step by itself"
+	case errors.Is(err, register.ErrRefused):
+		f.code, f.do = exitRefused, "solotick doctor tries each step by itself"
+	case errors.Is(err, register.ErrConflict), errors.Is(err, register.ErrUncertain):
+		f.code, f.do = exitTryAgain, "look, then try again: solotick status"
+	case errors.Is(err, context.Canceled):
+		f.code, f.do = exitTryAgain, ""
+	}
+	return f
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/rfc2136"
+)
+
+// policyOf is a job's policy as its agents have it.
+func policyOf(j config.Job) elect.Policy {
+	p := elect.Policy{
+		Schedule: j.Schedule,
+		Lease:    j.Lease, KillGrace: j.KillGrace, Skew: j.Skew, HeadStart: j.HeadStart, Spread: j.Spread,
+		PollMin: j.Poll * 5 / 6, PollMax: j.Poll,
+		Timeout: j.Timeout, Attempts: j.Attempts, Takeovers: j.Takeovers,
+		StartDeadline: j.StartDeadline, OutageAfter: j.OutageAfter,
+		AtMostOnce: j.Guarantee == "at-most-once",
+		NoAffinity: j.Affinity == "none",
+	}
+	switch j.CatchUp {
+	case "none":
+		p.CatchUp = elect.CatchUpNone
+	case "all":
+		p.CatchUp = elect.CatchUpAll
+	}
+	switch j.Overlap {
+	case "skip":
+		p.Overlap = elect.OverlapSkip
+	case "replace":
+		p.Overlap = elect.OverlapReplace
+	}
+	switch j.WithoutRegister {
+	case "always":
+		p.WithoutRegister = elect.WithoutAlways
+	case "wait":
+		p.WithoutRegister = elect.WithoutWait
+	}
+	p.Fill()
+	return p
+}
+
+// A look asks DNS for the texts at a name, as an outsider.
+type look = func(context.Context) (register.Snapshot, error)
+
+// A service is where the records of one file are.
+type service struct {
+	dns     config.DNS
+	client  *rfc2136.Client
+	key     rfc2136.Key
+	warning string // about the key's file, for people
+}
+
+// openService is the only switch over the names of providers. It asks nobody
+// anything yet.
+func openService(d config.DNS) (*service, error) {
+	switch d.Provider {
+	case "rfc2136":
+		return openRFC2136(d)
+	}
+	return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want rfc2136", d.Provider))
+}
+
+func openRFC2136(d config.DNS) (*service, error) {
+	s := &service{dns: d}
+	var err error
+	switch {
+	case d.TSIGFile != "":
+		s.key, s.warning, err = rfc2136.ReadKeyFile(d.TSIGFile)
+	case !d.TSIG.IsZero():
+		s.key, err = rfc2136.ParseKey(d.TSIG.Reveal())
+	default:
+		err = errors.New("dns.tsig is missing: agents write with a TSIG key, which solotick keygen tsig makes")
+	}
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	s.client, err = rfc2136.New(rfc2136.Config{Server: d.Server, Zone: d.Zone, Key: s.key, TTL: d.TTL, Timeout: d.Timeout})
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	return s, nil
+}
+
+// register is the register of the record at name.
+func (s *service) register(name string) (register.Register, error) {
+	r, err := s.client.Register(name)
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	return r, nil
+}
+
+// A site is one record with what the file says about it.
+type site struct {
+	name     string // of the record, without the last dot
+	job      string // empty: the record of no job in the file
+	policy   elect.Policy
+	register register.Register
+}
+
+func (s site) String() string {
+	if s.job != "" {
+		return s.job
+	}
+	return s.name
+}
+
+// filled is the policy, or the defaults.
+func (s site) filled() elect.Policy {
+	p := s.policy
+	p.Fill()
+	return p
+}
+
+// sites finds records to write to: jobs of the file by their names, or by the
+// names of their records; no names: all jobs.
+func (a *app) sites(file string, names []string) ([]site, error) {
+	c, err := a.loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	svc, err := openService(c.DNS)
+	if err != nil {
+		return nil, err
+	}
+	var all []site
+	if len(names) == 0 {
+		for _, j := range c.Jobs {
+			all = append(all, siteOf(j))
+		}
+	}
+	for _, n := range names {
+		s, err := findSite(c, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	for i := range all {
+		if all[i].register, err = svc.register(all[i].name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func siteOf(j config.Job) site { return site{name: j.Record, job: j.Name, policy: policyOf(j)} }
+
+// findSite takes a NAME: with a dot it is a DNS name, else a job.
+func findSite(c *config.Config, name string) (site, error) {
+	if strings.Contains(name, ".") {
+		name = strings.TrimSuffix(strings.ToLower(name), ".")
+		for _, j := range c.Jobs {
+			if j.Record == name {
+				return siteOf(j), nil
+			}
+		}
+		return site{name: name}, nil
+	}
+	var known []string
+	for _, j := range c.Jobs {
+		if j.Name == name {
+			return siteOf(j), nil
+		}
+		known = append(known, j.Name)
+	}
+	hint := didYouMean("", name, known)
+	if hint == "" {
+		hint = "; it has: " + strings.Join(known, ", ")
+	}
+	return site{}, usage("no job %q in the file%s (a name with a dot is a DNS name)", name, hint)
+}
+
+// The places where the file is looked for, after -c and $SOLOTICK_CONFIG.
+var configPlaces = []string{"./solotick.yaml", "/etc/solotick/solotick.yaml"}
+
+func (a *app) fileFlag(c *cobra.Command, v *string) {
+	c.Flags().StringVarP(v, "config", "c", "", "the file (default: $SOLOTICK_CONFIG, "+strings.Join(configPlaces, ", ")+")")
+}
+
+// configPath is the file to read; an error says where it was looked for.
+func (a *app) configPath(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if path := a.env("SOLOTICK_CONFIG"); path != "" {
+		return path, nil
+	}
+	for _, path := range configPlaces {
+		if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+	}
+	return "", &failure{
+		code: exitConfig, err: fmt.Errorf("no configuration: $SOLOTICK_CONFIG is not set, and there is no %s", strings.Join(configPlaces, " and no ")),
+		do: "name the file with -c, or name a record by its full DNS name, which needs no file",
+	}
+}
+
+func (a *app) loadConfig(flag string) (*config.Config, error) {
+	path, err := a.configPath(flag)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	return c, nil
+}
+
+// configFailure gives an error of the file its code. Diagnostics are as many
+// lines as they are.
+func configFailure(err error) error {
+	f := &failure{code: exitConfig, err: err}
+	var d config.Diagnostics
+	if errors.As(err, &d) {
+		n := len(slices.Compact(slices.Clone(d)))
+		f.err = fmt.Errorf("%d mistake%s in %s\n%w", n, plural(n), d[0].File, err)
+		f.means = "nothing was started or changed"
+	}
+	return f
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
