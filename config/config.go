@@ -1,0 +1,170 @@
+// Package config reads Solotick's configuration: one YAML file with the DNS zone
+// and the jobs.
+//
+// [Load] is all that most callers need. It is strict: it knows every key, and
+// gives all mistakes of a file at once as [Diagnostics], each with its place, the
+// line and a hint. A file with a mistake gives no [Config] at all.
+//
+// What a file may hold is one table (table.go). Values may come from elsewhere by
+// ${env:NAME}, ${env:NAME:-default}, ${file:/path} and ${vcap:service.path}, only
+// where a file holds a value and never in a command's arguments, where ps would
+// show them. Anchors and aliases work; merge keys (<<) do not, since defaults: is
+// there for it.
+//
+// The package starts nothing, asks no DNS, and does not say what follows from a
+// value: that is for package elect.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/solotick/solotick/schedule"
+)
+
+// A Config is a whole file, with defaults in place of what it leaves out.
+type Config struct {
+	Version int
+	DNS     DNS
+	Agent   Agent
+	Jobs    []Job // in the order of the file
+
+	// Hash is the SHA-256 of the file's text in hex: equal on agents with equal
+	// files, and no secret, since the file holds none.
+	Hash string
+
+	resolved [sha256.Size]byte // of all that came from elsewhere
+}
+
+// Equal says whether two configurations came from the same text, with the same
+// values from elsewhere.
+func (c *Config) Equal(d *Config) bool {
+	return c.Hash == d.Hash && c.resolved == d.resolved
+}
+
+// DNS says where the records are.
+type DNS struct {
+	Provider string
+	Zone     string // without the last dot, in lower case
+	Server   string // host:port
+	// TSIG is a key as text, TSIGFile the path of one; at most one is set.
+	TSIG     Secret
+	TSIGFile string
+	TTL      time.Duration
+	Timeout  time.Duration // of one question or update
+}
+
+// An Agent is what belongs to the process rather than to a job.
+type Agent struct {
+	ID    string        // the beginning of its id; empty: all of it is random
+	Grace time.Duration // what a run gets to end by itself when the agent stops
+}
+
+// A Job is what is to be done, and when.
+type Job struct {
+	Name   string
+	Record string // the full name of its record, in lower case and without the last dot
+
+	Every    time.Duration // or Cron
+	Offset   *time.Duration
+	Cron     string
+	TimeZone string
+	Schedule schedule.Schedule // what follows from the four
+
+	Guarantee       string // at-least-once, at-most-once
+	Timeout         time.Duration
+	Attempts        int
+	Takeovers       int
+	CatchUp         string        // once, none, all
+	StartDeadline   time.Duration // 0: half the interval
+	Overlap         string        // wait, skip, replace
+	WithoutRegister string        // dns, always, wait
+	OutageAfter     time.Duration // 0: what protocol section 8 says
+	Affinity        string        // incumbent, none
+
+	Lease     time.Duration
+	KillGrace time.Duration
+	Skew      time.Duration
+	HeadStart time.Duration
+	Spread    time.Duration
+	Poll      time.Duration // at most this, and at least 5/6 of it
+
+	Steps  []Step // at least one
+	Output string // raw, prefixed, quiet
+
+	// What Steps were made of.
+	exec  argv
+	shell bool
+	dir   string
+	env   []Variable
+	steps []step
+}
+
+// A Step is one command of a job.
+type Step struct {
+	ID      string   // empty if the job has only exec
+	Exec    []string // with Shell: one text
+	Shell   bool
+	Timeout time.Duration // 0: the job's
+	Dir     string        // empty: the agent's
+	Env     []Variable    // the job's, then the step's own
+}
+
+// A Variable goes into a command's environment. Its value may be a secret.
+type Variable struct {
+	Name  string
+	Value Secret
+}
+
+// maxFile is the size of a file at most.
+const maxFile = 1 << 20
+
+// Load reads a file. The error is [Diagnostics] if the file could be read.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse reads the text of a file; name stands in the errors, which are always
+// [Diagnostics].
+func Parse(name string, data []byte) (*Config, error) {
+	w := newWalker(name, data)
+	root := w.document(data)
+	if root == nil {
+		return nil, w.mistakes.sorted()
+	}
+	var f file
+	preset(agentKeys, &f.agent)
+	object(w, root, "", fileKeys, &f)
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent}
+	c.Jobs = w.jobs(&f)
+	if len(w.mistakes) > 0 {
+		return nil, w.mistakes.sorted()
+	}
+	hash := sha256.Sum256(data)
+	c.Hash = hex.EncodeToString(hash[:])
+	w.digest.Sum(c.resolved[:0])
+	return c, nil
+}
+
+// problemOf returns the words of an error, and its remedy if it has one.
+func problemOf(err error) (message, hint string) {
+	var p problem
+	if errors.As(err, &p) {
+		return p.message, p.hint
+	}
+	return err.Error(), ""
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// maxSecretFile is the size of a file that ${file:} reads at most.
+const maxSecretFile = 64 << 10
+
+// interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
+// ${vcap:service.path}; $${ stands for ${. It says whether anything was replaced.
+func interpolate(text string) (result string, replaced bool, err error) {
+	var b strings.Builder
+	for {
+		i := strings.Index(text, "${")
+		if i < 0 {
+			b.WriteString(text)
+			return b.String(), replaced, nil
+		}
+		if i > 0 && text[i-1] == '$' {
+			b.WriteString(text[:i-1] + "${")
+			text = text[i+2:]
+			continue
+		}
+		b.WriteString(text[:i])
+		inside, rest, ok := strings.Cut(text[i+2:], "}")
+		if !ok {
+			return "", false, problem{"${ without }", "write $${ for the two characters themselves"}
+		}
+		value, err := fetch(inside)
+		if err != nil {
+			return "", false, err
+		}
+		b.WriteString(value)
+		text, replaced = rest, true
+	}
+}
+
+// A problem is a mistake with its remedy.
+type problem struct{ message, hint string }
+
+func (p problem) Error() string { return p.message }
+
+// fetch returns what stands for the inside of ${}. No error quotes a value.
+func fetch(inside string) (string, error) {
+	kind, arg, ok := strings.Cut(inside, ":")
+	switch {
+	case ok && kind == "env":
+		name, def, hasDefault := strings.Cut(arg, ":-")
+		if value, set := os.LookupEnv(name); set && (value != "" || !hasDefault) {
+			return value, nil
+		}
+		if hasDefault {
+			return def, nil
+		}
+		return "", problem{fmt.Sprintf("the environment variable %s is not set", name), fmt.Sprintf("set it, or give a default: ${env:%s:-...}", name)}
+	case ok && kind == "file":
+		return fetchFile(arg)
+	case ok && kind == "vcap":
+		return fetchService(arg)
+	}
+	hint := "known are ${env:NAME}, ${env:NAME:-default}, ${file:/path} and ${vcap:service.path}; write $${ for the two characters themselves"
+	if !ok && isVariable(inside) {
+		hint = fmt.Sprintf("write ${env:%s}; or $${ for the two characters themselves", inside)
+	}
+	return "", problem{fmt.Sprintf("${%s} is nothing that can be replaced", inside), hint}
+}
+
+func fetchFile(path string) (string, error) {
+	if !strings.HasPrefix(path, "/") {
+		return "", problem{fmt.Sprintf("${file:%s} is not an absolute path", path), "an agent may be started anywhere: write the path from the root"}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", problem{err.Error(), "the agent's user has to be able to read it"}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	if err != nil {
+		return "", problem{err.Error(), ""}
+	}
+	if len(data) > maxSecretFile {
+		return "", problem{fmt.Sprintf("%s is larger than 64 KiB", path), ""}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
+}
+
+// fetchService finds service.path in VCAP_SERVICES, as Cloud Foundry gives it:
+// the service instance by its name, the path within its credentials.
+func fetchService(arg string) (string, error) {
+	text, ok := os.LookupEnv("VCAP_SERVICES")
+	if !ok {
+		return "", problem{"VCAP_SERVICES is not set", "${vcap:} is for Cloud Foundry with a bound service"}
+	}
+	var services map[string][]struct {
+		Name        string         `json:"name"`
+		Credentials map[string]any `json:"credentials"`
+	}
+	if json.Unmarshal([]byte(text), &services) != nil {
+		return "", problem{"VCAP_SERVICES is not the JSON that Cloud Foundry gives", ""}
+	}
+	service, path, _ := strings.Cut(arg, ".")
+	for _, instances := range services {
+		for _, instance := range instances {
+			if instance.Name != service {
+				continue
+			}
+			var at any = instance.Credentials
+			for step := range strings.SplitSeq(path, ".") {
+				at = descend(at, step)
+			}
+			switch v := at.(type) {
+			case string:
+				return v, nil
+			case float64:
+				return strconv.FormatFloat(v, 'f', -1, 64), nil
+			case bool:
+				return strconv.FormatBool(v), nil
+			}
+			return "", problem{fmt.Sprintf("the credentials of service %q hold no text at %q", service, path), ""}
+		}
+	}
+	return "", problem{fmt.Sprintf("no service %q is bound", service), "cf bind-service; the name is that of the service instance"}
+}
+
+func descend(v any, step string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return v[step]
+	case []any:
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(v) {
+			return v[i]
+		}
+	}
+	return nil
+}
+
+// isVariable says whether name may be a variable of the environment.
+func isVariable(name string) bool {
+	for i, c := range name {
+		switch {
+		case c == '_', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case i > 0 && '0' <= c && c <= '9':
+		default:
+			return false
+		}
+	}
+	return name != ""
+}
