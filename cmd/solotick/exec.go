@@ -1,0 +1,221 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	solotick "github.com/solotick/solotick"
+	"github.com/solotick/solotick/config"
+)
+
+// jobFlags are the keys of a job in the file that "exec" takes as flags.
+var jobFlags = []struct{ key, usage string }{
+	{"every", "the interval, such as 60s"},
+	{"cron", `or a cron expression, such as "*/5 7-19 * * MON-FRI"`},
+	{"time_zone", "of the cron expression (default UTC)"},
+	{"offset", "of the interval's ticks (default: follows from the name)"},
+	{"record", "DNS name of the record (default: the name, in the zone)"},
+	{"timeout", "of one run"},
+	{"attempts", "runs of one tick that may fail"},
+	{"takeovers", "runs of one tick that may be lost, beyond that"},
+	{"guarantee", "at-least-once or at-most-once"},
+	{"catch_up", "missed ticks: once, none or all"},
+	{"start_deadline", "with --catch-up none: how late a tick may start"},
+	{"overlap", "a tick that falls due during a run: wait, skip or replace"},
+	{"without_register", "while the register is away: dns, always or wait"},
+	{"outage_after", "how long it has to be away for that"},
+	{"affinity", "incumbent or none"},
+	{"lease", "how long a claim lasts"},
+	{"kill_grace", "from TERM to KILL"},
+	{"skew", "between any two agents' clocks"},
+	{"head_start", "what the incumbent gets"},
+	{"spread", "over which all others are spread"},
+	{"poll", "an idle agent looks at least this often"},
+	{"output", "of the command: raw, prefixed or quiet"},
+}
+
+// dnsFlags are those for the section dns.
+var dnsFlags = []struct{ flag, key, usage string }{
+	{"zone", "zone", "the zone that holds the record"},
+	{"server", "server", "its primary server, HOST[:PORT]"},
+	{"tsig-file", "tsig", "the file with the TSIG key"},
+	{"ttl", "ttl", "of the record"},
+}
+
+func flagOf(key string) string { return strings.ReplaceAll(key, "_", "-") }
+
+type execFlags struct {
+	file, name string
+	once       bool
+	log        logFlags
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var f execFlags
+	c := &cobra.Command{
+		Use:   "exec --name NAME --every 60s [flags] -- COMMAND ARG...",
+		Short: "One job from the command line, no file",
+		Long: `Run one job as "run" does, told by flags instead of a file. Where its record is
+is told by --zone, --server and --tsig-file, or by the dns section of a file.
+
+With --once: run the job if it is due, with the command's own exit code (128+n
+after signal n), and else end with 0. A record that is claimed is watched for the
+claim's lease and a margin first: it may come free or be taken over; 75 if it is
+still claimed then. For crontabs, systemd timers and scripts.`,
+		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file agents.key -- ./check.sh --fast\n" +
+			"  * * * * * solotick exec --once --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
+		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
+	}
+	fl := c.Flags()
+	fl.SortFlags = false
+	fl.StringVar(&f.name, "name", "", "name of the job")
+	for _, j := range jobFlags[:3] {
+		fl.String(flagOf(j.key), "", j.usage)
+	}
+	fl.BoolVar(&f.once, "once", false, "run it if it is due, then end")
+	for _, d := range dnsFlags {
+		fl.String(d.flag, "", d.usage)
+	}
+	fl.StringVarP(&f.file, "config", "c", "", "a file whose section dns is used (default: as for run, unless --zone is given)")
+	for _, j := range jobFlags[3:] {
+		fl.String(flagOf(j.key), "", j.usage)
+	}
+	f.log.add(c)
+	return c
+}
+
+func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
+	if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
+		return usage("the command is missing: it stands behind --, as in: -- ./job.sh --fast")
+	}
+	c, err := a.execConfig(cmd.Flags(), f, args)
+	if err != nil {
+		return err
+	}
+	svc, err := openService(c.DNS)
+	if err != nil {
+		return err
+	}
+	if f.once && !cmd.Flags().Changed("log-level") {
+		f.log.level = "warn" // the command's own output is what matters
+	}
+	log, err := a.logger(f.log)
+	if err != nil {
+		return err
+	}
+	if svc.warning != "" {
+		log.Warn(svc.warning)
+	}
+	id, err := solotick.NewID(c.Agent.ID)
+	if err != nil {
+		return configFailure(err)
+	}
+	to, err := svc.connect()
+	if err != nil {
+		return err
+	}
+	m := memberOf(c.Jobs[0], svc)
+	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record)
+	fleet := newFleet(id, log, a.stdout, a.stderr)
+	fleet.grace = c.Agent.Grace
+	if f.once {
+		return a.once(cmd.Context(), fleet, m, to)
+	}
+	crews, err := fleet.prepare([]member{m}, to)
+	if err != nil {
+		return configFailure(err)
+	}
+	ctx, sig := a.signals(cmd.Context())
+	defer sig.stop()
+	fleet.apply(ctx, crews)
+	return exit(fleet.keep(ctx, sig, func(bool) []*crew { return nil }))
+}
+
+// execConfig makes a file of the flags, so that both are judged by the same
+// rules, and takes the section dns from a real one unless --zone is given.
+func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*config.Config, error) {
+	if f.name == "" {
+		return nil, usage("--name is missing: agents of one job have the same name")
+	}
+	job := map[string]any{"exec": argv}
+	for _, j := range jobFlags {
+		take(job, flags, flagOf(j.key), j.key)
+	}
+	if job["output"] == nil {
+		job["output"] = "raw" // with one job nobody has to be told apart
+	}
+	dns := map[string]any{}
+	for _, d := range dnsFlags {
+		take(dns, flags, d.flag, d.key)
+	}
+	var from *config.Config
+	if dns["zone"] == nil {
+		if len(dns) > 0 {
+			return nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
+		}
+		var err error
+		if from, err = a.loadConfig(f.file); err != nil {
+			return nil, err
+		}
+		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, from.DNS.Server, "placeholder:c29sb3RpY2s="
+	} else if f.file != "" {
+		return nil, usage("-c and --zone both say where the record is: take one")
+	}
+	dns["provider"] = "rfc2136"
+	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{f.name: job}})
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Parse("the command line", text)
+	if err != nil {
+		return nil, flagMistakes(err, f.name)
+	}
+	if from != nil {
+		c.DNS, c.Agent = from.DNS, from.Agent
+	}
+	return c, nil
+}
+
+// take puts a flag, if it was given, into a section of the file.
+func take(section map[string]any, flags *pflag.FlagSet, flag, key string) {
+	f := flags.Lookup(flag)
+	if !f.Changed {
+		return
+	}
+	section[key] = strings.ReplaceAll(f.Value.String(), "${", "$${")
+	if n, err := strconv.Atoi(f.Value.String()); err == nil && (key == "attempts" || key == "takeovers") {
+		section[key] = n
+	}
+}
+
+// flagMistakes words the mistakes of a file that was made of flags.
+func flagMistakes(err error, name string) error {
+	var all config.Diagnostics
+	if !errors.As(err, &all) {
+		return usage("%w", err)
+	}
+	var lines []string
+	for _, d := range all {
+		line := d.Message
+		switch key, inJob := strings.CutPrefix(d.Path, "jobs."+name+"."); {
+		case inJob:
+			line = "--" + flagOf(key) + ": " + line
+		case d.Path == "dns.tsig":
+			line = "--tsig-file: " + line
+		case strings.HasPrefix(d.Path, "dns."):
+			line = "--" + strings.TrimPrefix(d.Path, "dns.") + ": " + line
+		case strings.HasPrefix(d.Path, "jobs."):
+			line = "--name " + name + ": " + line
+		}
+		if d.Hint != "" {
+			line += " (" + d.Hint + ")"
+		}
+		lines = append(lines, line)
+	}
+	return usage("%s", strings.Join(lines, "\n"))
+}

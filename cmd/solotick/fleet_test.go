@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	solotick "github.com/solotick/solotick"
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/steps"
+)
+
+// A tryout is a fleet over a register in memory.
+type tryout struct {
+	t     *testing.T
+	dir   string
+	mem   register.Memory
+	log   logBuffer
+	fleet *fleet
+	crews chan []*crew // read once more
+	again chan int
+	end   context.CancelFunc
+	over  chan int
+
+	mu     sync.Mutex
+	events []solotick.Event
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newTryout(t *testing.T, members ...member) *tryout {
+	t.Helper()
+	y := &tryout{t: t, dir: t.TempDir(), crews: make(chan []*crew, 1), again: make(chan int, 1), over: make(chan int, 1)}
+	log := slog.New(slog.NewTextHandler(&y.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	y.fleet = newFleet("TESTAGENT", log, io.Discard, io.Discard)
+	y.fleet.grace = 500 * time.Millisecond
+	y.fleet.observe = func(_ member, ev solotick.Event) {
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		y.events = append(y.events, ev)
+	}
+	var ctx context.Context
+	ctx, y.end = context.WithCancel(t.Context())
+	y.fleet.apply(ctx, y.prepare(members...))
+	go func() {
+		y.over <- y.fleet.keep(ctx, signals{again: y.again}, func(bool) []*crew {
+			select {
+			case c := <-y.crews:
+				return c
+			default:
+				return nil
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		y.end()
+		y.await("the end", func() bool {
+			select {
+			case n := <-y.over:
+				y.over <- n
+				return true
+			default:
+				return false
+			}
+		})
+		if t.Failed() {
+			t.Log(y.log.String())
+		}
+	})
+	return y
+}
+
+// connect is a connect to the register in memory.
+func (y *tryout) connect(m member) (register.Register, look, error) {
+	if m.Where == "nowhere" {
+		return nil, nil, fmt.Errorf("no server is called nowhere")
+	}
+	r := y.mem.At(m.Record)
+	return r, r.Load, nil
+}
+
+func (y *tryout) prepare(members ...member) []*crew {
+	y.t.Helper()
+	crews, err := y.fleet.prepare(members, y.connect)
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	return crews
+}
+
+// job is a member that runs a shell's text every second.
+func job(t *testing.T, name, text string) member {
+	t.Helper()
+	every, err := schedule.Every(time.Second, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return member{
+		Name: name, Record: name + ".t.test.",
+		Policy: elect.Policy{Schedule: every, Lease: 3 * time.Second, Skew: time.Millisecond, Spread: time.Millisecond},
+		Steps:  steps.List{{Command: steps.Command{Argv: []string{text}, Shell: true}}},
+	}
+}
+
+func (y *tryout) await(what string, ok func() bool) {
+	y.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			y.t.Fatalf("%s: not within 30 s\n%s", what, y.log.String())
+		}
+	}
+}
+
+func (y *tryout) lines(file string) int {
+	text, _ := os.ReadFile(filepath.Join(y.dir, file))
+	return strings.Count(string(text), "\n")
+}
+
+// claims are the ticks that were claimed for the first time, in order.
+func (y *tryout) claims() (ticks []int64) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for _, ev := range y.events {
+		if ev.Verb == elect.Swap && ev.Outcome == elect.Done && (ev.Why == elect.TickDue || ev.Why == elect.ClaimLapsed) {
+			ticks = append(ticks, ev.Record.TimerOld)
+		}
+	}
+	return ticks
+}
+
+func TestFleetChangesJobsBetweenRuns(t *testing.T) {
+	y := newTryout(t)
+	say := func(what string) string { return "echo $SOLOTICK_TICK $SOLOTICK_AGENT >>" + filepath.Join(y.dir, what) }
+	kept, changes, goes := job(t, "kept", say("kept")), job(t, "changes", say("before")), job(t, "goes", say("goes"))
+	y.crews <- y.prepare(kept, changes, goes)
+	y.await("first runs", func() bool { return y.lines("kept") > 0 && y.lines("before") > 0 && y.lines("goes") > 0 })
+	agentOfKept := y.fleet.posts["kept"]
+
+	changed, comes := job(t, "changes", say("after")), job(t, "comes", say("comes"))
+	y.crews <- y.prepare(kept, changed, comes)
+	y.await("runs of the new definitions", func() bool { return y.lines("after") > 1 && y.lines("comes") > 1 })
+	before, goesBy := y.lines("before"), y.lines("goes")
+	y.await("more runs", func() bool { return y.lines("after") > 3 })
+	if y.lines("before") != before || y.lines("goes") != goesBy {
+		t.Error("an old definition is still run")
+	}
+	y.end()
+	if n := <-y.over; n != 0 {
+		t.Errorf("keep returned %d, want 0", n)
+	}
+	y.over <- 0
+	if agentOfKept.canceled {
+		t.Error("the agent of a job that did not change was replaced")
+	}
+	if got := strings.Count(y.log.String(), "the job has changed"); got != 1 {
+		t.Errorf("%d jobs have changed, want 1", got)
+	}
+	// Nobody else had to step in, and nothing was lost on the way: the record
+	// stayed with this process from tick to tick.
+	if text := y.mem.Texts("changes.t.test."); len(text) != 1 || !strings.Contains(text[0], `"id":"TESTAGENT"`) {
+		t.Errorf("the record of the changed job is %q", text)
+	}
+	for _, bad := range []string{"hand over", "claim lapsed"} {
+		if strings.Contains(y.log.String(), bad) {
+			t.Errorf("the log tells of %q", bad)
+		}
+	}
+}
+
+func TestFleetLetsARunEndBeforeItsJobChanges(t *testing.T) {
+	y := newTryout(t)
+	first := job(t, "long", "echo begin >>"+y.dir+"/begin; sleep 2.5; echo end >>"+y.dir+"/end")
+	y.crews <- y.prepare(first)
+	y.await("a run", func() bool { return y.lines("begin") == 1 })
+	y.crews <- y.prepare(job(t, "long", "echo new >>"+y.dir+"/new"))
+	y.await("the new definition", func() bool { return y.lines("new") > 0 })
+	if y.lines("end") != y.lines("begin") {
+		t.Errorf("%d of %d runs were cut for a change", y.lines("begin")-y.lines("end"), y.lines("begin"))
+	}
+}
+
+func TestFleetTakesAChangeBack(t *testing.T) {
+	y := newTryout(t)
+	long := job(t, "long", "echo begin >>"+y.dir+"/begin; sleep 2; echo end >>"+y.dir+"/end")
+	y.crews <- y.prepare(long)
+	y.await("a run", func() bool { return y.lines("begin") == 1 })
+	y.crews <- y.prepare(job(t, "long", "echo new >>"+y.dir+"/new"))
+	y.await("the change's arrival", func() bool { return len(y.crews) == 0 })
+	y.crews <- y.prepare(long)
+	y.await("another run", func() bool { return y.lines("begin") == 2 })
+	if y.lines("new") != 0 {
+		t.Error("a definition that was taken back was run")
+	}
+}
+
+func TestFleetHandsOverAndEnds(t *testing.T) {
+	y := newTryout(t)
+	y.crews <- y.prepare(job(t, "long", "echo begin >>"+y.dir+"/begin; exec sleep 60"))
+	y.await("a run", func() bool { return y.lines("begin") == 1 })
+	began := time.Now()
+	y.end()
+	if n := <-y.over; n != 0 {
+		t.Errorf("keep returned %d, want 0", n)
+	}
+	y.over <- 0
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the end took %v, want about the grace of %v", took, y.fleet.grace)
+	}
+	text := strings.Join(y.mem.Texts("long.t.test."), "")
+	r := record.Read([]string{text}, 0).Record
+	if r.Claimed || r.Last != record.Lost || r.Try != 2 {
+		t.Errorf("the record after a hand-over is %s", text)
+	}
+}
+
+func TestFleetSecondSignal(t *testing.T) {
+	y := newTryout(t)
+	y.fleet.grace = time.Hour
+	y.crews <- y.prepare(job(t, "long", "echo begin >>"+y.dir+"/begin; exec sleep 5"))
+	y.await("a run", func() bool { return y.lines("begin") == 1 })
+	y.end()
+	y.again <- 15
+	if n := <-y.over; n != 15 {
+		t.Errorf("keep returned %d, want 15", n)
+	}
+	y.over <- 15
+}
+
+func TestFleetFindsMistakesBeforeItStarts(t *testing.T) {
+	y := newTryout(t)
+	bad, worse := job(t, "bad", "true"), job(t, "worse", "true")
+	bad.Where, worse.Policy.Lease = "nowhere", time.Second
+	_, err := y.fleet.prepare([]member{bad, worse}, y.connect)
+	if err == nil || !strings.Contains(err.Error(), "job bad: ") || !strings.Contains(err.Error(), "job worse: ") {
+		t.Errorf("prepare says %v, want both jobs' mistakes", err)
+	}
+}

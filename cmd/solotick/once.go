@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	solotick "github.com/solotick/solotick"
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/steps"
+)
+
+// A once is one turn of "exec --once": it watches an agent, ends it as soon as
+// the job has run or is found to be not due, and knows the exit code.
+type once struct {
+	policy elect.Policy // filled
+	record string
+	end    context.CancelFunc
+
+	mu      sync.Mutex
+	over    bool
+	started bool
+	err     error     // what to end with; nil: 0
+	claimed time.Time // when a claim of somebody else was first seen; zero: it is none
+	seq     int64     // of that claim
+	last    error     // of the register, while it does not answer
+	code    int       // of the command
+}
+
+// patience is how long a turn lasts before its command runs: for the claim of
+// somebody else to lapse, and what comes before and after that.
+func (o *once) patience() time.Duration {
+	p := &o.policy
+	return p.Lease + elect.Margin(p.Lease) + p.HeadStart + 2*p.Spread + 5*time.Second
+}
+
+func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
+	ctx, sig := a.signals(ctx)
+	defer sig.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := &once{policy: m.Policy, record: m.Record, end: cancel}
+	o.policy.Fill()
+	f.observe = func(_ member, ev solotick.Event) { o.see(ev) }
+	f.result = func(_ member, r steps.Result, _ error) { o.ran(r) }
+	crews, err := f.prepare([]member{m}, to)
+	if err != nil {
+		return configFailure(err)
+	}
+	f.apply(ctx, crews)
+	late := time.AfterFunc(o.patience(), o.giveUp)
+	defer late.Stop()
+	if n := f.keep(ctx, sig, func(bool) []*crew { return nil }); n != 0 {
+		return exit(128 + n)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.started {
+		return exit(o.code)
+	}
+	return o.err
+}
+
+// finish ends the agent; err is for a turn that did not run the command.
+func (o *once) finish(err error) {
+	if !o.over {
+		o.over, o.err = true, err
+		o.end()
+	}
+}
+
+func (o *once) ran(r steps.Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.code = r.Code
+	if r.Code < 0 { // never came to an end that could be seen
+		o.code = exitFailed
+	}
+}
+
+// see judges what the agent has just done or seen.
+func (o *once) see(ev solotick.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case ev.Verb == elect.Run:
+		o.started = true
+		if ev.Ended {
+			o.finish(nil) // it reports before it ends
+		}
+	case o.started:
+	case ev.Verb == elect.Swap && ev.Outcome == elect.Done:
+		if !claims(ev.Why) {
+			o.judge(ev)
+		}
+	case ev.Verb == elect.Load && ev.Err != nil:
+		o.last = ev.Err
+		if ev.Outcome == elect.Refused {
+			o.finish(registerFailure(ev.Err, "it was not run here"))
+		}
+	case (ev.Verb == elect.Load || ev.Verb == elect.Look) && ev.Err == nil:
+		o.last = nil
+		o.judge(ev)
+	}
+}
+
+// claims says that a swap for this reason is a claim, which a run follows.
+func claims(why elect.Reason) bool { return why == elect.TickDue || why == elect.ClaimLapsed }
+
+// judge ends the turn if the record shows that there is nothing to run. Where
+// the record needs repair the agent may go on and see to that.
+func (o *once) judge(ev solotick.Event) {
+	r, p := ev.Record, &o.policy
+	now := ev.Time
+	switch {
+	case r == (record.Record{}): // absent or damaged
+		return
+	case r.Claimed && o.claimed.IsZero():
+		o.claimed, o.seq = now, r.Seq
+		return
+	case r.Claimed && (r.Seq == o.seq || now.Sub(o.claimed) < p.Lease+elect.Margin(p.Lease)):
+		return
+	case r.Claimed:
+		o.finish(o.stillClaimed())
+		return
+	}
+	o.claimed = time.Time{}
+	due := time.Unix(r.Timer, 0)
+	farthest := p.Schedule.Next(max(now.Add(p.Lease+2*p.Skew).Unix(), r.TimerOld))
+	switch {
+	case time.Unix(r.TimerOld, 0).After(now.Add(p.Skew)): // a broken clock wrote it
+	case r.Try <= 1 && farthest != 0 && r.Timer > farthest:
+	case due.After(now), r.Pause < 0, r.Pause > now.Unix():
+		o.finish(nil)
+	}
+}
+
+func (o *once) stillClaimed() error {
+	return &failure{
+		code: exitTryAgain, err: fmt.Errorf("%s is claimed, and its holder is alive", strings.TrimSuffix(o.record, ".")),
+		means: "another agent is running it", do: "nothing, or try again later",
+	}
+}
+
+// giveUp ends a turn that came to nothing.
+func (o *once) giveUp() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.started:
+	case o.last != nil:
+		o.finish(registerFailure(o.last, "it was not run here"))
+	case !o.claimed.IsZero():
+		o.finish(o.stillClaimed())
+	default:
+		o.finish(&failure{
+			code: exitTryAgain, err: fmt.Errorf("the record at %s did not come to a state to run from", strings.TrimSuffix(o.record, ".")),
+			means: "it was not run here", do: "look at it: solotick status " + strings.TrimSuffix(o.record, "."),
+		})
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	solotick "github.com/solotick/solotick"
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/steps"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var file string
+	var log logFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "The agent: run all jobs of a file",
+		Long: `Run all jobs of a file, each of its ticks on one of all the agents that have the
+file. TERM or INT: nothing more is claimed, a run in progress may end within
+agent.grace, and is else handed over to another agent; a second one ends at once.
+
+The file is read again when its text has changed, and on HUP also what it takes
+from elsewhere. A changed job is picked up with its next run; a file with a
+mistake is reported, and the old one kept.`,
+		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug",
+		Args:    exactly(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), file, log) },
+	}
+	a.fileFlag(c, &file)
+	log.add(c)
+	return c
+}
+
+func (a *app) run(ctx context.Context, file string, lf logFlags) error {
+	log, err := a.logger(lf)
+	if err != nil {
+		return err
+	}
+	path, err := a.configPath(file)
+	if err != nil {
+		return err
+	}
+	c, err := a.loadConfig(path)
+	if err != nil {
+		return err
+	}
+	id, err := solotick.NewID(c.Agent.ID)
+	if err != nil {
+		return configFailure(err)
+	}
+	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
+	f := newFleet(id, log, a.stdout, a.stderr)
+	f.grace = c.Agent.Grace
+	crews, err := f.muster(c)
+	if err != nil {
+		return configFailure(err)
+	}
+	ctx, sig := a.signals(ctx)
+	defer sig.stop()
+	f.apply(ctx, crews)
+	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash}
+	return exit(f.keep(ctx, sig, r.news))
+}
+
+// muster makes crews of the jobs of a file.
+func (f *fleet) muster(c *config.Config) ([]*crew, error) {
+	svc, err := openService(c.DNS)
+	if err != nil {
+		return nil, err
+	}
+	if svc.warning != "" {
+		f.log.Warn(svc.warning)
+	}
+	to, err := svc.connect()
+	if err != nil {
+		return nil, err
+	}
+	var members []member
+	for _, j := range c.Jobs {
+		members = append(members, memberOf(j, svc))
+	}
+	return f.prepare(members, to)
+}
+
+func memberOf(j config.Job, svc *service) member {
+	m := member{Name: j.Name, Record: j.Record, Where: [2]any{svc.dns, svc.key}, Policy: policyOf(j)}
+	output := map[string]steps.Output{"prefixed": steps.Prefixed, "quiet": steps.Quiet}[j.Output]
+	for _, s := range j.Steps {
+		cmd := steps.Command{Argv: s.Exec, Shell: s.Shell, Dir: s.Dir, Timeout: s.Timeout, Output: output}
+		for _, v := range s.Env {
+			cmd.Env = append(cmd.Env, v.Name+"="+v.Value.Reveal())
+		}
+		m.Steps = append(m.Steps, steps.Step{ID: s.ID, Command: cmd})
+	}
+	return m
+}
+
+// connect gives the register of a member's record, and the look at it.
+func (s *service) connect() (connect, error) {
+	w, err := s.window()
+	if err != nil {
+		return nil, err
+	}
+	return func(m member) (register.Register, look, error) {
+		r, err := s.register(m.Record)
+		if err != nil {
+			return nil, nil, err
+		}
+		return r, w.at(m.Record), nil
+	}, nil
+}
+
+// A reloader looks whether the file has changed, by its content: a time of
+// change tells nothing about files that are swapped or mounted.
+type reloader struct {
+	path  string
+	log   *slog.Logger
+	fleet *fleet
+	last  *config.Config // that is in force
+	hash  string         // of the text that was looked at last, good or bad
+	gone  bool           // it could not be read
+}
+
+// news returns other crews, if the file asks for them.
+func (r *reloader) news(hup bool) []*crew {
+	hash, err := hashFile(r.path)
+	if err != nil {
+		if !r.gone || hup {
+			r.log.Error("the configuration cannot be read; the jobs go on with the old one", "err", err)
+		}
+		r.gone = true
+		return nil
+	}
+	r.gone = false
+	if hash == r.hash && !hup {
+		return nil
+	}
+	r.hash = hash
+	c, err := config.Load(r.path)
+	if err != nil {
+		r.log.Error("the configuration has mistakes; the jobs go on with the old one", "err", err)
+		return nil
+	}
+	if c.Equal(r.last) && !hup {
+		return nil
+	}
+	crews, err := r.fleet.muster(c)
+	if err != nil {
+		r.log.Error("the configuration cannot be used; the jobs go on with the old one", "err", err)
+		return nil
+	}
+	if c.Agent != r.last.Agent {
+		r.log.Warn("agent.id and agent.grace are of the process: they change when it is started again")
+	}
+	r.last = c
+	return crews
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
