@@ -1,6 +1,8 @@
 package zone
 
 import (
+	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -16,6 +18,8 @@ type change struct {
 	update []record
 	replay replay
 	rcode  chan int // receives one
+
+	remembered bool // as a replay; the committer's
 }
 
 // submit has the committer make a change, and waits until it is on disk or refused.
@@ -54,26 +58,37 @@ func (s *Server) commitLoop() {
 	}
 }
 
-// commit evaluates a batch in order, each update on top of those before it, makes it durable, shows it, and answers. If
-// the disk fails nobody is told anything but SERVFAIL, not even who lost to an update that is not there now.
+// commit makes a batch of changes and tells everyone what came of his. If the disk fails nobody is told anything but
+// SERVFAIL, not even who lost to an update that is not there now.
 func (s *Server) commit(batch []*change, seen *replays) {
 	rcodes := make([]int, len(batch))
+	err := s.broken
+	if err == nil || s.repair() {
+		if err = s.tryCommit(batch, rcodes, seen); err != nil {
+			s.breakDown(err)
+		}
+	}
+	for i, c := range batch {
+		if err != nil {
+			rcodes[i] = rcodeServFail
+			if c.remembered {
+				seen.forget(c.replay)
+			}
+		}
+		c.rcode <- rcodes[i]
+	}
+}
+
+// tryCommit evaluates a batch in order, each update on top of those before it, makes it durable, and shows it. After an
+// error nobody knows what is on disk.
+func (s *Server) tryCommit(batch []*change, rcodes []int, seen *replays) (err error) {
 	defer func() {
-		for i, c := range batch {
-			c.rcode <- rcodes[i]
+		if p := recover(); p != nil {
+			s.stats.panics.Add(1)
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	fail := func() {
-		for i := range rcodes {
-			rcodes[i] = rcodeServFail
-		}
-	}
-	if s.broken != nil && !s.repair() {
-		fail()
-		return
-	}
 	views := map[*tree]*view{}
-	var order []*view
 	committed := uint64(0)
 	for i, c := range batch {
 		v := views[c.tree]
@@ -81,31 +96,24 @@ func (s *Server) commit(batch []*change, seen *replays) {
 			v = newView(c.tree)
 			views[c.tree] = v
 		}
-		if rcodes[i] = checkPrerequisites(v, c.prereq); rcodes[i] != rcodeNoError {
-			continue
-		}
-		if seen.refuses(c.replay) {
-			rcodes[i] = rcodeRefused
-			continue
-		}
-		var changed bool
-		if changed, rcodes[i] = apply(v, c.update, s.config.Limits.Records); changed {
+		changed := false
+		rcodes[i] = rcodeServFail
+		s.safely(func() { changed, rcodes[i] = s.evaluate(v, c, seen) })
+		if changed {
 			committed++
-			seen.add(c.replay)
 		}
 	}
+	var order []*view
 	for _, v := range views {
 		if len(v.changed) > 0 {
 			order = append(order, v)
 		}
 	}
 	if len(order) == 0 {
-		return
+		return nil
 	}
 	if err := s.store.commit(order); err != nil {
-		s.breakDown(err)
-		fail()
-		return
+		return err
 	}
 	s.stats.committed.Add(committed)
 	for _, v := range order {
@@ -116,6 +124,22 @@ func (s *Server) commit(batch []*change, seen *replays) {
 		v.tree.mu.Unlock()
 	}
 	s.notify(order)
+	return nil
+}
+
+// evaluate makes one update on v: all of it or nothing.
+func (s *Server) evaluate(v *view, c *change, seen *replays) (changed bool, rcode int) {
+	if rcode := checkPrerequisites(v, c.prereq); rcode != rcodeNoError {
+		return false, rcode
+	}
+	if seen.refuses(c.replay) {
+		return false, rcodeRefused
+	}
+	if changed, rcode = apply(v, c.update, s.config.Limits.Records); changed {
+		seen.add(c.replay)
+		c.remembered = true
+	}
+	return changed, rcode
 }
 
 func (s *Server) breakDown(err error) {

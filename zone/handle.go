@@ -57,7 +57,7 @@ func (s *Server) handle(r *request) (answer []byte, job func(send)) {
 		r.setLimit()
 		if rcode != rcodeNoError {
 			if sig != nil {
-				s.log.Info("request with a bad TSIG", "from", r.client.addr, "key", textName(r.m.tsig.name), "error", tsigErrors[sig.err])
+				s.complain.add("request with a bad TSIG", "from", r.client.addr, "key", textName(r.m.tsig.name), "error", tsigErrors[sig.err])
 			}
 			return s.reply(r, rcode), nil
 		}
@@ -115,7 +115,7 @@ func (s *Server) query(r *request) []byte {
 	aa, rcode := t.answer(&r.b, m, r.client.tcp)
 	t.mu.RUnlock()
 	if r.b.full && r.client.tcp {
-		s.log.Error("an answer does not fit into a message", "name", textName(string(m.qname)))
+		s.complain.add("an answer does not fit into a message", "name", textName(string(m.qname)))
 		return s.reply(r, rcodeServFail)
 	}
 	return r.b.finish(m, r.signer, aa && m.qclass == classIN, rcode, r.now)
@@ -154,7 +154,7 @@ func (s *Server) update(r *request) ([]byte, func(send)) {
 	}
 	may := s.updateGrant(r)
 	if may == nil {
-		s.log.Info("update refused: no key, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
+		s.complain.add("update refused: no key, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
 		return s.reply(r, rcodeRefused), nil
 	}
 	prereq, update, err := m.sections()
@@ -165,7 +165,7 @@ func (s *Server) update(r *request) ([]byte, func(send)) {
 		return s.reply(r, rcode), nil
 	}
 	if !permitted(update, may) {
-		s.log.Info("update refused: beyond what was granted", "from", r.client.addr, "zone", textName(t.origin), "key", r.keyName())
+		s.complain.add("update refused: beyond what was granted", "from", r.client.addr, "zone", textName(t.origin), "key", r.keyName())
 		return s.reply(r, rcodeRefused), nil
 	}
 	select {

@@ -2,6 +2,7 @@ package zone
 
 import (
 	"hash/maphash"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -94,4 +95,37 @@ func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
 	}
 	b.odd = !b.odd
 	return false, b.odd
+}
+
+// complaints logs what clients do wrong, each kind once a second at most: who can send a packet shall not fill a disk.
+type complaints struct {
+	log   *slog.Logger
+	mu    sync.Mutex
+	kinds map[string]*complaint // by message, of which there are a few
+}
+
+type complaint struct {
+	last    time.Time
+	skipped int
+}
+
+func (c *complaints) add(msg string, args ...any) {
+	c.mu.Lock()
+	k := c.kinds[msg]
+	if k == nil {
+		k = new(complaint)
+		c.kinds[msg] = k
+	}
+	if time.Since(k.last) < time.Second {
+		k.skipped++
+		c.mu.Unlock()
+		return
+	}
+	skipped := k.skipped
+	k.last, k.skipped = time.Now(), 0
+	c.mu.Unlock()
+	if skipped > 0 {
+		args = append(args, "others_not_logged", skipped)
+	}
+	c.log.Warn(msg, args...)
 }

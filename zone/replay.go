@@ -53,3 +53,9 @@ func (r *replays) add(x replay) {
 	}
 	r.now[x.mac] = x
 }
+
+// forget takes back an add, of an update that came to nothing.
+func (r *replays) forget(x replay) {
+	delete(r.now, x.mac)
+	delete(r.before, x.mac)
+}

@@ -130,7 +130,7 @@ func (s *Server) safely(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.stats.panics.Add(1)
-			s.log.Error("a request made the server panic and goes unanswered", "panic", p, "stack", string(debug.Stack()))
+			s.complain.add("a request made the server panic and goes unanswered", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	f()

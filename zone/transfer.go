@@ -13,7 +13,7 @@ func (s *Server) transfer(r *request) ([]byte, func(send)) {
 	case t == nil || m.qclass != classIN: // RFC 5936 section 2.2.1
 		return s.reply(r, rcodeNotAuth), nil
 	case !s.mayTransfer(r):
-		s.log.Info("transfer refused: no key with that right, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
+		s.complain.add("transfer refused: no key with that right, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
 		return s.reply(r, rcodeRefused), nil
 	}
 	t.mu.RLock()
@@ -34,7 +34,7 @@ func (s *Server) transfer(r *request) ([]byte, func(send)) {
 	case s.transfers <- struct{}{}:
 	default:
 		s.stats.refused.Add(1)
-		s.log.Warn("transfer refused: too many at a time", "from", r.client.addr, "zone", textName(t.origin))
+		s.complain.add("transfer refused: too many at a time", "from", r.client.addr, "zone", textName(t.origin))
 		return s.reply(r, rcodeServFail), nil
 	}
 	return nil, func(to send) {

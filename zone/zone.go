@@ -23,7 +23,8 @@ import (
 
 // Config says what a server serves, where, and to whom. Only Dir and Zones are required.
 type Config struct {
-	// Listen are the addresses for UDP and TCP, "127.0.0.1:5300" if there are none. Port 0 takes a free one.
+	// Listen are the addresses for UDP and TCP, "127.0.0.1:5300" if there are none. Port 0 takes a free one. On a host with
+	// several addresses name each: a datagram to 0.0.0.0 is answered from the address that the kernel prefers.
 	Listen []string
 	// Dir holds the database, and nothing else. It is made if missing.
 	Dir   string
@@ -122,6 +123,7 @@ type Server struct {
 	broken error // of the last commit; the committer's
 	retry  time.Time
 
+	complain  complaints
 	conns     connCount
 	rates     rateTable
 	transfers chan struct{}
@@ -147,6 +149,7 @@ func Open(config Config) (*Server, error) {
 		updates: make(chan *change), done: make(chan struct{}), pending: make(chan struct{}, config.Limits.Pending),
 		transfers: make(chan struct{}, config.Limits.Transfers),
 	}
+	s.complain = complaints{log: s.log, kinds: map[string]*complaint{}}
 	s.conns.init(config.Limits)
 	s.rates.init(config.Limits.Rate)
 	if err := s.configure(); err != nil {
