@@ -219,9 +219,20 @@ func (s *Server) Kill() {
 	<-done
 }
 
-// Pause stops the server where it is with SIGSTOP: connections are still
-// accepted by the kernel, and nothing is answered.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+// Pause stops the server where it is with SIGSTOP, and returns when all its
+// threads stand still: connections are still accepted by the kernel, and nothing
+// is answered.
+func (s *Server) Pause() error {
+	if err := s.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(stopTimeout); !stopped(s.Pid()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("dnstest: %s goes on after SIGSTOP", s.Kind)
+		}
+	}
+	return nil
+}
 
 // Resume continues a paused server.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }

@@ -70,7 +70,9 @@ loglevel=5
 		steps = append(steps, []string{"import-tsig-key", keyName(k), k.Algorithm, k.Secret})
 		allow = append(allow, keyName(k))
 	}
-	for _, args := range append(steps, allow) {
+	// Without it PowerDNS denies the existence of empty non-terminals.
+	rectify := []string{"rectify-zone", zone}
+	for _, args := range append(steps, allow, rectify) {
 		step := exec.Command(pdnsutil, append([]string{"--config-dir=" + cfg.Dir}, args...)...)
 		if out, err := step.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("pdnsutil %s: %w: %s", args[0], err, out)
