@@ -26,7 +26,7 @@ type changed struct {
 
 // Bounds of one change by hand.
 const (
-	changeTries = 8               // swaps that met a conflict
+	changeTries = 8                // swaps that met a conflict
 	changeTime  = 20 * time.Second // in all
 	settleTime  = 8 * time.Second  // to find out what became of a swap without an answer
 )

@@ -190,3 +190,15 @@ func exactly(words ...string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// exitCode is the code that err ends a command with.
+func exitCode(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &f):
+		return f.code
+	}
+	return exitFailed
+}

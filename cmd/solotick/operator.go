@@ -53,18 +53,18 @@ func (a *app) trigger(ctx context.Context, s site) error {
 	case errors.Is(err, elect.ErrAtMostOnce):
 		return &failure{
 			code: exitRefused, err: fmt.Errorf("%s is not triggered: it runs at most once, and a run beside the schedule could be a second one", s),
-			means: "no run was started; the next tick is at " + clock(r.Timer, c.now),
+			means: "no run was started; the next tick is at " + moment(r.Timer, c.now),
 		}
 	case errors.Is(err, errNothingToDo):
-		return a.sayf("%s: a run is due already, since %s; nothing was written\n", s, clock(r.Timer, c.now))
+		return a.sayf("%s: a run is due already, since %s; nothing was written\n", s, moment(r.Timer, c.now))
 	case err != nil:
 		return err
 	case absorbed:
 		return a.sayf("%s: triggered, while %s still runs the tick of %s. What follows that run may take the wish with it:\n"+
-			"look again afterwards, with solotick status %s\n", s, r.ID, clock(r.TimerOld, c.now), s)
+			"look again afterwards, with solotick status %s\n", s, r.ID, moment(r.TimerOld, c.now), s)
 	}
 	return a.sayf("%s: triggered; an agent runs it when it looks next, within %s. Its schedule stays, with the next tick at %s\n",
-		s, s.filled().PollMax, clock(s.policy.Schedule.Next(c.now.Unix()), c.now))
+		s, s.filled().PollMax, moment(s.policy.Schedule.Next(c.now.Unix()), c.now))
 }
 
 func (a *app) pauseCommand() *cobra.Command {
@@ -105,7 +105,7 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 	}
 	running := ""
 	if c.before.Claimed {
-		running = fmt.Sprintf("; the run of %s by %s goes on to its end", clock(c.before.TimerOld, c.now), c.before.ID)
+		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), c.before.ID)
 	}
 	return a.sayf("%s: paused %s%s\n", s, pauseWords(c.after, c.now), running)
 }
@@ -134,9 +134,9 @@ func (a *app) resume(ctx context.Context, s site) error {
 	case err != nil:
 		return err
 	case c.after.Timer <= c.now.Unix():
-		return a.sayf("%s: resumed; a run is due since %s\n", s, clock(c.after.Timer, c.now))
+		return a.sayf("%s: resumed; a run is due since %s\n", s, moment(c.after.Timer, c.now))
 	}
-	return a.sayf("%s: resumed; the next run is at %s\n", s, clock(c.after.Timer, c.now))
+	return a.sayf("%s: resumed; the next run is at %s\n", s, moment(c.after.Timer, c.now))
 }
 
 func (a *app) recordResetCommand() *cobra.Command {
@@ -179,9 +179,9 @@ func (a *app) reset(ctx context.Context, s site) error {
 	}
 	stopped := ""
 	if c.before.Claimed {
-		stopped = fmt.Sprintf("; %s stops its run of %s", c.before.ID, clock(c.before.TimerOld, c.now))
+		stopped = fmt.Sprintf("; %s stops its run of %s", c.before.ID, moment(c.before.TimerOld, c.now))
 	}
-	return a.sayf("%s: reset%s; the next run is at %s\n", s, stopped, clock(c.after.Timer, c.now))
+	return a.sayf("%s: reset%s; the next run is at %s\n", s, stopped, moment(c.after.Timer, c.now))
 }
 
 // operatorCommand makes c take jobs of the file, or --all, and do something to each.
@@ -274,7 +274,7 @@ func (a *app) sayf(format string, args ...any) error {
 func pauseWords(r record.Record, now time.Time) string {
 	words := "until somebody resumes it"
 	if r.Pause > 0 {
-		words = "until " + clock(r.Pause, now)
+		words = "until " + moment(r.Pause, now)
 	}
 	if r.Why != "" {
 		words += " (" + r.Why + ")"
@@ -282,8 +282,8 @@ func pauseWords(r record.Record, now time.Time) string {
 	return words
 }
 
-// clock is an epoch second for people, with the date only on another day.
-func clock(sec int64, now time.Time) string {
+// moment is an epoch second for people, with the date only on another day.
+func moment(sec int64, now time.Time) string {
 	t := time.Unix(sec, 0).UTC()
 	if t.Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
 		return t.Format("15:04:05Z")

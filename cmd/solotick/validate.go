@@ -197,7 +197,7 @@ func (e explained) write(b *strings.Builder, p elect.Policy, now time.Time) {
 	line("schedule", "%s", e.Schedule)
 	var ticks []string
 	for _, t := range e.Ticks {
-		ticks = append(ticks, clock(t.Unix(), now))
+		ticks = append(ticks, moment(t.Unix(), now))
 	}
 	line("ticks", "%s ... %s a day", strings.Join(ticks, "  "), count(e.TicksPerDay))
 	if e.RecordBytesClaim > 0 {

@@ -134,6 +134,22 @@ func (a *app) sites(file string, names []string) ([]site, error) {
 	if err != nil {
 		return nil, err
 	}
+	all, err := findSites(c, names)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].register, err = svc.register(all[i].name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func siteOf(j config.Job) site { return site{name: j.Record, job: j.Name, policy: policyOf(j)} }
+
+// findSites takes names as findSite does; none stands for all jobs.
+func findSites(c *config.Config, names []string) ([]site, error) {
 	var all []site
 	if len(names) == 0 {
 		for _, j := range c.Jobs {
@@ -147,15 +163,8 @@ func (a *app) sites(file string, names []string) ([]site, error) {
 		}
 		all = append(all, s)
 	}
-	for i := range all {
-		if all[i].register, err = svc.register(all[i].name); err != nil {
-			return nil, err
-		}
-	}
 	return all, nil
 }
-
-func siteOf(j config.Job) site { return site{name: j.Record, job: j.Name, policy: policyOf(j)} }
 
 // findSite takes a NAME: with a dot it is a DNS name, else a job.
 func findSite(c *config.Config, name string) (site, error) {

@@ -1,0 +1,446 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/register"
+)
+
+// doctorMark begins every value that the doctor writes. It is no record, so
+// agents keep it and do not care.
+const doctorMark = "solotick-doctor "
+
+// A verdict is how one check went.
+type verdict string
+
+const (
+	passed  verdict = "ok"
+	advice  verdict = "advice"
+	failed  verdict = "failed"
+	skipped verdict = "skipped"
+)
+
+// A finding is one check with its result.
+type finding struct {
+	Job   string  `json:"job,omitempty"`
+	Check string  `json:"check"`
+	Is    verdict `json:"result"`
+	Text  string  `json:"text"`
+	Do    string  `json:"to_do,omitempty"`
+}
+
+type doctorDoc struct {
+	Schema string    `json:"schema"`
+	OK     bool      `json:"ok"`
+	Checks []finding `json:"checks"`
+}
+
+// A doctor examines one file.
+type doctor struct {
+	app    *app
+	svc    *service
+	asJSON bool
+	found  []finding
+	code   int // of the first failure
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var file string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "doctor [JOB...]", Short: "Try whether this machine can take part: read, write, swap, tell the time",
+		Long: `Try whether an agent on this machine can take part in the jobs of the file: read their
+records, write them, be refused when a write is stale, see its writes through DNS,
+tell the time. It writes to a scratch record below the job's, and one more value
+beside the job's record, which agents ignore; both are removed again. The exit code
+is 0 if an agent can work, also where there is advice.`,
+		Example: "  solotick doctor -c solotick.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return a.doctor(ctx, file, args, asJSON)
+		},
+	}
+	a.fileFlag(c, &file)
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bool) error {
+	c, err := a.loadConfig(file)
+	if err != nil {
+		return err
+	}
+	d := &doctor{app: a, asJSON: asJSON}
+	if d.svc, err = openService(c.DNS); err != nil {
+		return err
+	}
+	sites, err := findSites(c, names)
+	if err != nil {
+		return err
+	}
+	d.configuration(c)
+	for _, s := range sites {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if s.register, err = d.svc.register(s.name); err != nil {
+			return err
+		}
+		d.examine(ctx, s)
+	}
+	if asJSON {
+		if err := a.json(doctorDoc{"solotick.doctor/v1", d.code == exitOK, d.found}); err != nil {
+			return err
+		}
+	}
+	return exit(d.code)
+}
+
+// tell notes a finding and shows it.
+func (d *doctor) tell(job, check string, is verdict, do, format string, args ...any) {
+	f := finding{job, check, is, fmt.Sprintf(format, args...), do}
+	d.found = append(d.found, f)
+	if d.asJSON {
+		return
+	}
+	a := d.app
+	t := map[verdict]tone{passed: good, advice: doubtful, failed: bad, skipped: neutral}[is]
+	a.sayf("%s %s %-11s %s\n", a.sign(a.stdout, t), a.paint(a.stdout, t, fmt.Sprintf("%-7s", is)), check, wrap(f.Text, 76, strings.Repeat(" ", 22)))
+	if do != "" {
+		a.sayf("%22sto do: %s\n", "", wrap(do, 68, strings.Repeat(" ", 29)))
+	}
+}
+
+// fail notes a failed check with the cause that the error gives.
+func (d *doctor) fail(job, check string, err error) {
+	var f *failure
+	errors.As(registerFailure(err, ""), &f)
+	if d.code == exitOK {
+		d.code = f.code
+	}
+	do := ""
+	switch f.code {
+	case exitUnreachable:
+		do = "is the server up, and is TCP to its port open from here?"
+	case exitTryAgain:
+		do = "try again: solotick doctor"
+	}
+	d.tell(job, check, failed, do, "%v", f.err)
+}
+
+func (d *doctor) configuration(c *config.Config) {
+	d.tell("", "config", passed, "", "%d job%s, hash %s", len(c.Jobs), plural(len(c.Jobs)), c.Hash[:12])
+	d.tell("", "register", passed, "", "rfc2136: %s, zone %s, key %s (%s); class exact: a swap is one UPDATE with the old record as its condition",
+		c.DNS.Server, c.DNS.Zone, d.svc.key.Name, d.svc.key.Algorithm)
+	if d.svc.warning != "" {
+		d.tell("", "key file", advice, "chmod 600 "+c.DNS.TSIGFile, "%s", d.svc.warning)
+	}
+}
+
+// examine goes through the checks of one job and ends at the first that makes
+// the following ones pointless.
+func (d *doctor) examine(ctx context.Context, s site) {
+	if !d.asJSON {
+		d.app.sayf("\n%s (%s)\n", s, s.name)
+	}
+	snap, ok := d.read(ctx, s)
+	if !ok {
+		return
+	}
+	d.clock(s, snap)
+	set := record.Read(snap.Texts, snap.Time.Unix())
+	d.name(ctx, s, set)
+	if set.State == record.Unopenable {
+		d.tell(s.job, "write", skipped, "", "the record is sealed, and there is no key here that opens it")
+		return
+	}
+	where := d.scratch(ctx, s)
+	if where == nil {
+		return
+	}
+	p := probe{doctor: d, site: s, name: where.name, reg: where.register, own: where.name == s.name}
+	p.run(ctx)
+	if !p.own {
+		d.mayWrite(ctx, s, set)
+	}
+}
+
+func (d *doctor) read(ctx context.Context, s site) (register.Snapshot, bool) {
+	began := time.Now()
+	snap, err := s.register.Load(ctx)
+	if err != nil {
+		d.fail(s.job, "read", err)
+		return snap, false
+	}
+	what := map[record.State]string{
+		record.Absent: "no record yet", record.Present: "a record", record.Damaged: "a damaged record, which agents replace",
+		record.Unopenable: "a sealed record",
+	}[record.Read(snap.Texts, snap.Time.Unix()).State]
+	d.tell(s.job, "read", passed, "", "%s, with authority and signed, in %s", what, millis(time.Since(began)))
+	return snap, true
+}
+
+func (d *doctor) clock(s site, snap register.Snapshot) {
+	if snap.Time.IsZero() {
+		d.tell(s.job, "clock", advice, "keep this machine's clock right (chronyc tracking)", "the register tells no time: agents go by their own clocks, and no record from the future is repaired")
+		return
+	}
+	// The register tells whole seconds, so up to a second of it means nothing.
+	off := time.Since(snap.Time)
+	switch {
+	case off < -time.Second || off > 2*time.Second+time.Second:
+		where := "ahead of"
+		if off < 0 {
+			off, where = -off, "behind"
+		}
+		d.tell(s.job, "clock", advice, "set the clock (chronyc tracking); a signature allows 300 s",
+			"this machine is about %s %s the register; agents go by the register's time", seconds(off.Round(time.Second)), where)
+	default:
+		d.tell(s.job, "clock", passed, "", "within 2 s of the register's")
+	}
+}
+
+// name looks at what else is at the job's name.
+func (d *doctor) name(ctx context.Context, s site, set record.Set) {
+	q := query{dns: &d.svc.dns}
+	seen := q.ask(ctx, s)
+	switch {
+	case seen.err != nil:
+		d.tell(s.job, "dns", advice, "agents then ask the register itself; solotick status "+s.name+" shows what outsiders see", "no answer by DNS without the key: %v", seen.err)
+	case seen.answer.Alias != "":
+		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.answer.Alias)
+	case seen.answer.Wildcard != "":
+		d.tell(s.job, "dns", advice, "", "the zone has a wildcard that answers for this name until the record is there")
+	default:
+		d.tell(s.job, "dns", passed, "", "%s answers without the key, in %s", seen.serverName(), millis(seen.answer.Latency))
+	}
+	if n := len(set.Foreign); n > 0 {
+		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
+	}
+	if set.Detail != nil {
+		d.tell(s.job, "record", advice, "solotick record get "+s.String(), "%v", set.Detail)
+	}
+}
+
+// scratch finds the name to try writes at: one below the job's, or the job's
+// own if the key may write nothing else.
+func (d *doctor) scratch(ctx context.Context, s site) *site {
+	id := make([]byte, 4)
+	rand.Read(id) // never fails
+	below := site{name: fmt.Sprintf("_solotick-doctor-%x.%s", id, s.name), job: s.job}
+	var err error
+	if below.register, err = d.svc.register(below.name); err != nil {
+		return &s // such as a name that would be too long
+	}
+	snap, err := below.register.Swap(ctx, register.Snapshot{}, []string{doctorMark + "try"})
+	if err == nil {
+		if _, err = below.register.Swap(ctx, snap, nil); err != nil {
+			d.fail(s.job, "write", fmt.Errorf("the scratch record could not be removed: %w", err))
+			return nil
+		}
+		return &below
+	}
+	if !errors.Is(err, register.ErrRefused) {
+		d.fail(s.job, "write", err)
+		return nil
+	}
+	return &s
+}
+
+// mayWrite adds a value beside the job's record and removes it: that the key may
+// write elsewhere says nothing about the name that counts.
+func (d *doctor) mayWrite(ctx context.Context, s site, set record.Set) {
+	p := probe{doctor: d, site: s, name: s.name, reg: s.register, own: true}
+	if set.Record.Claimed {
+		d.tell(s.job, "grant", skipped, "again between two runs: solotick doctor "+s.String(), "a run is in progress, and its agent writes here")
+		return
+	}
+	snap, err := p.put(ctx, []string{doctorMark + "grant"})
+	if err == nil {
+		err = p.restore(ctx, snap)
+	}
+	if err != nil {
+		d.fail(s.job, "grant", err)
+		return
+	}
+	d.tell(s.job, "grant", passed, "", "the key may write at %s itself", s.name)
+}
+
+// A probe tries the register's promises at one name. What is there besides its
+// own values stays.
+type probe struct {
+	*doctor
+	site site
+	name string
+	reg  register.Register
+	own  bool // at the job's own name
+}
+
+func (p *probe) run(ctx context.Context) {
+	job := p.site.job
+	if p.own {
+		p.tell(job, "scratch", passed, "", "the key may write at the job's own name only; it is tried there, beside the record")
+	}
+	began := time.Now()
+	first, err := p.put(ctx, []string{doctorMark + "1"})
+	if err != nil {
+		p.fail(job, "write", err)
+		return
+	}
+	took := time.Since(began)
+	defer func() {
+		// Also after Ctrl-C.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if err := p.restore(ctx, register.Snapshot{}); err != nil {
+			p.fail(job, "restore", fmt.Errorf("a value that begins with %q is left at %s: %w", doctorMark, p.name, err))
+			return
+		}
+		p.tell(job, "restore", passed, "", "everything that was written is removed again")
+	}()
+	second, err := p.put(ctx, []string{doctorMark + "2"})
+	if err != nil {
+		p.fail(job, "write", err)
+		return
+	}
+	p.tell(job, "write", passed, "", "created and replaced in %s", millis(took))
+	if !p.stale(ctx, first, second) {
+		return
+	}
+	p.readBack(ctx, second)
+	p.values(ctx)
+}
+
+// put makes values the doctor's own at the name. Somebody else's write in
+// between is no failure.
+func (p *probe) put(ctx context.Context, values []string) (register.Snapshot, error) {
+	var err error
+	for range changeTries {
+		var snap, after register.Snapshot
+		if snap, err = p.reg.Load(ctx); err != nil {
+			return snap, err
+		}
+		after, err = p.reg.Swap(ctx, snap, append(others(snap.Texts), values...))
+		if !errors.Is(err, register.ErrConflict) {
+			return after, err
+		}
+	}
+	return register.Snapshot{}, err
+}
+
+func (p *probe) restore(ctx context.Context, _ register.Snapshot) error {
+	_, err := p.put(ctx, nil)
+	return err
+}
+
+// others are the texts that are not the doctor's.
+func others(texts []string) []string {
+	return slices.DeleteFunc(slices.Clone(texts), func(t string) bool { return strings.HasPrefix(t, doctorMark) })
+}
+
+// stale tries what must not work: a swap against what was there before, and a
+// create over something. What they would write changes nothing but the doctor's
+// own value.
+func (p *probe) stale(ctx context.Context, before, now register.Snapshot) bool {
+	texts := append(others(now.Texts), doctorMark+"stale")
+	for what, old := range map[string]register.Snapshot{"a write against an older record": before, "a create over a record": {}} {
+		_, err := p.reg.Swap(ctx, old, texts)
+		switch {
+		case errors.Is(err, register.ErrConflict):
+		case err == nil:
+			p.code = exitFailed
+			p.tell(p.site.job, "swap", failed, "use a server that honours the prerequisites of RFC 2136, as one process; docs/protocol.md section 4 lists them",
+				"%s was accepted: this server does not compare, so two agents can both believe that they have a tick", what)
+			return false
+		default:
+			p.fail(p.site.job, "swap", err)
+			return false
+		}
+	}
+	p.tell(p.site.job, "swap", passed, "", "a stale write and a second create were refused")
+	return true
+}
+
+// readBack measures how long the write takes to be seen through DNS.
+func (p *probe) readBack(ctx context.Context, want register.Snapshot) {
+	job := p.site.job
+	w, err := p.svc.window()
+	if err != nil {
+		p.fail(job, "read-back", err)
+		return
+	}
+	look := w.at(p.name)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		got, err := look(ctx)
+		lag := time.Since(began)
+		switch {
+		case err == nil && slices.Contains(got.Texts, doctorMark+"2"):
+			p.seen(lag)
+			return
+		case ctx.Err() != nil && err != nil:
+			p.tell(job, "read-back", advice, "agents then ask the register itself, which costs more", "DNS does not answer: %v", err)
+			return
+		case ctx.Err() != nil:
+			p.tell(job, "read-back", advice, "check NOTIFY and the transfers of the secondaries; set head_start above the usual lag",
+				"the authoritative servers do not show the write within %s", seconds(lag.Round(time.Second)))
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (p *probe) seen(lag time.Duration) {
+	if head := p.site.filled().HeadStart; lag > head && head > 0 {
+		p.tell(p.site.job, "read-back", advice, "set head_start above "+seconds(lag.Round(time.Second)), "DNS shows a write after %s, later than head_start (%s): other agents will try ticks that are taken", seconds(lag), seconds(head))
+		return
+	}
+	p.tell(p.site.job, "read-back", passed, "", "DNS shows the write after %s", millis(lag))
+}
+
+// values tries several TXT values at one name, with all that providers mangle.
+func (p *probe) values(ctx context.Context) {
+	values := []string{
+		doctorMark + `{"id":"\"\\;","timer":0} ;`,
+		doctorMark + strings.Repeat("x", 300),
+	}
+	after, err := p.put(ctx, values)
+	if err != nil {
+		p.fail(p.site.job, "values", err)
+		return
+	}
+	for _, v := range values {
+		if !slices.Contains(after.Texts, v) {
+			p.code = exitFailed
+			p.tell(p.site.job, "values", failed, "", "a text came back altered: %q became one of %q", v, after.Texts)
+			return
+		}
+	}
+	p.tell(p.site.job, "values", passed, "", "several values at one name, quotes, backslashes and 300 bytes come back as they were")
+}
+
+// millis is a short duration for people.
+func millis(d time.Duration) string {
+	if d >= time.Second {
+		return seconds(d)
+	}
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/record"
+)
+
+type recordDoc struct {
+	Schema  string       `json:"schema"`
+	Records []recordItem `json:"records"`
+}
+
+type recordItem struct {
+	Name      string         `json:"name"`
+	Error     string         `json:"error,omitempty"`
+	State     string         `json:"state,omitempty"` // absent, present, damaged, unopenable
+	Texts     []string       `json:"texts"`           // every TXT value, as it is
+	Foreign   []string       `json:"foreign"`
+	Fields    *recordFields  `json:"record,omitempty"`
+	Extra     map[string]any `json:"unknown_keys,omitempty"`
+	Detail    string         `json:"detail,omitempty"`
+	TTL       float64        `json:"ttl_seconds"`
+	Server    string         `json:"server,omitempty"`
+	Authority bool           `json:"authoritative"`
+}
+
+// recordFields are the keys of docs/protocol.md section 3, decoded.
+type recordFields struct {
+	ID       string        `json:"id"`
+	Timer    int64         `json:"timer"`
+	TimerOld int64         `json:"timerold"`
+	EntryID  string        `json:"entryid,omitempty"`
+	Seq      int64         `json:"seq"`
+	Claimed  bool          `json:"claimed"`
+	Until    int64         `json:"until,omitempty"`
+	Lease    int64         `json:"lease,omitempty"`
+	Try      int           `json:"try"`
+	Last     record.Result `json:"last,omitempty"`
+	Pause    int64         `json:"pause,omitempty"`
+	Why      string        `json:"why,omitempty"`
+	State    string        `json:"state,omitempty"`
+}
+
+func (a *app) recordCommand() *cobra.Command {
+	return group("record", "Look at records, and begin them afresh", a.recordGetCommand(), a.recordResetCommand())
+}
+
+func (a *app) recordGetCommand() *cobra.Command {
+	var q query
+	var asJSON, raw bool
+	c := &cobra.Command{
+		Use: "get [NAME...] [@server]", Short: "Show records, as they are and decoded; asks DNS, needs no credentials",
+		Long: `Show what DNS holds at names: every TXT value as it is, and what the record among
+them says, key by key. A NAME with a dot is a DNS name; else it is a job of the file;
+without names, all jobs of the file.`,
+		Example: "  solotick record get canary.example.com\n  solotick record get --raw canary.example.com | jq .timer",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := q.parse(args); err != nil {
+				return err
+			}
+			if raw && asJSON {
+				return usage("--raw and --json: want one or the other")
+			}
+			sights, err := a.sights(cmd.Context(), &q)
+			if err != nil {
+				return err
+			}
+			return a.recordGet(cmd, sights, raw, asJSON)
+		},
+	}
+	a.queryFlags(c, &q)
+	c.Flags().BoolVar(&raw, "raw", false, "print only the text of the record, or the texts if there is none that can be read")
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) recordGet(cmd *cobra.Command, sights []sight, raw, asJSON bool) error {
+	doc := recordDoc{Schema: "solotick.record/v1", Records: []recordItem{}}
+	code := exitOK
+	for _, s := range sights {
+		doc.Records = append(doc.Records, itemOf(s))
+		switch {
+		case s.err != nil && asJSON:
+			code = exitCode(s.err)
+		case s.err != nil:
+			code = a.end(cmd, s.err)
+		case asJSON:
+		case raw:
+			a.recordRaw(s)
+		default:
+			a.recordLong(s)
+		}
+		if s.err == nil && s.set.State != record.Present {
+			code = max(code, exitFailed)
+		}
+	}
+	if asJSON {
+		if err := a.json(doc); err != nil {
+			return err
+		}
+	}
+	return exit(code)
+}
+
+func itemOf(s sight) recordItem {
+	item := recordItem{Name: s.name, Texts: s.answer.Texts, Foreign: s.set.Foreign,
+		TTL: s.answer.TTL.Seconds(), Server: s.answer.Server.Addr, Authority: s.answer.Authoritative,
+	}
+	if item.Texts == nil {
+		item.Texts = []string{}
+	}
+	if item.Foreign == nil {
+		item.Foreign = []string{}
+	}
+	if s.err != nil {
+		item.Error = s.err.Error()
+		return item
+	}
+	item.State = s.set.State.String()
+	if s.set.Detail != nil {
+		item.Detail = s.set.Detail.Error()
+	}
+	if s.set.State == record.Present {
+		r := s.set.Record
+		item.Fields = &recordFields{
+			r.ID, r.Timer, r.TimerOld, r.EntryID, r.Seq, r.Claimed, r.Until, r.Lease, r.Attempt(), r.Last, r.Pause, r.Why, r.State,
+		}
+		if r.Extra != "" {
+			_ = json.Unmarshal([]byte("{"+r.Extra+"}"), &item.Extra) // Parse has checked it
+		}
+	}
+	return item
+}
+
+func (a *app) recordRaw(s sight) {
+	if s.set.State == record.Present {
+		a.sayf("%s\n", s.best())
+		return
+	}
+	for _, t := range s.answer.Texts {
+		a.sayf("%s\n", t)
+	}
+}
+
+func (a *app) recordLong(s sight) {
+	now := time.Now()
+	a.sayf("%s  %s\n", s.name, a.paint(a.stdout, neutral, "asked "+s.serverName()))
+	for _, t := range s.answer.Texts {
+		a.sayf("  %s\n", strconv.QuoteToGraphic(t))
+	}
+	for _, n := range s.notes() {
+		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(n, 86, "    "))
+	}
+	r := s.set.Record
+	if s.set.State != record.Present {
+		a.sayf("  %s\n", map[record.State]string{
+			record.Absent: "no record", record.Damaged: "the record is damaged", record.Unopenable: "the record is sealed",
+		}[s.set.State])
+		return
+	}
+	field := func(key, value, meaning string) { a.sayf("  %-9s %-18s %s\n", key, value, meaning) }
+	at := func(key string, sec int64, meaning string) {
+		field(key, strconv.FormatInt(sec, 10), moment(sec, now)+", "+meaning)
+	}
+	field("id", r.ID, "the agent that made the latest claim")
+	at("timer", r.Timer, timerMeaning(r))
+	if r.TimerOld == 0 {
+		field("timerold", "0", "no tick was claimed yet")
+	} else {
+		at("timerold", r.TimerOld, "the latest tick that was claimed")
+	}
+	if r.EntryID != "" {
+		field("entryid", r.EntryID, "the provider's id of the record")
+	}
+	if r.Seq != 0 {
+		field("seq", strconv.FormatInt(r.Seq, 10), "the fence and version")
+	}
+	if r.Claimed {
+		at("until", r.Until, "about when the claim lapses")
+		field("lease", strconv.FormatInt(r.Lease, 10), "seconds that the claim lasts when it is not renewed")
+	}
+	if r.Try != 0 {
+		field("try", strconv.Itoa(r.Try), "the attempt of the tick timerold")
+	}
+	if r.Last != "" {
+		field("last", string(r.Last), "how the latest run ended")
+	}
+	if r.Pause < 0 {
+		field("pause", "-1", "until somebody resumes it")
+	} else if r.Pause > 0 {
+		at("pause", r.Pause, "when the pause ends")
+	}
+	if r.Why != "" {
+		field("why", r.Why, "the operator's reason")
+	}
+	if r.State != "" {
+		field("state", strconv.QuoteToGraphic(r.State), "the job's own")
+	}
+	if r.Extra != "" {
+		a.sayf("  %s\n", fmt.Sprintf("unknown   %s", r.Extra))
+	}
+}
+
+func timerMeaning(r record.Record) string {
+	if r.Attempt() > 1 && !r.Claimed {
+		return "the retry of timerold"
+	}
+	return "the next tick to be claimed"
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+)
+
+// A statusDoc is what "status --json" prints.
+type statusDoc struct {
+	Schema  string       `json:"schema"`
+	Time    time.Time    `json:"time"`
+	Records []statusItem `json:"records"`
+}
+
+// A statusItem is one record. Times are absent where there is none.
+type statusItem struct {
+	Name      string          `json:"name"`
+	Job       string          `json:"job,omitempty"`
+	State     elect.Condition `json:"state,omitempty"` // absent if DNS could not be asked
+	Text      string          `json:"text"`
+	Error     string          `json:"error,omitempty"`
+	ID        string          `json:"id,omitempty"`
+	LastTick  *time.Time      `json:"last_tick,omitempty"`
+	Last      record.Result   `json:"last_result,omitempty"`
+	Next      *time.Time      `json:"next,omitempty"`
+	LateAfter *time.Time      `json:"late_after,omitempty"`
+	Overdue   int             `json:"overdue"`
+	Attempt   int             `json:"attempt,omitempty"`
+	Paused    bool            `json:"paused"`
+	Why       string          `json:"why,omitempty"`
+	Fence     int64           `json:"seq,omitempty"`
+	Original  bool            `json:"original"`
+	Bytes     int             `json:"bytes"`
+	TTL       float64         `json:"ttl_seconds"`
+	Server    string          `json:"server,omitempty"`
+	Authority bool            `json:"authoritative"`
+	TookMS    float64         `json:"took_ms"`
+	Notes     []string        `json:"notes,omitempty"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var q query
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status [NAME...] [@server]", Short: "Tell whether jobs run as they should; asks DNS, needs no credentials",
+		Long: `Tell whether jobs run as they should, as far as their records show. A NAME with a dot
+is a DNS name and needs no file; else it is a job of the file; without names, all jobs
+of the file. The exit code is 0 if nothing is bad, 1 if something is (missed, failing,
+damaged, no record), 69 if DNS does not answer.`,
+		Example: "  solotick status canary.example.com\n  solotick status canary.example.com @ns1.example.com -p 5353\n  solotick status -c solotick.yaml --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := q.parse(args); err != nil {
+				return err
+			}
+			sights, err := a.sights(cmd.Context(), &q)
+			if err != nil {
+				return err
+			}
+			return a.status(cmd, sights, asJSON)
+		},
+	}
+	a.queryFlags(c, &q)
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) status(cmd *cobra.Command, sights []sight, asJSON bool) error {
+	now := time.Now()
+	doc := statusDoc{Schema: "solotick.status/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []statusItem{}}
+	code := exitOK
+	for i, s := range sights {
+		item := statusOf(s, now)
+		doc.Records = append(doc.Records, item)
+		if s.err != nil {
+			if !asJSON {
+				a.end(cmd, s.err)
+			}
+			code = exitCode(s.err)
+			continue
+		}
+		if l := item.State.Level(); (l == elect.LevelBad || l == elect.LevelUnknown) && code == exitOK {
+			code = exitFailed
+		}
+		switch {
+		case asJSON:
+		case len(sights) == 1:
+			a.statusLong(s, item, now)
+		default:
+			a.statusLine(item, now, i)
+		}
+	}
+	if asJSON {
+		if err := a.json(doc); err != nil {
+			return err
+		}
+	}
+	return exit(code)
+}
+
+func statusOf(s sight, now time.Time) statusItem {
+	item := statusItem{
+		Name: s.name, Job: s.job, Server: s.answer.Server.Addr, Authority: s.answer.Authoritative, Notes: s.notes(),
+		TookMS: float64(s.answer.Latency.Microseconds()) / 1000, TTL: s.answer.TTL.Seconds(),
+	}
+	if s.err != nil {
+		item.Error, item.Text = s.err.Error(), "DNS does not tell"
+		return item
+	}
+	st := elect.Health(s.policy, now, elect.View{State: s.set.State, Record: s.set.Record})
+	r := s.set.Record
+	item.State, item.Text, item.Overdue, item.Original = st.Condition, st.Text, st.Overdue, st.Original
+	item.LastTick, item.Next, item.LateAfter = instant(st.Last), instant(st.Next), instant(st.LateAfter)
+	if s.set.State == record.Present {
+		item.ID, item.Last, item.Attempt, item.Fence, item.Why = r.ID, r.Last, r.Attempt(), r.Seq, r.Why
+		item.Paused = r.Pause < 0 || r.Pause > now.Unix()
+		item.Bytes = len(s.best())
+	}
+	return item
+}
+
+// latest is the last second that RFC 3339 can write.
+const latest = 253402300799
+
+// instant is an epoch second for JSON; 0, and what no calendar holds, is absent.
+func instant(sec int64) *time.Time {
+	if sec == 0 || sec > latest {
+		return nil
+	}
+	t := time.Unix(sec, 0).UTC()
+	return &t
+}
+
+func toneOf(c elect.Condition) tone {
+	switch c.Level() {
+	case elect.LevelFine:
+		return good
+	case elect.LevelDoubtful:
+		return doubtful
+	case elect.LevelBad:
+		return bad
+	}
+	return neutral
+}
+
+// badge is a sign and the words of a condition, of equal width.
+func (a *app) badge(c elect.Condition) string {
+	t := toneOf(c)
+	return a.sign(a.stdout, t) + " " + a.paint(a.stdout, t, fmt.Sprintf("%-8s", strings.ToUpper(c.Words())))
+}
+
+func (a *app) statusLine(item statusItem, now time.Time, _ int) {
+	next := ""
+	if item.Next != nil {
+		next = "next " + moment(item.Next.Unix(), now)
+	}
+	last := ""
+	if item.LastTick != nil {
+		last = "last " + moment(item.LastTick.Unix(), now)
+	}
+	a.sayf("%s  %-30s %-16s %-16s %s\n", a.badge(item.State), item.Name, last, next, item.ID)
+}
+
+func (a *app) statusLong(s sight, item statusItem, now time.Time) {
+	dot := a.dot()
+	asked := "asked " + s.serverName()
+	title := s.name
+	if s.job != "" {
+		title = s.job + " (" + s.name + ")"
+	}
+	a.sayf("%s  %s  %s\n", title, strings.TrimRight(a.badge(item.State), " "), a.paint(a.stdout, neutral, fmt.Sprintf("%s, %.0f ms", asked, item.TookMS)))
+	a.sayf("  %s\n", wrap(item.Text, 88, "  "))
+	if item.LastTick != nil {
+		by := ""
+		if item.ID != "" {
+			by = "by " + item.ID
+		}
+		a.sayf("  last run   %-21s %-18s %s\n", moment(item.LastTick.Unix(), now), ago(now.Sub(*item.LastTick))+" ago", by)
+	}
+	if item.Next != nil {
+		late := ""
+		if item.LateAfter != nil {
+			late = "LATE after " + moment(item.LateAfter.Unix(), now)
+		}
+		d := item.Next.Sub(now)
+		in := "in " + ago(d)
+		if d < 0 {
+			in = ago(d) + " ago"
+		}
+		a.sayf("  next run   %-21s %-18s %s\n", moment(item.Next.Unix(), now), in, late)
+	}
+	if s.set.State == record.Present {
+		kind := fmt.Sprintf("seq %d", item.Fence)
+		if item.Original {
+			kind = "as the agents of 2022 wrote it"
+		}
+		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), "TTL " + seconds(s.answer.TTL), kind}, dot))
+	}
+	for _, n := range item.Notes {
+		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(n, 86, "    "))
+	}
+}
+
+// dot stands between things on one line.
+func (a *app) dot() string {
+	if a.unicode() {
+		return " · "
+	}
+	return ", "
+}
+
+// ago is a distance in time for people.
+func ago(d time.Duration) string {
+	d = d.Abs()
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d/time.Minute%60)
+	}
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
+}
+
+// wrap breaks text into lines of at most width characters, the following ones
+// behind indent.
+func wrap(text string, width int, indent string) string {
+	var b strings.Builder
+	col := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case col+1+len(word) > width:
+			b.WriteString("\n" + indent)
+			col = 0
+		default:
+			b.WriteByte(' ')
+			col++
+		}
+		b.WriteString(word)
+		col += len(word)
+	}
+	return b.String()
+}
