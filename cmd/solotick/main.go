@@ -71,9 +71,20 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkColor() }
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "help-is-a-flag"})
 	root.AddCommand(
+		a.demoCommand(),
+		a.demoJobCommand(),
+		a.runCommand(),
+		a.execCommand(),
 		a.zoneCommand(),
+		a.statusCommand(),
+		a.nextCommand(),
+		a.triggerCommand(),
+		a.pauseCommand(),
+		a.resumeCommand(),
+		a.recordCommand(),
+		a.validateCommand(),
+		a.doctorCommand(),
 		a.keygenCommand(),
 		a.completionCommand(),
 		a.versionCommand(),

@@ -170,4 +170,3 @@ func zoneKey(path, names string, zones []zone.Zone) (zone.Key, string, error) {
 	}
 	return k, warning, nil
 }
-
