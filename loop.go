@@ -38,6 +38,7 @@ type loop struct {
 	time      elect.Clock
 	wallStart time.Time
 	began     time.Duration
+	slept     time.Duration // by how much the machine was suspended, as far as known
 
 	snap register.Snapshot // what the register last showed: what a swap is against
 	set  record.Set
@@ -76,6 +77,9 @@ func (l *loop) now() elect.Now {
 	n := elect.Now{Elapsed: e, Held: e}
 	if l.clock.stops {
 		n.Held = max(e, l.began+wall.Round(0).Sub(l.wallStart))
+		if ahead := n.Held - e; (ahead - l.slept).Abs() > time.Second {
+			l.slept, l.time = ahead, elect.Clock{} // what it knew was in terms of Elapsed
+		}
 	}
 	var off time.Duration
 	n.Time, n.Told, off = l.time.Time(e, wall)
@@ -160,11 +164,20 @@ func (l *loop) request(ctx context.Context, do func(context.Context) (register.S
 		l.answers <- func() {
 			l.busy = false
 			if err == nil {
-				l.time.Hear(s.Time, sent, l.clock.elapsed())
+				l.hear(s.Time, sent)
 			}
 			note(s, err, sent, l.now())
 		}
 	}()
+}
+
+// hear takes in the register's time.
+func (l *loop) hear(told time.Time, sent time.Duration) {
+	_, before, _ := l.time.Time(0, time.Time{})
+	l.time.Hear(told, sent, l.clock.elapsed())
+	if now := l.now(); now.Told && !before {
+		l.self.Born = now.Time.Add(l.began - now.Elapsed)
+	}
 }
 
 func (l *loop) look(ctx context.Context, act elect.Action) {
@@ -214,8 +227,11 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 	if fromLoad {
 		l.snap, l.set = s, set
 	}
-	was := l.self.View
+	was, stale := l.self.View, l.self.Stale
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
+	if l.self.Stale == 1 && stale == 0 {
+		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
+	}
 	if set.Detail != nil && (!was.Seen || was.Sum != l.self.View.Sum) {
 		l.log.Warn("the record needs a look", "state", set.State.String(), "detail", set.Detail)
 	}
@@ -232,7 +248,7 @@ func sum(texts []string) uint64 {
 }
 
 func (l *loop) swap(ctx context.Context, act elect.Action) {
-	l.self.Sending(l.now(), act)
+	l.self.Sending(&l.policy, l.now(), act)
 	old, was, texts := l.snap, l.self.View.Record, l.set.With(act.Next)
 	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
 	l.request(ctx, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
@@ -332,6 +348,9 @@ type run struct {
 
 func (l *loop) start(ctx context.Context, act elect.Action) {
 	now := l.now()
+	if a := elect.Decide(&l.policy, &l.self, now); a.Verb != elect.Run || a.Tick != act.Tick {
+		return // the machine slept between the decision and this line
+	}
 	l.self.Starting(now, act)
 	c := l.self.Claim
 	r := &run{loop: l, renewed: make(chan struct{}, 1)}

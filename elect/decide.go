@@ -27,6 +27,12 @@ func (d *decision) gate(a Action) Action {
 	if a.Verb == Swap && (!d.v.Held && !a.Again || !s.sampled(e)) {
 		a = Action{Verb: Load, Why: Confirm, intent: a.intent}
 	}
+	if a.Verb == Look && s.blind > 0 && e < s.blind+time.Second { // DNS was just asked in vain
+		if s.Away {
+			return Action{Verb: Wait, Why: BackingOff, At: min(s.blind+time.Second, d.nextMoment()), intent: a.intent}
+		}
+		a.Verb = Load
+	}
 	if a.Verb == Wait || a.Verb == Look {
 		switch {
 		case a.Verb == Look && s.Away:
@@ -39,11 +45,11 @@ func (d *decision) gate(a Action) Action {
 		}
 	}
 	if a.Verb == Load || a.Verb == Swap {
-		if until := s.LastFail + s.delay(d.p); (s.Fails > 0 || s.Stale > 0) && e < until {
-			if e >= s.NextLook {
+		if until := s.LastFail + s.delay(d.p, d.now); (s.Fails > 0 || s.Stale > 0) && e < until && a.Why != RegisterAway {
+			if e >= s.NextLook && e >= s.blind+time.Second {
 				return Action{Verb: Look, Why: a.Why, intent: a.intent}
 			}
-			return Action{Verb: Wait, Why: BackingOff, At: min(until, s.NextLook, d.nextMoment()), intent: a.intent}
+			return Action{Verb: Wait, Why: BackingOff, At: min(until, max(s.NextLook, s.blind+time.Second), d.nextMoment()), intent: a.intent}
 		}
 	}
 	return a
@@ -60,7 +66,7 @@ func (d *decision) decide() Action {
 	if s.Stopping && !s.Loose.Running && (!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= s.StopBy+d.p.Lease) {
 		return Action{Verb: End, Why: Left}
 	}
-	if s.Open.N > 0 && d.now.Elapsed < s.Open.Since+d.p.Lease+Margin(d.p.Lease) {
+	if s.open(d.p, d.now) {
 		if a, ok := d.resolve(); ok {
 			return a
 		}
@@ -86,10 +92,13 @@ func (d *decision) wait(why Reason, at time.Duration) Action {
 	return Action{Verb: Wait, Why: why, At: at}
 }
 
-const never = time.Duration(1<<63 - 1)
+// never is far beyond any process's life, and far from overflow.
+const never = time.Duration(1 << 61)
 
 // at is the moment on Elapsed at which the register's time will be t.
-func (d *decision) at(t time.Time) time.Duration { return d.now.Elapsed + t.Sub(d.now.Time) }
+func (d *decision) at(t time.Time) time.Duration {
+	return min(max(d.now.Elapsed/2-never, t.Sub(d.now.Time))+d.now.Elapsed, never)
+}
 
 // held is the moment on Elapsed at which Held will be h.
 func (d *decision) held(h time.Duration) time.Duration { return d.now.Elapsed + h - d.now.Held }
@@ -160,10 +169,16 @@ func WindowEnd(p *Policy, s *Self, now Now) time.Duration {
 
 func (d *decision) replaced() bool {
 	c, v := &d.s.Claim, d.v
-	if n := d.p.Schedule.Next(c.BeganAt); n != 0 && n <= d.sec() {
+	if n := d.overlapped(); n != 0 && n <= d.sec() {
 		return true
 	}
-	return v.State == record.Present && d.s.mine(v.Record) && v.Record.Timer < c.Record.Timer && v.Record.Timer <= d.sec()
+	return v.State == record.Present && d.s.mine(v.Record) && v.Record.Timer < c.Timer && v.Record.Timer <= d.sec()
+}
+
+// overlapped is the first tick after the start of the run in progress.
+func (d *decision) overlapped() int64 {
+	c := &d.s.Claim
+	return d.p.Schedule.Next(max(c.BeganAt, c.Record.TimerOld))
 }
 
 // nextMoment is when a reason of stopRun or a renewal may next arise.
@@ -173,8 +188,10 @@ func (d *decision) nextMoment() time.Duration {
 	if _, from, ok := d.outage(); ok && from > d.now.Elapsed {
 		at = from
 	}
-	if s.Stopping {
+	if s.Stopping && s.StopBy > d.now.Elapsed {
 		at = min(at, s.StopBy)
+	} else if s.Stopping {
+		at = min(at, s.StopBy+p.Lease)
 	}
 	if s.Loose.Running && !s.Loose.Cut && p.Timeout > 0 {
 		at = min(at, d.held(s.Loose.Began+p.Timeout))
@@ -185,8 +202,13 @@ func (d *decision) nextMoment() time.Duration {
 	if p.Timeout > 0 {
 		at = min(at, d.held(c.Began+p.Timeout))
 	}
-	if n := p.Schedule.Next(c.BeganAt); p.Overlap == OverlapReplace && n != 0 {
-		at = min(at, d.at(unix(n)))
+	if p.Overlap == OverlapReplace {
+		if n := d.overlapped(); n != 0 {
+			at = min(at, d.at(unix(n)))
+		}
+		if v := d.v; v.State == record.Present && s.mine(v.Record) && v.Record.Timer < c.Timer {
+			at = min(at, d.at(unix(v.Record.Timer)))
+		}
 	}
 	return min(at, d.windowEnd()-p.KillGrace)
 }
@@ -217,6 +239,9 @@ func (d *decision) holding() Action {
 			return Action{Verb: Stop, Why: Newer, Result: record.Lost}
 		}
 	case v.State != record.Present || !d.s.mine(r):
+		if d.s.mine(d.s.Last) {
+			return d.renew(ClaimGone, d.s.Last) // with what an operator wrote since
+		}
 		return d.renew(ClaimGone, c.Record)
 	case d.now.Elapsed >= third:
 		return d.renew(Renewal, r)
@@ -312,8 +337,11 @@ func (d *decision) reconciles(r record.Record) bool {
 	if k == 0 || r.Claimed && !d.lapsed(r) {
 		return false
 	}
-	t := r.Timer
-	if !r.Claimed && attempt(r) > 1 {
+	t, pending := r.Timer, r.Claimed || attempt(r) > 1
+	switch {
+	case pending && r.TimerOld == k: // that very tick: done here, unless it failed
+		return !d.s.Loose.Running && d.s.Loose.Result == record.OK
+	case pending:
 		t = d.p.Schedule.Next(r.TimerOld)
 	}
 	return t <= k && r.TimerOld < k
@@ -329,10 +357,10 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 	p, c, try := d.p, &d.s.Claim, attempt(r)
 	if c.Phase == Ready {
 		switch {
-		case !d.room(c.From):
-			return Action{}, false // another's from now on
 		case d.s.Stopping:
 			return d.handOver(r, try), true
+		case !d.room(c.From):
+			return Action{}, false // another's from now on
 		}
 		return Action{Verb: Run, Why: Claimed, Tick: r.TimerOld}, true
 	}
@@ -341,7 +369,7 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 	case record.Failed, record.Timeout:
 		final = try >= p.Attempts
 	case record.Lost:
-		final = try >= p.Attempts+p.Takeovers
+		final = try >= p.runs()
 	}
 	if c.Reported && !final {
 		return Action{}, false // it is nobody's
@@ -354,7 +382,7 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 		n := idle(r, c.Result)
 		if p.Overlap == OverlapSkip {
 			if t := p.Schedule.Next(max(d.sec(), r.TimerOld)); t != 0 {
-				n.Timer = max(n.Timer, t)
+				n.Timer = t
 			}
 		}
 		return d.swap(RunEnded, n), true
@@ -373,7 +401,7 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 // handOver gives a tick that this agent does not run to its end to anybody.
 func (d *decision) handOver(r record.Record, try int) Action {
 	n := idle(r, record.Lost)
-	if try < d.p.Attempts+d.p.Takeovers {
+	if try < d.p.runs() {
 		n.Try, n.Timer = try+1, d.sec()
 	}
 	return d.swap(HandOver, n)
@@ -390,7 +418,7 @@ func (d *decision) none(why Reason, since time.Duration) Action {
 		r, why = s.Last, orReason(why, RecordLost)
 	default:
 		r, why = idle(s.Last, record.Skipped), orReason(why, RecordLost)
-		r.Timer = p.Schedule.Next(d.after(p.Lease + p.Skew))
+		r.Timer = p.Schedule.Next(max(d.after(p.Lease+p.Skew), r.TimerOld))
 	}
 	return d.staggered(since, d.swap(why, r))
 }
@@ -457,9 +485,11 @@ func (d *decision) others(r record.Record) Action {
 		return d.wait(ClaimLapsed, at)
 	}
 	switch {
+	case d.s.Loose.Running:
+		return d.wait(Running, d.nextMoment())
 	case !v.Held || v.Loaded < lapse:
 		return Action{Verb: Load, Why: ClaimLapsed}
-	case attempt(r) >= p.Attempts+p.Takeovers:
+	case attempt(r) >= p.runs():
 		return d.swap(ClaimExhausted, idle(r, record.Lost))
 	case d.paused(r):
 		n := idle(r, record.Lost)
@@ -510,14 +540,17 @@ func (d *decision) idleRows(r record.Record) Action {
 	} else if p.NoAffinity {
 		due += d.stagger(r.Timer, 0)
 	}
+	own := r.ID == d.s.ID && !p.NoAffinity
 	switch {
+	case now.Elapsed < due && own && !d.v.Held:
+		return Action{Verb: Load, Why: Confirm} // now, and not when the tick is due
 	case now.Elapsed < due:
 		return d.wait(NotDue, due)
 	case d.s.Loose.Running:
 		return d.wait(Running, d.nextMoment())
-	case r.ID != d.s.ID && d.v.Last < due && d.s.blind >= due:
+	case !own && d.v.Last < due && d.s.blind >= due:
 		return Action{Verb: Load, Why: TickDue}
-	case r.ID != d.s.ID && d.v.Last < due:
+	case !own && d.v.Last < due:
 		return Action{Verb: Look, Why: TickDue} // once more, before anybody writes
 	}
 	return d.swap(TickDue, d.claim(r))
@@ -535,7 +568,7 @@ func (d *decision) claim(r record.Record) record.Record {
 	}
 	if p.AtMostOnce {
 		last := d.s.Claim.Result
-		if d.s.Claim.Phase == NoClaim {
+		if d.s.Claim.Phase != Ended {
 			last = r.Last
 		}
 		r = idle(d.claimed(r), last)
@@ -587,11 +620,13 @@ func (d *decision) tooLate(r record.Record) (Action, bool) {
 	}
 	tick := r.Timer
 	if attempt(r) == 1 {
-		tick = max(tick, p.Schedule.Prev(d.sec()))
+		if tick = max(tick, p.Schedule.Prev(d.sec())); p.Schedule.Prev(tick) != tick {
+			return Action{}, false // triggered
+		}
 	}
 	deadline := p.StartDeadline
 	if deadline == 0 {
-		deadline = time.Duration(p.Schedule.Next(tick)-tick) * time.Second / 2
+		deadline = time.Duration(p.Schedule.Next(tick)-p.Schedule.Prev(tick-1)) * time.Second / 4
 	}
 	next := p.Schedule.Next(max(d.sec(), r.TimerOld))
 	if next == 0 || !d.now.Time.After(unix(tick).Add(deadline)) {

@@ -73,7 +73,7 @@ type Policy struct {
 
 	Timeout         time.Duration // of one run; 0: none
 	Attempts        int           // runs of one tick that may fail, the first included
-	Takeovers       int           // runs of one tick that may be lost, beyond Attempts
+	Takeovers       int           // runs of one tick that may be lost, beyond Attempts; 0: 3, negative: none
 	CatchUp         CatchUp
 	CatchUpMost     int           // ticks that CatchUpAll runs at most
 	StartDeadline   time.Duration // for CatchUpNone; 0: half the interval
@@ -192,6 +192,7 @@ const (
 	ClaimExhausted
 	ScheduleChanged
 	RetryTooFar
+	RetryLeft
 	Paused
 	TooLate
 	TickDue
@@ -206,7 +207,7 @@ var reasons = [...]string{
 	RunEnded: "run ended", RunFailed: "run failed, attempts left", HandOver: "hand over", Claimed: "claimed, not started",
 	NoRecord: "no record yet", RecordLost: "record vanished", RecordDamaged: "record is damaged", ClockBroken: "record from the future",
 	RunningElsewhere: "running elsewhere", ClaimLapsed: "claim lapsed", ClaimExhausted: "claim lapsed, no takeover left",
-	ScheduleChanged: "timer beyond the schedule", RetryTooFar: "retry beyond any back-off", Paused: "paused",
+	ScheduleChanged: "timer beyond the schedule", RetryTooFar: "retry beyond any back-off", RetryLeft: "retry left over from at-least-once", Paused: "paused",
 	TooLate: "too late for this tick", TickDue: "tick due", RegisterAway: "register away",
 }
 
@@ -233,6 +234,9 @@ type Action struct {
 	Loose  bool          // Run, Stop: of an unarbitrated run
 	intent intent        // what the row waits for; kept by Self.Took
 }
+
+// runs is how often one tick may be claimed in all.
+func (p *Policy) runs() int { return p.Attempts + max(p.Takeovers, 0) }
 
 // Check reports what cannot work in a filled Policy.
 func (p *Policy) Check() error {

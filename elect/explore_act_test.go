@@ -234,7 +234,7 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 		return "a record was written that does not fit: " + act.Next.String()
 	}
 	old := text{a.self.View.State, a.self.View.Record}
-	a.self.Sending(n, act)
+	a.self.Sending(x.policyOf(i), n, act)
 	next := text{record.Present, act.Next}
 	a.action = act
 	if w.away {

@@ -52,6 +52,9 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 	g, o := &w.ghost, old.rec
 	p := x.policyOf(by)
 	excused := g.hand || g.stepped
+	if r.Claimed || o.Claimed {
+		g.ended = w.now
+	}
 	bad := x.breaks(pSeq, r.Seq > o.Seq && (r.Seq > g.seq || excused), "%d after %d, highest %d", r.Seq, o.Seq, g.seq)
 	bad = first(bad, x.breaks(pSealed, old.state != record.Unopenable, "%s", r))
 	g.seq = max(g.seq, r.Seq)
@@ -63,10 +66,13 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 	tick := r.TimerOld
 	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && r.Last != record.Skipped && !g.stepped
 	if isClaim {
-		bad = first(bad, x.claimedNow(w, p, o, r))
+		bad = first(bad, x.claimedNow(w, p, o, r, by))
 	}
 	if t := tick; t > 0 && attempt(r) == 1 && r.Last != record.Skipped && !g.stepped && x.cfg.other == nil {
 		n := p.Schedule.Next(t)
+		if p.Overlap == OverlapSkip && !r.Claimed {
+			n = p.Schedule.Next(max(t, w.now))
+		}
 		bad = first(bad, x.breaks(pNone, r.Timer <= n, "after tick %d the record goes to %d, but %d lies between", t, r.Timer, n))
 	}
 	return bad
@@ -77,14 +83,15 @@ func claims(o, r record.Record) bool {
 	return r.Claimed && (!o.Claimed || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
 }
 
-func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record) string {
+func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) string {
 	g := &w.ghost
 	bad := first(
-		x.breaks(pFence, r.Seq > g.fence, "claim with fence %d after one with %d", r.Seq, g.fence),
+		x.breaks(pFence, r.Seq > g.fence || r == w.hist.rec, // sent again after a rollback: the same claim
+			"claim with fence %d after one with %d", r.Seq, g.fence),
 		x.breaks(pPause, o.Pause == 0, "claimed while paused"),
 	)
 	g.fence = max(g.fence, r.Seq)
-	if o.Claimed && w.faults == w.used[crash] { // section 10: nothing else went wrong
+	if o.Claimed && w.faults == w.used[crash] && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
 		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second
 		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
 	}
@@ -127,7 +134,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record) string {
 		n := attempt(o)
 		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
-			r.Last == record.Lost && n >= p.Attempts+p.Takeovers || r.Last == record.Replaced && p.Overlap == OverlapReplace,
+			r.Last == record.Lost && n >= p.runs() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
 		if r.Last == record.OK {
 			add(g.ok[:], r.TimerOld)
@@ -167,7 +174,8 @@ func (x *explorer) started(w *world, i int) string {
 			bad = first(bad, x.breaks(pTwice, !has(g.worked[:], -a.tick), "tick %d", a.tick))
 			add(g.worked[:], -a.tick)
 		}
-		bad = first(bad, x.breaks(pFinished, !has(g.loosely[i][:], a.tick), "tick %d was already run here without the register", a.tick))
+		l := &a.self.Loose
+		bad = first(bad, x.breaks(pFinished, l.Tick != a.tick || l.Running || l.Result != record.OK, "tick %d was already run here without the register", a.tick))
 	}
 	g.started = max(g.started, a.fence)
 	return bad

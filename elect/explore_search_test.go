@@ -219,7 +219,7 @@ type mark struct {
 }
 
 func (x *explorer) paused(w *world) bool {
-	if w.reg.state == record.Present && w.reg.rec.Pause != 0 {
+	if w.reg.rec.Pause != 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause != 0 {
 		return true
 	}
 	for i := range w.actors { // only a record that was deleted in a pause brings it back
@@ -347,7 +347,7 @@ func (h *hash) text(t *text, as *[most]uint8) {
 }
 
 func (h *hash) self(s *Self, as *[most]uint8) {
-	h.flags(s.Stopping, s.Known, s.Away, s.MustLoad, s.View.Seen, s.View.Held, s.Claim.Reported, s.Claim.HasState, s.Open.Unsure, s.Open.Told, s.Loose.Running, s.Loose.Cut)
+	h.flags(s.Stopping, s.Known, s.Away, s.MustLoad, s.View.Seen, s.View.Held, s.Claim.Reported, s.Claim.HasState, s.Open.Unsure, s.Open.Told, s.Open.Refused, s.Loose.Running, s.Loose.Cut)
 	h.dur(s.StopBy)
 	v := &s.View
 	if v.Seen {
@@ -393,7 +393,6 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	h.dur(s.DownSince)
 	h.int(s.Reached.Unix())
 	h.dur(s.Lag)
-	h.int(s.behind)
 	h.dur(s.since)
 	h.dur(s.blind)
 	h.word(uint64(s.intent.why))

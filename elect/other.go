@@ -34,7 +34,7 @@ func (d *decision) atMostOnce() Action {
 	case !r.Claimed && attempt(r) > 1:
 		n := idle(r, r.Last)
 		n.Timer = p.Schedule.Next(max(d.sec(), r.TimerOld))
-		return d.repaired(d.swap(RetryTooFar, n))
+		return d.repaired(d.swap(RetryLeft, n))
 	}
 	return d.others(r)
 }
@@ -47,7 +47,7 @@ func (d *decision) outage() (tick int64, from time.Duration, ok bool) {
 		return 0, 0, false
 	}
 	k := p.Schedule.Prev(d.sec())
-	if k <= s.Born.Unix() || k <= s.Loose.Tick || !s.Reached.Before(unix(k)) {
+	if k <= s.Born.Unix() || k <= s.Loose.Tick || s.Claim.Phase == Ended && k <= s.Claim.Record.TimerOld || !s.Reached.Before(unix(k)) {
 		return 0, 0, false
 	}
 	after := p.OutageAfter
@@ -67,6 +67,9 @@ func (d *decision) loose() (Action, bool) {
 		return Action{}, false
 	}
 	run := Action{Verb: Run, Why: RegisterAway, Tick: k, Loose: true}
+	if s.LastFail < from {
+		return Action{Verb: Load, Why: RegisterAway}, true // it may be back since it was last asked
+	}
 	if !v.Seen || v.Last < from {
 		if s.blind < from || d.now.Elapsed >= s.blind+5*time.Second && d.p.WithoutRegister == WithoutDNS {
 			return Action{Verb: Look, Why: RegisterAway}, true
@@ -74,6 +77,9 @@ func (d *decision) loose() (Action, bool) {
 		return run, d.p.WithoutRegister == WithoutAlways
 	}
 	r := v.Record
+	if v.State == record.Absent && d.p.WithoutRegister == WithoutAlways {
+		return run, true
+	}
 	if v.State != record.Present || d.paused(r) {
 		return Action{}, false
 	}

@@ -34,11 +34,10 @@ type Self struct {
 	Reached   time.Time     // the register's time when it last answered
 	MustLoad  bool          // DNS did not do, or a conflict: ask the register
 
-	Wide   uint8         // how often the spread is doubled, after conflicts
-	Lag    time.Duration // by which DNS was seen to trail the register
-	behind int64         // the seq that DNS does not show yet
-	since  time.Duration
-	blind  time.Duration // when a look that told nothing of use was sent
+	Wide  uint8         // how often the spread is doubled, after conflicts
+	Lag   time.Duration // by which DNS was seen to trail the register
+	since time.Duration // when the register showed what Shown says
+	blind time.Duration // when a look that told nothing of use was sent
 
 	intent intent
 }
@@ -70,6 +69,7 @@ const (
 type Claim struct {
 	Phase    Phase
 	Record   record.Record // as last written by this process
+	Timer    int64         // as first written
 	Fence    int64
 	From     time.Duration // Held before the request of the claim or of its last renewal
 	Began    time.Duration // Held at the start of the run
@@ -91,6 +91,7 @@ type Open struct {
 	Sent     time.Duration // Elapsed when the latest was sent
 	Told     bool          // a Load since then has shown the old text still there
 	Unsure   bool          // one of them may yet land; else all were refused
+	Refused  bool          // the latest was refused: a conflict
 }
 
 // An Attempt is one text that was sent.
@@ -135,13 +136,15 @@ func (s *Self) See(now Now, g Sight) bool {
 		s.reached(now, g.Sent)
 	} else if s.stale(g) {
 		s.blind = g.Sent
+		if lag := g.Sent - s.since; lag <= lagMost {
+			s.Lag = max(s.Lag, lag)
+		} else {
+			s.MustLoad = true // a stuck server, or a rollback
+		}
 		return false
 	}
-	if s.behind != 0 && !g.FromLoad && g.State == record.Present && g.Record.Seq >= s.behind {
-		s.Lag, s.behind = g.Got-s.since, 0
-	}
-	if g.FromLoad && s.View.Seen && g.State == record.Present && g.Record.Seq > s.View.Record.Seq && s.behind == 0 {
-		s.behind, s.since = g.Record.Seq, g.Got
+	if !g.FromLoad {
+		s.Lag /= 2
 	}
 	s.show(g)
 	if g.FromLoad {
@@ -151,17 +154,24 @@ func (s *Self) See(now Now, g Sight) bool {
 	return true
 }
 
+// lagMost is how far DNS may trail the register and be waited for.
+const lagMost = 20 * time.Second
+
 // stale tells a DNS answer that must not replace what was seen: an older
 // record, or none where there was one. Only a Load shows a rollback.
 func (s *Self) stale(g Sight) bool {
-	if g.State == record.Present {
-		return g.Record.Seq < s.Shown
+	if !s.Known || g.Sum == s.View.Sum {
+		return false
 	}
-	if s.Known && g.Sum != s.View.Sum {
-		s.MustLoad = true
+	if g.State == record.Present {
+		if g.Record.Seq > s.Shown {
+			return false
+		}
+		s.MustLoad = s.MustLoad || s.View.State != record.Present
 		return true
 	}
-	return false
+	s.MustLoad = true
+	return true
 }
 
 func (s *Self) show(g Sight) {
@@ -175,11 +185,16 @@ func (s *Self) show(g Sight) {
 	}
 	if g.State == record.Present {
 		s.Last, s.Known = g.Record, true
-		s.saw(g.Record.Seq)
+		s.saw(g.Record.Seq, g.FromLoad, g.Sent)
 	}
 }
 
-func (s *Self) saw(seq int64) { s.High, s.Shown = max(s.High, seq), max(s.Shown, seq) }
+func (s *Self) saw(seq int64, fromLoad bool, at time.Duration) {
+	if seq > s.Shown && fromLoad {
+		s.since = at
+	}
+	s.High, s.Shown = max(s.High, seq), max(s.Shown, seq)
+}
 
 // settle closes an open outcome by what the register itself now shows.
 func (s *Self) settle() {
@@ -188,6 +203,9 @@ func (s *Self) settle() {
 		return
 	}
 	for i := range o.N {
+		if o.N == 1 && !o.Unsure {
+			break // its only copy was refused: a text like it is another's, who has our id
+		}
 		if s.View.State == record.Present && s.View.Record == o.Texts[i].Record {
 			s.applied(o.Texts[i])
 			return
@@ -195,9 +213,11 @@ func (s *Self) settle() {
 	}
 	if s.View.Sum == o.OldSum && s.View.State == o.OldState {
 		o.Told = true
+		if o.Refused { // refused, and nothing changed: our view was stale, or the register's is
+			s.Stale, s.LastFail, o.Refused = min(s.Stale+1, 16), s.View.Loaded, false
+		}
 		if !o.Unsure {
-			*o = Open{} // refused, and nothing changed: our view was stale, or the register's is
-			s.Stale, s.LastFail = min(s.Stale+1, 16), s.View.Loaded
+			*o = Open{}
 		}
 		return
 	}
@@ -210,11 +230,11 @@ func (s *Self) applied(t Attempt) {
 	s.Open, s.Stale = Open{}, 0
 	r := t.Record
 	s.Last, s.Known = r, true
-	s.saw(r.Seq)
+	s.saw(r.Seq, true, s.View.Loaded)
 	c := &s.Claim
 	switch t.Why {
 	case TickDue, ClaimLapsed:
-		*c = Claim{Phase: Ready, Record: r, Fence: r.Seq, From: t.From}
+		*c = Claim{Phase: Ready, Record: r, Timer: r.Timer, Fence: r.Seq, From: t.From}
 		if s.Wide > 0 {
 			s.Wide--
 		}
@@ -248,12 +268,12 @@ func (s *Self) reached(now Now, sent time.Duration) {
 }
 
 // Sending notes that the swap of a is about to be composed and sent.
-func (s *Self) Sending(now Now, a Action) {
+func (s *Self) Sending(p *Policy, now Now, a Action) {
 	o := &s.Open
-	if o.N == 0 {
+	if !s.open(p, now) {
 		*o = Open{OldSum: s.View.Sum, OldState: s.View.State, Since: now.Elapsed}
 	}
-	o.Sent, o.Told = now.Elapsed, false
+	o.Sent, o.Told, o.Refused = now.Elapsed, false, false
 	if !a.Again {
 		o.Texts[o.N] = Attempt{Record: a.Next, Why: a.Why, From: now.Held}
 		o.N++
@@ -290,7 +310,7 @@ func (s *Self) Swapped(now Now, a Action, out Outcome, sum uint64) {
 		s.forget()
 	case Conflict:
 		s.reached(now, o.Sent)
-		s.View.Held, s.MustLoad = false, true
+		s.View.Held, s.MustLoad, o.Refused = false, true, true
 	case Uncertain:
 		o.Unsure = true
 		s.View.Held = false
@@ -321,13 +341,13 @@ func (s *Self) failed(now Now, away bool) {
 // half a second, doubled for each, at most a fifth of the lease while a claim
 // of mine or an open outcome is at stake, else half a minute; a third of it is
 // spread by the id.
-func (s *Self) delay(p *Policy) time.Duration {
+func (s *Self) delay(p *Policy, now Now) time.Duration {
 	n := max(s.Fails, s.Stale)
 	if n == 0 {
 		return 0
 	}
 	most := 30 * time.Second
-	if s.Open.N > 0 || s.pending() {
+	if s.open(p, now) || s.pending() {
 		most = p.Lease / 5
 	}
 	d := min(500*time.Millisecond<<min(n-1, 7), most)
@@ -382,6 +402,11 @@ func (s *Self) RunEnded(res record.Result, state string, hasState bool) {
 
 // LooseEnded notes how an unarbitrated run ended.
 func (s *Self) LooseEnded(res record.Result) { s.Loose.Running, s.Loose.Result = false, res }
+
+// open tells that an outcome is open and not yet given up.
+func (s *Self) open(p *Policy, now Now) bool {
+	return s.Open.N > 0 && now.Elapsed < s.Open.Since+p.Lease+Margin(p.Lease)
+}
 
 // pending tells that a claim of mine runs, waits to be started or to be
 // reported. Under at-most-once, whose claims are idle records, only a run counts.
