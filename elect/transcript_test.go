@@ -2,6 +2,7 @@ package elect_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,21 +34,46 @@ import (
 //	trace on|off                         show questions too
 //	show                                 what the register holds
 func TestTranscripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		var w *world
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd == "policy" {
-				w = newWorld(policy(t, d))
-				return ""
-			}
-			do, ok := commands[d.Cmd]
-			if !ok {
-				d.Fatalf(t, "unknown command")
-			}
-			do(w, t, d)
-			return w.flush()
-		})
+	stories, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, path := range stories {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) { play(t, path) })
+	}
+}
+
+func play(t *testing.T, path string) {
+	var w *world
+	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd == "policy" {
+			w = newWorld(policy(t, d))
+			return ""
+		}
+		do, ok := commands[d.Cmd]
+		if !ok {
+			d.Fatalf(t, "unknown command")
+		}
+		began := w.now
+		do(w, t, d)
+		w.costs(t, d, w.now-began)
+		return w.flush()
 	})
+}
+
+// costs fails on what no output should ever show: an agent that waits for a
+// moment in the past, or that asks again and again. Reasons to ask come at most
+// every third of a lease or in back-off, of which 10 questions in a row is ample.
+func (w *world) costs(t *testing.T, d *datadriven.TestData, took time.Duration) {
+	for _, a := range w.agents {
+		if a.spins > 0 {
+			t.Errorf("%s: %s waited for the past %d times", d.Pos, a.name, a.spins)
+		}
+		if most := 10 + int(took/(2*time.Second)); a.looks+a.loads > most {
+			t.Errorf("%s: %s asked %d times in %v", d.Pos, a.name, a.looks+a.loads, took)
+		}
+		a.spins = 0
+	}
 }
 
 func policy(t *testing.T, d *datadriven.TestData) elect.Policy {

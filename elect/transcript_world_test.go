@@ -64,18 +64,18 @@ type agent struct {
 	rtt    time.Duration
 	asleep time.Duration // that Elapsed did not count
 
-	snap                         []string
-	set                          record.Set
-	job                          job
-	faults                       []fault // what becomes of the next swaps
-	mode                         string  // of the register towards this agent alone
-	busy, frozen, suspended      bool
-	gone                         bool
-	since                        time.Duration // frozen since
-	held                         []func()      // answers that wait for a frozen agent
-	runs                         map[bool]*running
-	wake                         int
-	looks, loads, spins, swapped int
+	snap                    []string
+	set                     record.Set
+	job                     job
+	faults                  []fault // what becomes of the next swaps
+	mode                    string  // of the register towards this agent alone
+	busy, frozen, suspended bool
+	gone                    bool
+	since                   time.Duration // frozen since
+	held                    []func()      // answers that wait for a frozen agent
+	runs                    map[bool]*running
+	wake                    int
+	looks, loads, spins     int
 }
 
 // A fault is what becomes of one swap.
@@ -134,10 +134,7 @@ func (w *world) flush() string {
 		if a.looks+a.loads > 0 {
 			cost = append(cost, fmt.Sprintf("%s %d/%d", a.name, a.looks, a.loads))
 		}
-		if a.spins > 0 {
-			cost = append(cost, fmt.Sprintf("%s WAITS FOR THE PAST %d times", a.name, a.spins))
-		}
-		a.looks, a.loads, a.spins = 0, 0, 0
+		a.looks, a.loads = 0, 0
 	}
 	if len(cost) > 0 {
 		fmt.Fprintf(&w.out, "         (DNS questions/Loads: %s)\n", strings.Join(cost, ", "))
@@ -360,7 +357,6 @@ func (a *agent) see(now elect.Now, texts []string, fromLoad bool, sent time.Dura
 }
 
 func (a *agent) swap(act elect.Action, now elect.Now) {
-	a.swapped++
 	a.self.Sending(&a.policy, now, act)
 	old, texts := a.snap, a.set.With(act.Next)
 	var f fault
@@ -443,9 +439,9 @@ func (a *agent) run(act elect.Action, now elect.Now) {
 	a.runs[act.Loose] = r
 	c := a.self.Claim
 	if act.Loose {
-		a.printf(a.name, "run tick %d unarbitrated: %v", act.Tick, act.Why)
+		a.printf(a.name, "run tick %d unarbitrated: %v%s", act.Tick, act.Why, a.beside(r))
 	} else {
-		a.printf(a.name, "run tick %d attempt %d fence %d%s", act.Tick, c.Record.Attempt(), c.Fence, given(c.Record.State))
+		a.printf(a.name, "run tick %d attempt %d fence %d%s%s", act.Tick, c.Record.Attempt(), c.Fence, given(c.Record.State), a.beside(r))
 	}
 	if a.job.hangs {
 		return
@@ -455,6 +451,22 @@ func (a *agent) run(act elect.Action, now elect.Now) {
 		a.job.results = a.job.results[1:]
 	}
 	a.finish(r, a.job.takes, res)
+}
+
+// beside tells which other runs of the job are in progress.
+func (w *world) beside(r *running) string {
+	var others []string
+	for _, a := range w.agents {
+		for _, o := range []*running{a.runs[false], a.runs[true]} {
+			if o != nil && o != r && !o.ended && !a.gone {
+				others = append(others, fmt.Sprintf("%s's run of %d", a.name, o.tick))
+			}
+		}
+	}
+	if others == nil {
+		return ""
+	}
+	return ", beside " + strings.Join(others, " and ")
 }
 
 func given(state string) string {
