@@ -28,7 +28,7 @@ import (
 //	network                              the swaps that were under way arrive
 //	register away|silent|refusing|back [A]   for everybody, or for A alone
 //	register delete|damage|timeless|to=720|step=60s|put (the texts below)
-//	dns lag=10s|away|stuck|back
+//	dns lag=10s|away|stuck|alternating|back
 //	operator pause|resume|trigger [until=900] [why=..]
 //	freeze A | suspend A | thaw A | crash A | stop A [grace=8s]
 //	trace on|off                         show questions too
@@ -247,8 +247,8 @@ var commands = map[string]func(*world, *testing.T, *datadriven.TestData){
 		switch what := first(t, d); what {
 		case "lag":
 			w.lag = span(t, d, value(d, "lag", ""))
-		case "stuck":
-			w.dns, w.stuck = "stuck", w.texts
+		case "stuck", "alternating":
+			w.dns, w.stuck = what, w.texts
 		case "away":
 			w.dns = "away"
 		case "back":

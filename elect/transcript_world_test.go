@@ -31,8 +31,9 @@ type world struct {
 	step   time.Duration
 	silent bool          // tells no time
 	lag    time.Duration // by which DNS trails the register
-	dns    string        // "" answers; away; stuck
+	dns    string        // "" answers; away; stuck; alternating
 	stuck  []string
+	asked  int
 }
 
 type event struct {
@@ -288,6 +289,11 @@ func (w *world) dnsLook() (texts []string, told time.Time, out elect.Outcome) {
 	switch w.dns {
 	case "away":
 		return nil, time.Time{}, elect.Unreached
+	case "alternating":
+		if w.asked++; w.asked%2 == 0 {
+			break
+		}
+		fallthrough
 	case "stuck":
 		return w.stuck, time.Time{}, elect.Done
 	}
