@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -48,7 +49,8 @@ type Command struct {
 
 	// Stdout and Stderr get what it prints, in one of the ways of Output; nil:
 	// nobody. A writer that fails is not written to again; one that blocks makes
-	// the command wait, but not the end of the run.
+	// the command wait, but not the end of the run. A program whose own output may
+	// be closed has to catch SIGPIPE, by os/signal.Notify, to survive the attempt.
 	Stdout, Stderr io.Writer
 	Output         Output
 	// MaxTail bounds what of both streams together is kept for Result.Tail, in
@@ -192,6 +194,13 @@ func lookup(env []string, name string) string {
 // find resolves a program as a shell would, but against the given PATH, and
 // never in the directory that the command happens to run in.
 func find(program, dir, path string) (string, error) {
+	if runtime.GOOS == "windows" { // where a name means several files
+		at, err := exec.LookPath(program)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNotFound, err)
+		}
+		return at, nil
+	}
 	if filepath.Base(program) != program {
 		at := program
 		if !filepath.IsAbs(at) {
@@ -225,7 +234,7 @@ func executable(at string) error {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	case st.IsDir():
 		return fmt.Errorf("%w: it is a directory", ErrNotExecutable)
-	case runtime.GOOS != "windows" && st.Mode()&0o111 == 0:
+	case st.Mode()&0o111 == 0:
 		return fmt.Errorf("%w: chmod +x %s", ErrNotExecutable, at)
 	}
 	return nil

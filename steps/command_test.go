@@ -175,6 +175,9 @@ func TestState(t *testing.T) {
 		{"too long", "", "printf " + long[1:] + ` > "$SOLOTICK_STATE_OUT"`, "", false, "97 bytes as JSON, at most 96"},
 		{"much too long", "", `head -c 1000000 /dev/zero | tr '\0' x > "$SOLOTICK_STATE_OUT"`, "", false, "over 386"},
 		{"not UTF-8", "", `printf '\377' > "$SOLOTICK_STATE_OUT"`, "", false, "UTF-8"},
+		{"a NUL", "", `printf 'a\000b' > "$SOLOTICK_STATE_OUT"`, "", false, "UTF-8"},
+		{"as long as may be in letters that are escaped", "", `printf ééééééééééééééé > "$SOLOTICK_STATE_OUT"`, "ééééééééééééééé", true, ""},
+		{"too long in letters that are escaped", "", `printf 😀😀😀😀😀😀😀😀 > "$SOLOTICK_STATE_OUT"`, "", false, "98 bytes"},
 		{"removed", "41", `rm "$SOLOTICK_STATE_OUT"`, "", false, "no such file"},
 	}
 	for _, tt := range tests {
@@ -315,7 +318,7 @@ func TestTail(t *testing.T) {
 // The tail of a gigabyte is kept without keeping the gigabyte.
 func TestFlood(t *testing.T) {
 	before := heap()
-	c := shell("echo begin; head -c 1073741824 /dev/zero; echo end >&2; exit 4")
+	c := shell("echo begin; head -c 1073741824 /dev/zero; echo end; exit 4")
 	peak := make(chan uint64, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -369,6 +372,7 @@ func TestBlockedWriter(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	c := shell(`echo "$SOLOTICK_ATTEMPT"`)
+	before := descriptors(t)
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
@@ -379,6 +383,18 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if after := descriptors(t); after > before {
+		t.Errorf("%d open files, %d before", after, before)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
 
 // An environment beyond what a pipe holds still arrives.

@@ -33,7 +33,7 @@ func memoryFile() (*os.File, string) { return nil, "" }
 func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
 	result := Result{Code: -1}
 	if run.Left != nil && run.Left() <= run.Grace {
-		return result, fmt.Errorf("not started: %w: too little of the claim's window was left", ErrStopped)
+		return result, fmt.Errorf("not started: %w: too little of the time it was given was left", ErrStopped)
 	}
 	cmd := &exec.Cmd{Path: p.Path, Args: p.Argv, Dir: p.Dir, Env: p.Env, WaitDelay: 500 * time.Millisecond}
 	stdout, stderr := out.sink(out.stdout), out.sink(out.stderr)
@@ -86,7 +86,7 @@ func (c *Command) await(ctx context.Context, run Run, ended <-chan error, kill f
 			stop(ErrTimeout)
 		case <-look.C:
 			if run.Left != nil && run.Left() <= run.Grace {
-				stop(fmt.Errorf("%w: its claim was about to lapse", ErrStopped))
+				stop(fmt.Errorf("%w: the time it was given is over", ErrStopped))
 			}
 		}
 	}

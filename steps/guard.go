@@ -39,9 +39,10 @@ type order struct {
 	Stop     bool  `json:"stop,omitempty"`
 }
 
-// A report is what the guard tells the agent: first how the start went, then how
-// it ended.
+// A report is what the guard tells the agent: that it begins, how the start went,
+// and how it ended.
 type report struct {
+	Begun   bool          `json:"begun,omitempty"`
 	Started int           `json:"started,omitempty"` // pid and process group
 	Errno   syscall.Errno `json:"errno,omitempty"`   // of a failed start
 	Late    bool          `json:"late,omitempty"`    // too little time was left to start
@@ -97,6 +98,7 @@ func GuardMain() int {
 		tell(report{Late: true})
 		return 0
 	}
+	tell(report{Begun: true})
 	if g.leader, err = start(first.Start); err != nil {
 		tell(report{Errno: errnoOf(err)})
 		return 0
@@ -266,18 +268,22 @@ func (g *guard) reap() {
 	}
 }
 
-// signal sends to the command's group and to every other descendant.
+// signal sends to the command's group and to every other descendant. The group's
+// number is ours for as long as its leader was not waited for or a member is seen.
 func (g *guard) signal(sig syscall.Signal) {
+	if !g.reaped {
+		_ = syscall.Kill(-g.leader, sig)
+	}
 	others := descendants(os.Getpid())
-	group := !g.reaped || others == nil // the number is the leader's until then
+	member := others == nil
 	for _, p := range others {
 		if p.group == g.leader {
-			group = true
-			continue
+			member = true
+		} else {
+			_ = syscall.Kill(p.pid, sig)
 		}
-		_ = syscall.Kill(p.pid, sig)
 	}
-	if group {
+	if g.reaped && member {
 		_ = syscall.Kill(-g.leader, sig)
 	}
 }

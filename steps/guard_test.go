@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -224,9 +225,11 @@ func TestRenewal(t *testing.T) {
 	if took := time.Since(begin); !errors.Is(err, steps.ErrStopped) || took < 700*time.Millisecond || took > 1500*time.Millisecond {
 		t.Errorf("not renewed: %v after %v, want ErrStopped after 0.8 s", err, took)
 	}
+	// A closed channel renews nothing, and no window is too long.
 	closed := make(chan struct{})
 	close(closed)
-	if _, err = (&steps.Command{Argv: []string{"true"}}).Do(t.Context(), steps.Run{Job: "job", Renewed: closed}); err != nil {
+	run := steps.Run{Job: "job", Renewed: closed, Left: func() time.Duration { return math.MaxInt64 }, Grace: time.Second}
+	if _, err = (&steps.Command{Argv: []string{"true"}}).Do(t.Context(), run); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,12 +1,11 @@
 package steps
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -68,8 +67,8 @@ func (s stateFile) read(before string) (string, bool, error) {
 	if text == before {
 		return "", false, nil
 	}
-	if !utf8.ValidString(text) {
-		return "", false, fmt.Errorf("%w: it is not UTF-8; the state stays as it was", ErrState)
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "", false, fmt.Errorf("%w: it is no text in UTF-8; the state stays as it was", ErrState)
 	}
 	if n := encodedLen(text); n > MaxState {
 		about := fmt.Sprint(n)
@@ -81,11 +80,19 @@ func (s stateFile) read(before string) (string, bool, error) {
 	return text, true, nil
 }
 
-// encodedLen is the length of the text's JSON, quotes included, < and > as they are.
+// encodedLen is the length of the text as package record writes it: a JSON string
+// of printable ASCII, with its quotes.
 func encodedLen(text string) int {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a string always encodes
-	return b.Len() - 1 // without the line feed
+	n := len(`""`)
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			n += len(`\"`)
+		case ' ' <= c && c <= '~':
+			n++
+		default:
+			n += len(`\u0000`) * len(utf16.AppendRune(nil, c))
+		}
+	}
+	return n
 }

@@ -31,31 +31,43 @@ type supervisor struct {
 	reports <-chan report // closed when the guard is gone
 
 	run    Run
-	result report
+	heard  bool   // it has reported anything
+	result report // the latest
 	leader int
 }
 
 // supervise runs p under a guard and returns when all of it is over.
 func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
-	s, err := c.Guards.take()
+	defer c.Guards.Fill()
+	if s := c.Guards.take(); s != nil {
+		result, err := s.attend(ctx, c.Timeout, run, p, out)
+		if s.heard || ctx.Err() != nil {
+			return result, err
+		}
+		// It died waiting and has begun nothing.
+	}
+	s, err := newSupervisor()
 	if err != nil {
 		return Result{Code: -1}, fmt.Errorf("start its guard: %w", err)
 	}
+	return s.attend(ctx, c.Timeout, run, p, out)
+}
+
+// attend has the guard run p.
+func (s *supervisor) attend(ctx context.Context, timeout time.Duration, run Run, p process, out *output) (Result, error) {
 	s.run = run
 	var copying sync.WaitGroup
 	copying.Go(func() { out.copy(out.stdout, s.streams[0]) })
 	copying.Go(func() { out.copy(out.stderr, s.streams[1]) })
-
 	first := s.order()
 	first.Start, first.Grace = &p, int64(max(run.Grace, 0))
-	if err = s.send(first); err == nil {
-		err = s.watch(ctx, c.Timeout)
+	err := s.send(first)
+	if err == nil || errors.Is(err, syscall.EPIPE) { // a guard that is gone is seen by its reports
+		err = s.watch(ctx, timeout)
 	}
 	guardErr := s.dismiss() // it has said what it had to say, or never will
 	closeAfter(&copying, s.streams)
-	result, err := s.outcome(ctx, err, guardErr, p)
-	c.Guards.Fill()
-	return result, err
+	return s.outcome(ctx, err, guardErr, p)
 }
 
 // newSupervisor starts a guard, which waits for its first order.
@@ -101,7 +113,7 @@ func newSupervisor() (*supervisor, error) {
 }
 
 func readReports(f *os.File) <-chan report {
-	reports := make(chan report, 2) // all that a guard ever sends
+	reports := make(chan report, 3) // all that a guard ever sends
 	go func() {
 		defer close(reports)
 		defer f.Close()
@@ -141,18 +153,19 @@ func (s *supervisor) order() order {
 		return order{Deadline: math.MaxInt64}
 	}
 	now := boot()
-	return order{Deadline: max(now+int64(s.run.Left()), 1)}
+	left := min(int64(s.run.Left()), math.MaxInt64-now)
+	return order{Deadline: max(now+left, 1)}
 }
 
 // send never blocks for long: all but a first order with a large environment fit
-// into the pipe. A guard that is gone is seen by the end of its reports.
+// into the pipe.
 func (s *supervisor) send(o order) error {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
 	_ = s.orders.SetWriteDeadline(time.Now().Add(patience))
-	if _, err = s.orders.Write(append(text, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if _, err = s.orders.Write(append(text, '\n')); err != nil {
 		return fmt.Errorf("order its guard: %w", err)
 	}
 	return nil
@@ -194,8 +207,8 @@ func (s *supervisor) watch(ctx context.Context, timeout time.Duration) (why erro
 				s.killAll() // the guard is dead
 				return why
 			}
-			s.result, s.leader = r, max(s.leader, r.Started)
-			if r.Started == 0 {
+			s.heard, s.result, s.leader = true, r, max(s.leader, r.Started)
+			if !r.Begun && r.Started == 0 {
 				return why
 			}
 		case _, ok := <-renewed:
@@ -203,6 +216,9 @@ func (s *supervisor) watch(ctx context.Context, timeout time.Duration) (why erro
 				renewed = nil
 			}
 			_ = s.send(s.order())
+			if strikes == 0 {
+				limit.Reset(left())
+			}
 		case <-done:
 			done = nil
 			stop(ErrStopped)
@@ -264,7 +280,7 @@ func (s *supervisor) outcome(ctx context.Context, why, guardErr error, p process
 		result.Code = codeOf(err)
 		return result, err
 	case r.Late:
-		return result, fmt.Errorf("not started: %w: too little of the claim's window was left", ErrStopped)
+		return result, fmt.Errorf("not started: %w: too little of the time it was given was left", ErrStopped)
 	case !r.Ended && s.leader == 0 && why != nil:
 		return result, fmt.Errorf("not started: %w", why)
 	case !r.Ended && s.leader == 0:
@@ -281,7 +297,7 @@ func (s *supervisor) outcome(ctx context.Context, why, guardErr error, p process
 	var err error
 	switch {
 	case r.Cut && why == nil:
-		err = fmt.Errorf("%w: its claim was about to lapse", ErrStopped)
+		err = fmt.Errorf("%w: the time it was given is over", ErrStopped)
 	case r.Cut && errors.Is(why, ErrStopped) && ctx.Err() != nil:
 		err = fmt.Errorf("%w: %w", why, context.Cause(ctx))
 	case r.Cut:
