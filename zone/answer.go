@@ -2,6 +2,7 @@ package zone
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -48,9 +49,10 @@ func (b *builder) note(off int, name []byte) {
 // the question's, which a resolver checks; any other name keeps its own.
 func (b *builder) name(name string, owner bool) {
 	start := len(b.buf)
+	fold := owner && b.counts[0] == 1 // the first of offs is the question then
 	for len(name) > 1 {
 		for i := range b.known {
-			if b.sameAt(int(b.offs[i]), name, owner && i == 0 && b.counts[0] == 1) {
+			if b.sameAt(int(b.offs[i]), name, fold && i == 0 && len(b.buf) == start) {
 				b.noteNew(start)
 				b.buf = binary.BigEndian.AppendUint16(b.buf, 0xC000|b.offs[i])
 				return
@@ -197,12 +199,15 @@ func (b *builder) finish(m *message, s *signer, aa bool, rcode int, now uint64) 
 // chase bounds a chain of CNAMEs and DNAMEs.
 const chase = 16
 
-// answer looks the question up (RFC 1034 section 4.3.2, RFC 4592, RFC 6672) and writes the sections. The zone's lock must be
-// held for reading.
+// answer looks the question up (RFC 1034 section 4.3.2, RFC 4592, RFC 6672) and writes the sections.
 func (t *tree) answer(b *builder, m *message, tcp bool) (aa bool, rcode int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
 	// owner and key are the name in question as written and in lower case.
 	owner, key := string(m.qname), string(m.qkey)
-	for hop := 0; ; hop++ {
+	var passed []string // aliases; the next target must be a new name in the zone
+	ends := func() bool { return len(passed) == chase || !under(key, t.origin) || slices.Contains(passed, key) }
+	for {
 		n, found := t.nodes[key], true
 		if t.cuts > 0 {
 			cut, cutNode := t.cut(key)
@@ -212,14 +217,15 @@ func (t *tree) answer(b *builder, m *message, tcp bool) (aa bool, rcode int) {
 				if !ok {
 					return true, rcodeYXDomain
 				}
-				if key = lowerString(owner); hop >= chase || !under(key, t.origin) {
+				passed = append(passed, key)
+				if key = lowerString(owner); ends() {
 					return true, rcodeNoError
 				}
 				continue
 			}
 			if ns := cutNode.set(typeNS); ns != nil && cut != t.origin && !(cut == key && m.qtype == typeDS) {
 				t.refer(b, cutNode.name, ns)
-				return hop > 0, rcodeNoError
+				return len(passed) > 0, rcodeNoError
 			}
 		}
 		if n == nil && t.below[key] == 0 {
@@ -246,8 +252,9 @@ func (t *tree) answer(b *builder, m *message, tcp bool) (aa bool, rcode int) {
 			return true, rcodeNoError
 		}
 		b.set(1, owner, alias)
+		passed = append(passed, key)
 		owner = alias.data[0]
-		if key = lowerString(owner); hop >= chase || !under(key, t.origin) {
+		if key = lowerString(owner); ends() {
 			return true, rcodeNoError
 		}
 	}

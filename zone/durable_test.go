@@ -452,6 +452,9 @@ func TestSwapRace(t *testing.T) {
 		if won.Load() != 1 {
 			t.Fatalf("round %d has %d winners", round, won.Load())
 		}
+		if got := query(t, s, "r.example.com.", dns.TypeTXT); got.Answer[0].(*dns.TXT).Txt[0] != fmt.Sprintf("v%d", round) {
+			t.Fatalf("round %d is answered and not seen: %v", round, got.Answer)
+		}
 	}
 	if _, serial := contents(t, s); serial != 100+rounds {
 		t.Errorf("serial %d after %d changes", serial, rounds)

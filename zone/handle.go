@@ -111,9 +111,7 @@ func (s *Server) query(r *request) []byte {
 		return s.reply(r, rcodeRefused)
 	}
 	r.b.begin(m, r.limit)
-	t.mu.RLock()
 	aa, rcode := t.answer(&r.b, m, r.client.tcp)
-	t.mu.RUnlock()
 	if r.b.full && r.client.tcp {
 		s.complain.add("an answer does not fit into a message", "name", textName(string(m.qname)))
 		return s.reply(r, rcodeServFail)
@@ -157,22 +155,54 @@ func (s *Server) update(r *request) ([]byte, func(send)) {
 		s.complain.add("update refused: no key, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
 		return s.reply(r, rcodeRefused), nil
 	}
-	prereq, update, err := m.sections()
-	if err != nil {
-		return s.reply(r, rcodeFormErr), nil
+	if !s.enqueue(r.client.tcp) {
+		s.stats.refused.Add(1)
+		return s.reply(r, rcodeServFail), nil
 	}
-	if rcode := prescan(t.origin, update); rcode != rcodeNoError {
+	c, rcode := s.readChange(r, t, may)
+	if c == nil {
+		<-s.pending
 		return s.reply(r, rcode), nil
 	}
-	if !permitted(update, may) {
-		s.complain.add("update refused: beyond what was granted", "from", r.client.addr, "zone", textName(t.origin), "key", r.keyName())
-		return s.reply(r, rcodeRefused), nil
+	return nil, func(to send) {
+		defer func() { <-s.pending }()
+		rcode := s.submit(c)
+		r.now = uint64(time.Now().Unix())
+		_ = to(s.reply(r, rcode)) // a client that is gone looks again, or does not care
+	}
+}
+
+// enqueue takes a place among the updates in progress. A connection waits for one, a datagram does not.
+func (s *Server) enqueue(wait bool) bool {
+	select {
+	case s.pending <- struct{}{}:
+		return true
+	default:
+	}
+	if !wait {
+		return false
 	}
 	select {
 	case s.pending <- struct{}{}:
-	default:
-		s.stats.refused.Add(1)
-		return s.reply(r, rcodeServFail), nil
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// readChange reads an UPDATE as far as that needs no look at the zone; nil and the rcode if it goes no farther.
+func (s *Server) readChange(r *request, t *tree, may func(string, uint16) bool) (*change, int) {
+	m := &r.m
+	prereq, update, err := m.sections()
+	if err != nil {
+		return nil, rcodeFormErr
+	}
+	if rcode := prescan(t.origin, update); rcode != rcodeNoError {
+		return nil, rcode
+	}
+	if !permitted(update, may) {
+		s.complain.add("update refused: beyond what was granted", "from", r.client.addr, "zone", textName(t.origin), "key", r.keyName())
+		return nil, rcodeRefused
 	}
 	c := &change{tree: t, prereq: prereq, update: update, rcode: make(chan int, 1)}
 	if r.signer != nil {
@@ -182,12 +212,7 @@ func (s *Server) update(r *request) ([]byte, func(send)) {
 			c.replay.from = r.client.addr
 		}
 	}
-	return nil, func(to send) {
-		defer func() { <-s.pending }()
-		rcode := s.submit(c)
-		r.now = uint64(time.Now().Unix())
-		_ = to(s.reply(r, rcode)) // a client that is gone looks again, or does not care
-	}
+	return c, rcodeNoError
 }
 
 func (r *request) keyName() string {

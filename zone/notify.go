@@ -46,7 +46,7 @@ func (s *Server) notify(views []*view) {
 const (
 	notifyTimeout  = time.Second      // for an answer
 	notifyInterval = time.Second / 10 // at least, between two changes told
-	notifyBackoff  = time.Minute      // at most, between attempts
+	notifyBackoff  = 15 * time.Second // at most, between attempts; each tells the serial of its own moment
 	notifyAttempts = 20
 )
 
@@ -73,7 +73,6 @@ func (s *Server) runNotifier(n *notifier) {
 			select {
 			case <-time.After(wait):
 				wait = min(2*wait, notifyBackoff)
-			case <-n.dirty: // the serial is read anew by each attempt
 			case <-s.done:
 				return
 			}
@@ -94,9 +93,7 @@ func (n *notifier) tell() error {
 		return err
 	}
 	defer conn.Close()
-	n.tree.mu.RLock()
-	soa := *n.tree.soa()
-	n.tree.mu.RUnlock()
+	soa := n.tree.currentSOA()
 	id := uint16(rand.Uint32())
 	m := message{id: id, flags: opNotify << 11, qname: []byte(n.tree.origin), qtype: typeSOA, qclass: classIN, qend: headerLen + len(n.tree.origin) + 4}
 	var b builder

@@ -230,9 +230,7 @@ func (s *store) rewrite(zones map[string]*tree) (err error) {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	options := boltOptions
-	options.NoGrowSync = false
-	db, err := bolt.Open(temp, 0o600, &options)
+	db, err := bolt.Open(temp, 0o600, &boltOptions)
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,7 @@
 package zone
 
+import "time"
+
 // transferSize is where a transfer begins its next message, in octets: a pointer reaches no farther (RFC 1035 section 4.1.4),
 // so more would not compress.
 const transferSize = 1 << 14
@@ -16,9 +18,7 @@ func (s *Server) transfer(r *request) ([]byte, func(send)) {
 		s.complain.add("transfer refused: no key with that right, and no grant for the address", "from", r.client.addr, "zone", textName(t.origin))
 		return s.reply(r, rcodeRefused), nil
 	}
-	t.mu.RLock()
-	soa := *t.soa()
-	t.mu.RUnlock()
+	soa := t.currentSOA()
 	if m.qtype == typeIXFR {
 		_, have, err := m.sections()
 		if err != nil || len(have) != 1 || have[0].typ != typeSOA || have[0].data == "" {
@@ -54,24 +54,15 @@ func (s *Server) mayTransfer(r *request) bool {
 	return contains(s.config.AllowTransfer, r.client.addr.Addr())
 }
 
-// sendZone sends the zone as it is now: nodes never change, so that a list of them is one version, whatever is committed
-// while a slow secondary reads.
+// sendZone sends the zone as it is now, whatever is committed while a slow secondary reads.
 func sendZone(r *request, t *tree, to send) error {
-	t.mu.RLock()
-	apex := t.nodes[t.origin]
-	nodes := make([]*node, 1, len(t.nodes))
-	nodes[0] = apex
-	for _, n := range t.nodes {
-		if n != apex {
-			nodes = append(nodes, n)
-		}
-	}
-	t.mu.RUnlock()
-
+	nodes := t.snapshot()
+	apex := nodes[0]
 	m := r.m // the question is in the first message only
 	limit := min(r.limit, transferSize)
 	r.b.begin(&m, limit)
 	flush := func() error {
+		r.now = uint64(time.Now().Unix()) // a long transfer outlives the fudge of its beginning
 		err := to(r.b.finish(&m, r.signer, true, rcodeNoError, r.now))
 		m.qend = headerLen
 		r.b.begin(&m, limit)

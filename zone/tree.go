@@ -99,8 +99,29 @@ func (t *tree) isCut(key string, n *node) int {
 // exists reports whether the name exists, as a node or as an empty non-terminal.
 func (t *tree) exists(key string) bool { return t.nodes[key] != nil || t.below[key] > 0 }
 
-// soa is the zone's SOA; every zone has exactly one.
+// soa is the zone's SOA; every zone has exactly one. mu must be held.
 func (t *tree) soa() *rrset { return t.nodes[t.origin].set(typeSOA) }
+
+func (t *tree) currentSOA() rrset {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return *t.soa()
+}
+
+// snapshot lists the nodes, the apex first. Nodes never change, so the list is one version of the zone.
+func (t *tree) snapshot() []*node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	apex := t.nodes[t.origin]
+	nodes := make([]*node, 1, len(t.nodes))
+	nodes[0] = apex
+	for _, n := range t.nodes {
+		if n != apex {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
 
 // The last 20 octets of a SOA's rdata are serial, refresh, retry, expire and minimum.
 func soaSerial(data string) uint32  { return binary.BigEndian.Uint32([]byte(data[len(data)-20:])) }

@@ -69,7 +69,7 @@ type Limits struct {
 	Idle         time.Duration // a TCP connection without a request, or amid one: 10 s
 	Write        time.Duration // a client that does not read: 5 s
 	Rate         int           // UDP answers a second to one address (IPv6: /64), bursts of twice that: 2000; loopback is free
-	Pending      int           // updates that wait for the disk: 1024
+	Pending      int           // updates in progress; more by TCP wait, by UDP get SERVFAIL: 256
 	Records      int           // in one zone, beyond which updates are refused: 1,000,000
 	Transfers    int           // at a time: 8
 }
@@ -82,7 +82,7 @@ func (l *Limits) setDefaults() {
 		{&l.Conns, 512},
 		{&l.ConnsPerAddr, 128},
 		{&l.Rate, 2000},
-		{&l.Pending, 1024},
+		{&l.Pending, 256},
 		{&l.Records, 1000000},
 		{&l.Transfers, 8},
 	} {
