@@ -186,7 +186,8 @@ func (w *walker) argv(n *yaml.Node, path string, to *argv) {
 	}
 }
 
-// argument returns one argument as it is written: ${...} is for a shell to see.
+// argument returns one argument as it is written, since ${...} is for a shell to
+// see. But what looks like one of ours is a mistake, unless it is $${env:...}.
 func (w *walker) argument(n *yaml.Node, path string) (string, bool) {
 	switch {
 	case n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null":
@@ -199,13 +200,16 @@ func (w *walker) argument(n *yaml.Node, path string) (string, bool) {
 		w.mistake(n, path, "", "an argument with a NUL")
 		return "", false
 	}
+	value := n.Value
 	for _, kind := range []string{"${env:", "${file:", "${vcap:"} {
-		if strings.Contains(n.Value, kind) {
-			w.mistake(n, path, "give it to the command by env:, where ps does not show it", "%s...} is not replaced in arguments", kind)
+		bare := strings.ReplaceAll(value, "$"+kind, "")
+		if strings.Contains(bare, kind) {
+			w.mistake(n, path, "give it to the command by env:, where ps does not show it; or write $"+kind+"...}", "%s...} is not replaced in arguments", kind)
 			return "", false
 		}
+		value = strings.ReplaceAll(value, "$"+kind, kind)
 	}
-	return n.Value, true
+	return value, true
 }
 
 // variables returns what env: says.
