@@ -53,7 +53,7 @@ var (
 	ErrFailed = errors.New("the server failed")
 )
 
-// Defaults of [Config].
+// DefaultTimeout is that of a [Config] without one.
 const DefaultTimeout = 5 * time.Second
 
 const (
@@ -110,13 +110,14 @@ type Status int
 
 // The answers that DNS has.
 const (
-	Found  Status = iota // TXT records
-	NoData               // the name, but no TXT record
-	NoName               // not even the name: NXDOMAIN
+	NoAnswer Status = iota // see the error
+	Found                  // TXT records
+	NoData                 // the name, but no TXT record
+	NoName                 // not even the name: NXDOMAIN
 )
 
 func (s Status) String() string {
-	return [...]string{"found", "no TXT record", "no such name"}[s]
+	return [...]string{"no answer", "found", "no TXT record", "no such name"}[s]
 }
 
 // An Answer is what one server says about one name.

@@ -45,6 +45,7 @@ func (c *Client) setClock(server time.Time) {
 type conn struct {
 	net.Conn
 	client *Client
+	ctx    context.Context // of the operation that it is for
 	stop   func() bool
 }
 
@@ -62,7 +63,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	}
 	// A context that ends also ends what is waited for, at once.
 	stop := context.AfterFunc(ctx, func() { tcp.SetDeadline(time.Unix(1, 0)) })
-	return &conn{Conn: tcp, client: c, stop: stop}, nil
+	return &conn{Conn: tcp, client: c, ctx: ctx, stop: stop}, nil
 }
 
 // dialPinned connects to the address that was used last. Another address of the
@@ -186,10 +187,12 @@ func (c *conn) receive(req request) (reply, error) {
 
 // reason says why a connection failed, in the words of a user.
 func (c *conn) reason(what string, err error) error {
-	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("%s in time (at most %s): %w", what, c.client.timeout, context.DeadlineExceeded)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	switch ended := c.ctx.Err(); {
+	case errors.Is(ended, context.DeadlineExceeded):
+		return fmt.Errorf("%s in time (at most %s): %w", what, c.client.timeout, ended)
+	case ended != nil:
+		return fmt.Errorf("%s: %w", what, ended)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the server closed the connection", what)
 	}
 	return fmt.Errorf("%s: %w", what, err)

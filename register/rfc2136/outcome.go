@@ -95,7 +95,7 @@ func answered(r reply, name string) error {
 	}
 	switch {
 	case !r.signed:
-		return dnsmsg.ErrUnsigned
+		return fmt.Errorf("%w: is this the zone's primary server itself?", dnsmsg.ErrUnsigned)
 	case r.Truncated:
 		return errors.New("the answer is truncated, over TCP")
 	case len(r.Question) != 1 || r.Question[0].Qtype != dns.TypeTXT || !strings.EqualFold(r.Question[0].Name, name):
@@ -182,7 +182,7 @@ func (r *record) explain(ctx context.Context, err error) error {
 func (c *Client) policyReason() string {
 	return "the server serves the zone " + strings.TrimSuffix(c.zone, ".") + " and knows key " + c.keyName() + ", but does not let it update TXT here: " +
 		"is this the primary server, and is the name granted to the key? BIND: update-policy { grant " + c.keyName() +
-		" name <name> TXT; }; Knot: an acl with action: update; PowerDNS: dnsupdate=yes, allow-dnsupdate-from, TSIG-ALLOW-DNSUPDATE"
+		" name <name> TXT; }; Knot: an acl with action: update; PowerDNS: dnsupdate=yes, allow-dnsupdate-from, TSIG-ALLOW-DNSUPDATE; solotick keygen tsig prints what each server needs"
 }
 
 // tsigReason is the refusal that the reply's own TSIG error makes clear.

@@ -13,8 +13,8 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// plain stands for an error that is no outcome of a swap: not applied.
-var plain = errors.New("none of the outcomes")
+// errPlain stands for an error that is no outcome of a swap: not applied.
+var errPlain = errors.New("none of the outcomes")
 
 func wantOutcome(t *testing.T, err, want error) {
 	t.Helper()
@@ -107,6 +107,7 @@ func TestUpdateReplies(t *testing.T) {
 func TestUpdateTimeout(t *testing.T) {
 	f := newFake(t)
 	f.onUpdate = func(*dns.Msg) (answer, bool) { return answer{hang: true}, true }
+	cause := map[string]error{"timeout": context.DeadlineExceeded, "deadline": context.DeadlineExceeded, "cancel": context.Canceled}
 	for name, end := range map[string]func(*record) (context.Context, context.CancelFunc){
 		"timeout": func(r *record) (context.Context, context.CancelFunc) {
 			r.client.timeout = 50 * time.Millisecond
@@ -127,6 +128,9 @@ func TestUpdateTimeout(t *testing.T) {
 		_, err := r.Swap(ctx, register.Snapshot{}, []string{"after"})
 		cancel()
 		wantOutcome(t, err, register.ErrUncertain)
+		if !errors.Is(err, cause[name]) {
+			t.Errorf("%s: error %v, want %v", name, err, cause[name])
+		}
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
@@ -147,19 +151,19 @@ func TestQueryReplies(t *testing.T) {
 	}{
 		{"NOERROR", answer{}, nil, ""},
 		{"NXDOMAIN", answer{rcode: dns.RcodeNameError, edit: func(m *dns.Msg) { m.Answer = nil }}, nil, ""},
-		{"NOERROR unsigned", answer{unsigned: true}, plain, "not signed"},
+		{"NOERROR unsigned", answer{unsigned: true}, errPlain, "not signed"},
 		{"no authority", answer{edit: func(m *dns.Msg) { m.Authoritative = false }}, register.ErrRefused, "LAME"},
 		{"alias", answer{edit: alias}, register.ErrRefused, "CNAME: the name is an alias of elsewhere.example"},
 		{"REFUSED", answer{rcode: dns.RcodeRefused}, register.ErrRefused, "REFUSED"},
 		{"NOTAUTH", answer{rcode: dns.RcodeNotAuth, unsigned: true}, register.ErrRefused, "NOTAUTH"},
 		{"BADKEY", answer{rcode: dns.RcodeNotAuth, tsigError: dns.RcodeBadKey}, register.ErrRefused, "BADKEY"},
 		{"FORMERR", answer{rcode: dns.RcodeFormatError, unsigned: true}, register.ErrRefused, "FORMERR"},
-		{"SERVFAIL", answer{rcode: dns.RcodeServerFailure}, plain, "SERVFAIL"},
-		{"another question", answer{edit: func(m *dns.Msg) { m.Question[0].Name = "other.t.test." }}, plain, "another question"},
-		{"truncated", answer{edit: func(m *dns.Msg) { m.Truncated = true }}, plain, "truncated"},
-		{"another id", answer{edit: func(m *dns.Msg) { m.Id++ }}, plain, "another request"},
-		{"RST", answer{reset: true}, plain, "no reply"},
-		{"EOF", answer{end: true}, plain, "closed the connection"},
+		{"SERVFAIL", answer{rcode: dns.RcodeServerFailure}, errPlain, "SERVFAIL"},
+		{"another question", answer{edit: func(m *dns.Msg) { m.Question[0].Name = "other.t.test." }}, errPlain, "another question"},
+		{"truncated", answer{edit: func(m *dns.Msg) { m.Truncated = true }}, errPlain, "truncated"},
+		{"another id", answer{edit: func(m *dns.Msg) { m.Id++ }}, errPlain, "another request"},
+		{"RST", answer{reset: true}, errPlain, "no reply"},
+		{"EOF", answer{end: true}, errPlain, "closed the connection"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -339,6 +343,12 @@ func TestUpdateMessages(t *testing.T) {
 			[]string{"canary.t.test. 0 IN TXT 00", "canary.t.test. 0 IN TXT 01620163", "canary.t.test. 0 IN TXT 026263"},
 			[]string{"canary.t.test. 0 ANY TXT", "canary.t.test. 60 IN TXT 0178"},
 		},
+		{ // what is somebody else's keeps its strings
+			old,
+			[]string{"x", "bc", "bc"},
+			[]string{"canary.t.test. 0 IN TXT 00", "canary.t.test. 0 IN TXT 01620163", "canary.t.test. 0 IN TXT 026263"},
+			[]string{"canary.t.test. 0 ANY TXT", "canary.t.test. 60 IN TXT 01620163", "canary.t.test. 60 IN TXT 0178", "canary.t.test. 60 IN TXT 026263"},
+		},
 		{
 			old, nil,
 			[]string{"canary.t.test. 0 IN TXT 00", "canary.t.test. 0 IN TXT 01620163", "canary.t.test. 0 IN TXT 026263"},
@@ -366,12 +376,12 @@ func TestForeignSnapshot(t *testing.T) {
 	f := newFake(t)
 	for _, tag := range []string{"", "etag", "zz", " "} {
 		_, err := f.register().Swap(t.Context(), register.Snapshot{Texts: []string{"before"}, Tag: tag}, []string{"after"})
-		wantOutcome(t, err, plain)
+		wantOutcome(t, err, errPlain)
 	}
 	_, err := f.register().Swap(t.Context(), register.Snapshot{}, []string{strings.Repeat("x", 70000)})
-	wantOutcome(t, err, plain)
+	wantOutcome(t, err, errPlain)
 	_, err = f.register().Swap(t.Context(), register.Snapshot{}, []string{strings.Repeat("x", 40000), strings.Repeat("y", 40000)})
-	wantOutcome(t, err, plain)
+	wantOutcome(t, err, errPlain)
 	if n := len(f.sent()); n != 0 {
 		t.Errorf("%d updates were sent, want none", n)
 	}
@@ -449,7 +459,7 @@ func TestOneAddress(t *testing.T) {
 	}
 	first.listener.Close()
 	_, err = r.Swap(t.Context(), s, []string{"third"})
-	wantOutcome(t, err, plain)
+	wantOutcome(t, err, errPlain)
 	if n, m := len(first.sent()), len(second.sent()); n != 2 || m != 0 {
 		t.Errorf("the first address has %d updates and the second %d, want 2 and 0", n, m)
 	}

@@ -201,7 +201,7 @@ func (r *record) Swap(ctx context.Context, old register.Snapshot, texts []string
 	if err != nil {
 		return register.Snapshot{}, r.fail("swap", err)
 	}
-	next, err := rdataOfTexts(texts)
+	next, err := rdataOfTexts(texts, was)
 	if err != nil {
 		return register.Snapshot{}, r.fail("swap", err)
 	}
@@ -356,9 +356,24 @@ func rdataOfTag(old register.Snapshot) ([][]byte, error) {
 	return sortedSet(rdata), nil
 }
 
-func rdataOfTexts(texts []string) ([][]byte, error) {
+// rdataOfTexts is the RRset to write. A text that is there already stays as it
+// is: somebody else's value may be in several strings, and how they are split is
+// theirs.
+func rdataOfTexts(texts []string, was [][]byte) ([][]byte, error) {
+	there := make(map[string][][]byte)
+	for _, raw := range was {
+		text, err := dnsmsg.Text(raw)
+		if err != nil {
+			return nil, err
+		}
+		there[text] = append(there[text], raw)
+	}
 	var rdata [][]byte
 	for _, text := range texts {
+		if same := there[text]; len(same) > 0 {
+			rdata, there[text] = append(rdata, same[0]), same[1:]
+			continue
+		}
 		raw, err := dnsmsg.TextRdata(text)
 		if err != nil {
 			return nil, err

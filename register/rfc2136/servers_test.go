@@ -15,12 +15,11 @@ import (
 // TestRefusals: what each real server says no to, ends in a sentence with the
 // cause and the remedy.
 func TestRefusals(t *testing.T) {
-	for _, kind := range dnstest.Kinds() {
+	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			key := dnstest.NewKey("agent", "canary")
-			server := dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{key}})
-			good := Config{Server: server.Addr, Zone: server.Zone, Key: keyOf(key)}
+			good := Config{Server: start(t, kind, key), Zone: testZone, Key: keyOf(key)}
 			for _, row := range []struct {
 				name   string
 				change func(*Config)
@@ -31,31 +30,31 @@ func TestRefusals(t *testing.T) {
 				{
 					"unknown key",
 					func(c *Config) { c.Key.Name = "nobody" }, "canary.t.test",
-					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED"},
+					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED", own: "BADKEY"},
 					"nobody",
 				},
 				{
 					"wrong secret",
 					func(c *Config) { c.Key.Secret = keyOf(dnstest.NewKey("agent")).Secret }, "canary.t.test",
-					map[dnstest.Kind]string{dnstest.BIND: "BADSIG", dnstest.Knot: "BADSIG", dnstest.PowerDNS: "REFUSED"},
+					map[dnstest.Kind]string{dnstest.BIND: "BADSIG", dnstest.Knot: "BADSIG", dnstest.PowerDNS: "REFUSED", own: "BADSIG"},
 					"secret",
 				},
 				{
 					"wrong algorithm",
 					func(c *Config) { c.Key.Algorithm = "hmac-sha512" }, "canary.t.test",
-					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED"},
+					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED", own: "BADKEY"},
 					"agent",
 				},
 				{
 					"name not granted",
 					func(*Config) {}, "other.t.test",
-					map[dnstest.Kind]string{dnstest.BIND: "REFUSED", dnstest.Knot: "BADKEY", dnstest.PowerDNS: ""},
+					map[dnstest.Kind]string{dnstest.BIND: "REFUSED", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "", own: "REFUSED"},
 					"granted to the key",
 				},
 				{
 					"zone not served",
 					func(c *Config) { c.Zone = "example.com" }, "canary.example.com",
-					map[dnstest.Kind]string{dnstest.BIND: "NOTAUTH", dnstest.Knot: "NOTAUTH", dnstest.PowerDNS: "NOTAUTH"},
+					map[dnstest.Kind]string{dnstest.BIND: "NOTAUTH", dnstest.Knot: "NOTAUTH", dnstest.PowerDNS: "NOTAUTH", own: "NOTAUTH"},
 					"does not serve the zone example.com",
 				},
 			} {
@@ -93,13 +92,13 @@ func TestRefusals(t *testing.T) {
 // TestClockOfServers: BIND and Knot tell their time, and are understood;
 // PowerDNS 4.7 only refuses.
 func TestClockOfServers(t *testing.T) {
-	for _, kind := range dnstest.Kinds() {
+	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			key := dnstest.NewKey("agent")
-			server := dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{key}})
+			server := start(t, kind, key)
 			for _, skew := range []time.Duration{-400 * time.Second, 400 * time.Second, -time.Second, 25 * time.Hour} {
-				r := open(t, Config{Server: server.Addr, Zone: server.Zone, Key: keyOf(key)}, "canary.t.test").(*record)
+				r := open(t, Config{Server: server, Zone: testZone, Key: keyOf(key)}, "canary.t.test").(*record)
 				r.client.now = func() time.Time { return time.Now().Add(skew) }
 				old, err := r.Load(t.Context())
 				if kind == dnstest.PowerDNS && skew.Abs() > 300*time.Second {
@@ -129,14 +128,13 @@ func TestClockOfServers(t *testing.T) {
 
 // TestAliasAndWildcard: names at which DNS answers, but takes no update.
 func TestAliasAndWildcard(t *testing.T) {
-	for _, kind := range dnstest.Kinds() {
+	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			key := dnstest.NewKey("agent")
-			server := dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{key}, Records: []string{
-				`real TXT "behind"`, "alias CNAME real", `*.wild TXT "v=spf1 -all"`, "*.both CNAME real", "sub NS ns.elsewhere.test.",
-			}})
-			cfg := Config{Server: server.Addr, Zone: server.Zone, Key: keyOf(key)}
+			server := start(t, kind, key,
+				`real TXT "behind"`, "alias CNAME real", `*.wild TXT "v=spf1 -all"`, "*.both CNAME real", "sub NS ns.elsewhere.test.")
+			cfg := Config{Server: server, Zone: testZone, Key: keyOf(key)}
 			wantCode := func(err error, code string) {
 				t.Helper()
 				t.Log(err)
@@ -189,7 +187,7 @@ func TestServerEnds(t *testing.T) {
 			}
 			server.Kill()
 			_, err = r.Swap(t.Context(), s, []string{"second"})
-			wantOutcome(t, err, plain)
+			wantOutcome(t, err, errPlain)
 			if err := server.Restart(); err != nil {
 				t.Fatal(err)
 			}
