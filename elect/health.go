@@ -204,10 +204,17 @@ func (j *judge) idle() {
 		st.Last = max(r.TimerOld, r.Timer-originalAhead)
 	}
 	st.Next = max(r.Timer, r.Pause)
-	st.LateAfter = st.Next + int64(grace/time.Second)
+	from := st.Next
+	if written := r.Seq / 1000; from <= written && written <= j.now.Unix() {
+		// Due when it was written: a trigger or the end of a pause, which agents
+		// see when they look next.
+		from = written
+		grace += j.p.PollMax
+	}
+	st.LateAfter = from + int64(grace/time.Second)
 	switch now := j.now.Unix(); {
 	case now > st.LateAfter:
-		st.Overdue = j.overdue(st.Next, now-int64(grace/time.Second))
+		st.Overdue = j.overdue(from, now-int64(grace/time.Second))
 		j.late("the run due at %s has not begun, %s late: no agent lives, or none reaches the register",
 			j.when(st.Next), ago(j.now.Sub(unix(st.Next))))
 	case r.Attempt() > 1:

@@ -78,6 +78,12 @@ func TestHealth(t *testing.T) {
 		{"pause just over", with(`"ok","pause":1641907570`), 3600, HealthOnTime, 0, "due now, since 13:26:10Z"},
 		{"pause over, nobody runs", with(`"ok","pause":1641907570`), 3640, HealthLate, 1, "due at 13:26:10Z"},
 
+		{"triggered", strings.Replace(idle, "1641903910001", "1641903990000", 1), 20 + 89, HealthOnTime, 0, "due now"},
+		{"triggered, and nobody looks", strings.Replace(idle, "1641903910001", "1641903990000", 1), 20 + 90, HealthLate, 1, "has not begun"},
+		{"resumed after a day", strings.Replace(idle, "1641903910001", "1641990370000", 1), 86400 + 60, HealthOnTime, 0, "due now, since 2022-01-11 12:26:10Z"},
+		{"resumed, and nobody looks", strings.Replace(idle, "1641903910001", "1641990370000", 1), 86400 + 120, HealthLate, 1, "has not begun"},
+		{"a seq ahead of the clock hides nothing", strings.Replace(idle, "1641903910001", "1641990370000", 1), 60 + 29, HealthMissed, 2, "overdue"},
+
 		{"from the future", strings.Replace(idle, `"timerold":1641903910`, `"timerold":1641999999`, 1), 0, HealthLate, 0, "in the future"},
 		{"not readable", `{"id":"VDND`, 0, HealthDamaged, 0, "cannot be read"},
 		{"sealed", `st1.k1.AAAA`, 0, HealthSealed, 0, "sealed"},

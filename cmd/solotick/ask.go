@@ -196,6 +196,9 @@ func (s sight) notes() []string {
 	if s.answer.Wildcard != "" {
 		out = append(out, "the answer comes from the wildcard "+s.answer.Wildcard+" and not from this name")
 	}
+	if s.answer.Status == lookup.NoName {
+		out = append(out, "the name does not exist (NXDOMAIN)")
+	}
 	if s.answer.Age > 0 || !s.answer.Authoritative {
 		out = append(out, fmt.Sprintf("from a cache, which may be old: it keeps this answer for %s more", seconds(s.answer.TTL)))
 	}

@@ -130,16 +130,11 @@ func registerFailure(err error, means string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	f := &failure{code: exitUnreachable, err: err, means: means, do: "is the server up, and its port open from here? solotick doctor tells"}
+	f := &failure{code: exitUnreachable, err: err, means: means, do: "see whether the server is up, and its port open for TCP from here: dig +tcp SOA ZONE @SERVER"}
 	var refusal *rfc2136.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		f.code = exitRefused
-		switch refusal.Code {
-		case "NOTZONE", "LAME", "CNAME", "WILDCARD":
-			f.code = exitConfig
-		}
-		f.do = "solotick doctor tries each step by itself"
+		f.code, f.do = remedy(refusal.Code)
 	case errors.Is(err, register.ErrRefused):
 		f.code, f.do = exitRefused, "solotick doctor tries each step by itself"
 	case errors.Is(err, register.ErrConflict), errors.Is(err, register.ErrUncertain):
@@ -148,4 +143,24 @@ func registerFailure(err error, means string) error {
 		f.code, f.do = exitTryAgain, ""
 	}
 	return f
+}
+
+// remedy is what helps against a refusal with this code, and whether it is for
+// the server's administrator (refused) or for the file.
+func remedy(code string) (int, string) {
+	switch code {
+	case "BADTIME":
+		return exitRefused, "chronyc tracking, on both machines"
+	case "BADKEY", "BADSIG", "BADTRUNC":
+		return exitRefused, "compare the key on both sides; what a server has to be told: solotick keygen tsig --help"
+	case "NOTAUTH":
+		return exitRefused, "compare name, algorithm and secret of the key on both sides, then the clocks: chronyc tracking"
+	case "NOTZONE", "LAME":
+		return exitConfig, "the zone's primary server, for dns.server, is the first word of: dig +short SOA ZONE"
+	case "CNAME", "WILDCARD":
+		return exitConfig, "give the job a name of its own in the file: record: NAME"
+	case "FORMERR", "NOTIMP":
+		return exitRefused, "enable signed dynamic updates there, or use a server that has them: solotick zone serve --help"
+	}
+	return exitRefused, "what the server has to grant, for BIND, Knot and PowerDNS: solotick keygen tsig RECORD"
 }

@@ -52,7 +52,7 @@ func TestOperator(t *testing.T) {
 		}
 	}
 	for _, c := range []operatorCase{
-		{name: "trigger", texts: []string{idle}, do: trigger, says: "triggered; an agent runs it", wrote: true,
+		{name: "trigger", texts: []string{idle}, do: trigger, says: "may be at the next tick, 00:01:00Z, and then one run does for both", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				want := before
 				want.Timer, want.Seq = 946684800, 946684800000

@@ -131,20 +131,13 @@ func (d *doctor) fail(job, check string, err error) {
 	if d.code == exitOK {
 		d.code = f.code
 	}
-	do := ""
-	switch f.code {
-	case exitUnreachable:
-		do = "is the server up, and is TCP to its port open from here?"
-	case exitTryAgain:
-		do = "try again: solotick doctor"
-	}
-	d.tell(job, check, failed, do, "%v", f.err)
+	d.tell(job, check, failed, f.do, "%v", f.err)
 }
 
 func (d *doctor) configuration(c *config.Config) {
 	d.tell("", "config", passed, "", "%d job%s, hash %s", len(c.Jobs), plural(len(c.Jobs)), c.Hash[:12])
 	d.tell("", "register", passed, "", "rfc2136: %s, zone %s, key %s (%s); class exact: a swap is one UPDATE with the old record as its condition",
-		c.DNS.Server, c.DNS.Zone, d.svc.key.Name, d.svc.key.Algorithm)
+		c.DNS.Server, c.DNS.Zone, strings.TrimSuffix(d.svc.key.Name, "."), d.svc.key.Algorithm)
 	if d.svc.warning != "" {
 		d.tell("", "key file", advice, "chmod 600 "+c.DNS.TSIGFile, "%s", d.svc.warning)
 	}
@@ -168,13 +161,13 @@ func (d *doctor) examine(ctx context.Context, s site) {
 		return
 	}
 	where := d.scratch(ctx, s)
-	if where == nil {
+	if where == nil || !d.quiet(ctx, s) {
 		return
 	}
 	p := probe{doctor: d, site: s, name: where.name, reg: where.register, own: where.name == s.name}
 	p.run(ctx)
 	if !p.own {
-		d.mayWrite(ctx, s, set)
+		d.mayWrite(ctx, s)
 	}
 }
 
@@ -225,7 +218,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) {
 	case seen.answer.Wildcard != "":
 		d.tell(s.job, "dns", advice, "", "the zone has a wildcard that answers for this name until the record is there")
 	default:
-		d.tell(s.job, "dns", passed, "", "%s answers without the key, in %s", seen.serverName(), millis(seen.answer.Latency))
+		d.tell(s.job, "dns", passed, "", "answered without the key by %s, in %s", seen.serverName(), millis(seen.answer.Latency))
 	}
 	if n := len(set.Foreign); n > 0 {
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
@@ -253,24 +246,56 @@ func (d *doctor) scratch(ctx context.Context, s site) *site {
 		}
 		return &below
 	}
-	if !errors.Is(err, register.ErrRefused) {
+	if errors.Is(err, register.ErrUncertain) {
+		// PowerDNS answers NOERROR to what its policy forbids, and does nothing.
+		snap, err = below.register.Load(ctx)
+		switch {
+		case err == nil && len(snap.Texts) == 0:
+			return &s
+		case err == nil:
+			_, err = below.register.Swap(ctx, snap, nil)
+		}
+	}
+	if errors.Is(err, register.ErrRefused) {
+		return &s
+	}
+	if err != nil {
 		d.fail(s.job, "write", err)
 		return nil
 	}
-	return &s
+	return &below
 }
+
+// quiet waits until no run is in progress: a write by somebody else would make
+// its agent's next one conflict, and others count its lease from the beginning.
+func (d *doctor) quiet(ctx context.Context, s site) bool {
+	deadline := time.Now().Add(quietTime)
+	for {
+		snap, err := s.register.Load(ctx)
+		if err == nil && !record.Read(snap.Texts, 0).Record.Claimed {
+			return true
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			d.tell(s.job, "write", skipped, "try again between two runs: solotick doctor "+s.String(), "a run is in progress, and its agent writes here")
+			return false
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// quietTime is how long the doctor waits for a run to end.
+const quietTime = 20 * time.Second
 
 // mayWrite adds a value beside the job's record and removes it: that the key may
 // write elsewhere says nothing about the name that counts.
-func (d *doctor) mayWrite(ctx context.Context, s site, set record.Set) {
+func (d *doctor) mayWrite(ctx context.Context, s site) {
 	p := probe{doctor: d, site: s, name: s.name, reg: s.register, own: true}
-	if set.Record.Claimed {
-		d.tell(s.job, "grant", skipped, "again between two runs: solotick doctor "+s.String(), "a run is in progress, and its agent writes here")
-		return
-	}
-	snap, err := p.put(ctx, []string{doctorMark + "grant"})
+	_, err := p.put(ctx, []string{doctorMark + "grant"})
 	if err == nil {
-		err = p.restore(ctx, snap)
+		err = p.restore(ctx)
 	}
 	if err != nil {
 		d.fail(s.job, "grant", err)
@@ -292,7 +317,7 @@ type probe struct {
 func (p *probe) run(ctx context.Context) {
 	job := p.site.job
 	if p.own {
-		p.tell(job, "scratch", passed, "", "the key may write at the job's own name only; it is tried there, beside the record")
+		p.tell(job, "scratch", skipped, "", "the key may not write below the job's name; what follows is tried at that name itself, beside the record")
 	}
 	began := time.Now()
 	first, err := p.put(ctx, []string{doctorMark + "1"})
@@ -305,7 +330,7 @@ func (p *probe) run(ctx context.Context) {
 		// Also after Ctrl-C.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if err := p.restore(ctx, register.Snapshot{}); err != nil {
+		if err := p.restore(ctx); err != nil {
 			p.fail(job, "restore", fmt.Errorf("a value that begins with %q is left at %s: %w", doctorMark, p.name, err))
 			return
 		}
@@ -341,7 +366,7 @@ func (p *probe) put(ctx context.Context, values []string) (register.Snapshot, er
 	return register.Snapshot{}, err
 }
 
-func (p *probe) restore(ctx context.Context, _ register.Snapshot) error {
+func (p *probe) restore(ctx context.Context) error {
 	_, err := p.put(ctx, nil)
 	return err
 }

@@ -61,10 +61,15 @@ func (a *app) trigger(ctx context.Context, s site) error {
 		return err
 	case absorbed:
 		return a.sayf("%s: triggered, while %s still runs the tick of %s. What follows that run may take the wish with it:\n"+
-			"look again afterwards, with solotick status %s\n", s, r.ID, moment(r.TimerOld, c.now), s)
+			"look again afterwards, with solotick status %s\n", s, plain(r.ID), moment(r.TimerOld, c.now), s)
+	}
+	next := s.policy.Schedule.Next(c.now.Unix())
+	if poll := s.filled().PollMax; next != 0 && next <= c.now.Add(poll).Unix() {
+		return a.sayf("%s: triggered; an agent runs it when it looks next. That may be at the next tick, %s, and then one run does for both\n",
+			s, moment(next, c.now))
 	}
 	return a.sayf("%s: triggered; an agent runs it when it looks next, within %s. Its schedule stays, with the next tick at %s\n",
-		s, s.filled().PollMax, moment(s.policy.Schedule.Next(c.now.Unix()), c.now))
+		s, seconds(s.filled().PollMax), moment(next, c.now))
 }
 
 func (a *app) pauseCommand() *cobra.Command {
@@ -105,7 +110,7 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 	}
 	running := ""
 	if c.before.Claimed {
-		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), c.before.ID)
+		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), plain(c.before.ID))
 	}
 	return a.sayf("%s: paused %s%s\n", s, pauseWords(c.after, c.now), running)
 }
@@ -179,7 +184,7 @@ func (a *app) reset(ctx context.Context, s site) error {
 	}
 	stopped := ""
 	if c.before.Claimed {
-		stopped = fmt.Sprintf("; %s stops its run of %s", c.before.ID, moment(c.before.TimerOld, c.now))
+		stopped = fmt.Sprintf("; %s stops its run of %s", plain(c.before.ID), moment(c.before.TimerOld, c.now))
 	}
 	return a.sayf("%s: reset%s; the next run is at %s\n", s, stopped, moment(c.after.Timer, c.now))
 }
@@ -277,7 +282,7 @@ func pauseWords(r record.Record, now time.Time) string {
 		words = "until " + moment(r.Pause, now)
 	}
 	if r.Why != "" {
-		words += " (" + r.Why + ")"
+		words += " (" + plain(r.Why) + ")"
 	}
 	return words
 }

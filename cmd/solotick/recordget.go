@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -138,12 +137,17 @@ func itemOf(s sight) recordItem {
 	return item
 }
 
+// recordRaw prints texts byte for byte, save on a terminal, which they could
+// take over.
 func (a *app) recordRaw(s sight) {
+	texts := s.answer.Texts
 	if s.set.State == record.Present {
-		a.sayf("%s\n", s.best())
-		return
+		texts = []string{s.best()}
 	}
-	for _, t := range s.answer.Texts {
+	for _, t := range texts {
+		if isTerminal(a.stdout) {
+			t = plain(t)
+		}
 		a.sayf("%s\n", t)
 	}
 }
@@ -154,9 +158,7 @@ func (a *app) recordLong(s sight) {
 	for _, t := range s.answer.Texts {
 		a.sayf("  %s\n", strconv.QuoteToGraphic(t))
 	}
-	for _, n := range s.notes() {
-		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(n, 86, "    "))
-	}
+	a.notes(s.notes())
 	r := s.set.Record
 	if s.set.State != record.Present {
 		a.sayf("  %s\n", map[record.State]string{
@@ -164,7 +166,7 @@ func (a *app) recordLong(s sight) {
 		}[s.set.State])
 		return
 	}
-	field := func(key, value, meaning string) { a.sayf("  %-9s %-18s %s\n", key, value, meaning) }
+	field := func(key, value, meaning string) { a.sayf("  %-9s %-18s %s\n", key, plain(value), meaning) }
 	at := func(key string, sec int64, meaning string) {
 		field(key, strconv.FormatInt(sec, 10), moment(sec, now)+", "+meaning)
 	}
@@ -203,7 +205,7 @@ func (a *app) recordLong(s sight) {
 		field("state", strconv.QuoteToGraphic(r.State), "the job's own")
 	}
 	if r.Extra != "" {
-		a.sayf("  %s\n", fmt.Sprintf("unknown   %s", r.Extra))
+		a.sayf("  unknown   %s\n", plain(r.Extra))
 	}
 }
 

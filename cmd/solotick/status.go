@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ func (a *app) status(cmd *cobra.Command, sights []sight, asJSON bool) error {
 	now := time.Now()
 	doc := statusDoc{Schema: "solotick.status/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []statusItem{}}
 	code := exitOK
-	for i, s := range sights {
+	for _, s := range sights {
 		item := statusOf(s, now)
 		doc.Records = append(doc.Records, item)
 		if s.err != nil {
@@ -92,7 +93,7 @@ func (a *app) status(cmd *cobra.Command, sights []sight, asJSON bool) error {
 		case len(sights) == 1:
 			a.statusLong(s, item, now)
 		default:
-			a.statusLine(item, now, i)
+			a.statusLine(item, now)
 		}
 	}
 	if asJSON {
@@ -154,7 +155,7 @@ func (a *app) badge(c elect.Condition) string {
 	return a.sign(a.stdout, t) + " " + a.paint(a.stdout, t, fmt.Sprintf("%-8s", strings.ToUpper(c.Words())))
 }
 
-func (a *app) statusLine(item statusItem, now time.Time, _ int) {
+func (a *app) statusLine(item statusItem, now time.Time) {
 	next := ""
 	if item.Next != nil {
 		next = "next " + moment(item.Next.Unix(), now)
@@ -163,7 +164,29 @@ func (a *app) statusLine(item statusItem, now time.Time, _ int) {
 	if item.LastTick != nil {
 		last = "last " + moment(item.LastTick.Unix(), now)
 	}
-	a.sayf("%s  %-30s %-16s %-16s %s\n", a.badge(item.State), item.Name, last, next, item.ID)
+	line := fmt.Sprintf("%s  %-30s %-16s %-16s %s", a.badge(item.State), item.Name, last, next, plain(item.ID))
+	a.sayf("%s\n", strings.TrimRight(line, " "))
+	a.notes(item.Notes)
+}
+
+func (a *app) row(what, when, distance, more string) {
+	a.sayf("%s\n", strings.TrimRight(fmt.Sprintf("  %-10s %-21s %-18s %s", what, when, distance, more), " "))
+}
+
+func (a *app) notes(notes []string) {
+	for _, n := range notes {
+		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(plain(n), 86, "    "))
+	}
+}
+
+// plain makes text from DNS safe to show on a terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 func (a *app) statusLong(s sight, item statusItem, now time.Time) {
@@ -174,13 +197,13 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		title = s.job + " (" + s.name + ")"
 	}
 	a.sayf("%s  %s  %s\n", title, strings.TrimRight(a.badge(item.State), " "), a.paint(a.stdout, neutral, fmt.Sprintf("%s, %.0f ms", asked, item.TookMS)))
-	a.sayf("  %s\n", wrap(item.Text, 88, "  "))
+	a.sayf("  %s\n", wrap(plain(item.Text), 88, "  "))
 	if item.LastTick != nil {
 		by := ""
 		if item.ID != "" {
-			by = "by " + item.ID
+			by = "by " + plain(item.ID)
 		}
-		a.sayf("  last run   %-21s %-18s %s\n", moment(item.LastTick.Unix(), now), ago(now.Sub(*item.LastTick))+" ago", by)
+		a.row("last run", moment(item.LastTick.Unix(), now), ago(now.Sub(*item.LastTick))+" ago", by)
 	}
 	if item.Next != nil {
 		late := ""
@@ -192,7 +215,7 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		if d < 0 {
 			in = ago(d) + " ago"
 		}
-		a.sayf("  next run   %-21s %-18s %s\n", moment(item.Next.Unix(), now), in, late)
+		a.row("next run", moment(item.Next.Unix(), now), in, late)
 	}
 	if s.set.State == record.Present {
 		kind := fmt.Sprintf("seq %d", item.Fence)
@@ -201,9 +224,7 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		}
 		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), "TTL " + seconds(s.answer.TTL), kind}, dot))
 	}
-	for _, n := range item.Notes {
-		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(n, 86, "    "))
-	}
+	a.notes(item.Notes)
 }
 
 // dot stands between things on one line.

@@ -160,7 +160,7 @@ func notes(j config.Job, p elect.Policy, now time.Time) []string {
 	interval := time.Duration(p.Schedule.Next(next)-next) * time.Second
 	if p.AtMostOnce {
 		add("no tick runs twice; one is lost if its agent dies during the run, or does not learn in time that it may run")
-		add("a run is ended %v before the next tick", p.Skew)
+		add("a run is ended %s before the next tick", seconds(p.Skew))
 		return out
 	}
 	add("a tick runs twice if its agent dies, or cannot report, after the work and before its claim lapses: make the work idempotent by SOLOTICK_TICK")
@@ -174,17 +174,17 @@ func notes(j config.Job, p elect.Policy, now time.Time) []string {
 	}
 	switch worst := elect.WorstTakeover(p); {
 	case interval > 0 && interval < worst:
-		add("ticks are %v apart, a takeover may need %s: ticks that fall due meanwhile are treated as catch_up: %s says", interval, seconds(worst), j.CatchUp)
+		add("ticks are %s apart, a takeover may need %s: ticks that fall due meanwhile are treated as catch_up: %s says", seconds(interval), seconds(worst), j.CatchUp)
 	}
 	switch {
 	case p.Timeout == 0:
 		add("no timeout: a run that hangs keeps the job for as long as its agent lives")
 	case interval > 0 && p.Timeout > interval:
-		add("the timeout, %v, is longer than the %v between ticks; what falls due meanwhile: overlap: %s", p.Timeout, interval, j.Overlap)
+		add("the timeout, %s, is longer than the %s between ticks; what falls due meanwhile: overlap: %s", seconds(p.Timeout), seconds(interval), j.Overlap)
 	}
 	if p.Attempts > 1 {
-		add("a failed run is tried %d times in all, first after %v; the agent that failed retries at once then, the others see it up to %v later",
-			p.Attempts, elect.BackOff(1), p.PollMax)
+		add("a failed run is tried %d times in all, the second %s after the first; other agents than the one that failed see that up to %s later",
+			p.Attempts, seconds(elect.BackOff(1)), seconds(p.PollMax))
 	}
 	return out
 }
