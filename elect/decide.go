@@ -24,7 +24,7 @@ type decision struct {
 // are due, a view and a clock fit to swap with, and back-off.
 func (d *decision) gate(a Action) Action {
 	s, e := d.s, d.now.Elapsed
-	if a.Verb == Swap && (!d.v.Held && !a.Again || !s.sampled(e)) {
+	if a.Verb == Swap && (!d.v.Held && !a.Again || !s.sampled(d.now)) {
 		a = Action{Verb: Load, Why: Confirm, intent: a.intent}
 	}
 	if a.Verb == Look && s.blind > 0 && e < s.blind+time.Second { // DNS was just asked in vain
@@ -36,7 +36,7 @@ func (d *decision) gate(a Action) Action {
 	if a.Verb == Wait || a.Verb == Look {
 		switch {
 		case a.Verb == Look && s.Away:
-		case s.MustLoad || !s.sampled(e):
+		case s.MustLoad || !s.sampled(d.now):
 			a = Action{Verb: Load, Why: Poll, intent: a.intent}
 		case a.Verb == Wait && e >= s.NextLook:
 			a = Action{Verb: Look, Why: Poll, intent: a.intent}
@@ -55,8 +55,11 @@ func (d *decision) gate(a Action) Action {
 	return a
 }
 
-// sampled tells whether the register was heard within LoadEvery.
-func (s *Self) sampled(e time.Duration) bool { return s.View.Seen && e < s.LastLoad+LoadEvery }
+// sampled tells whether the register was heard within LoadEvery, and not before
+// a suspend that Elapsed did not count: what is known of its time is void then.
+func (s *Self) sampled(now Now) bool {
+	return s.View.Seen && now.Elapsed < s.LastLoad+LoadEvery && now.Held-now.Elapsed < s.asleep+time.Second
+}
 
 func (d *decision) decide() Action {
 	s, v := d.s, d.v
@@ -97,7 +100,7 @@ const never = time.Duration(1 << 61)
 
 // at is the moment on Elapsed at which the register's time will be t.
 func (d *decision) at(t time.Time) time.Duration {
-	return min(max(d.now.Elapsed/2-never, t.Sub(d.now.Time))+d.now.Elapsed, never)
+	return d.now.Elapsed + min(max(t.Sub(d.now.Time), -never), never-d.now.Elapsed)
 }
 
 // held is the moment on Elapsed at which Held will be h.
@@ -239,10 +242,13 @@ func (d *decision) holding() Action {
 			return Action{Verb: Stop, Why: Newer, Result: record.Lost}
 		}
 	case v.State != record.Present || !d.s.mine(r):
-		if d.s.mine(d.s.Last) {
-			return d.renew(ClaimGone, d.s.Last) // with what an operator wrote since
+		back := c.Record
+		if v.State == record.Present {
+			back.Pause, back.Why = r.Pause, r.Why
+		} else if d.s.mine(d.s.Last) {
+			back = d.s.Last // with what an operator wrote since
 		}
-		return d.renew(ClaimGone, c.Record)
+		return d.renew(ClaimGone, back)
 	case d.now.Elapsed >= third:
 		return d.renew(Renewal, r)
 	default:

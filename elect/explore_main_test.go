@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	exploreMost = flag.Int("explore.states", 600_000, "states of each configuration to go through at most")
+	exploreMost = flag.Int("explore.states", 320_000, "states of each configuration to go through at most")
 	exploreOnly = flag.String("explore.only", "", "go through the configurations whose name contains this only")
 )
 
@@ -194,9 +194,18 @@ func TestExplore(t *testing.T) {
 		}
 	}
 	fmt.Fprintf(&out, "%d states in all\n\nmoves\n", states)
+	whole := *exploreOnly == "" && *exploreMost >= 320_000
+	if whole && states < 5_000_000 {
+		t.Errorf("%d states, want at least 5 million", states)
+	}
+	for _, p := range properties {
+		if whole && premises[p] == 0 {
+			t.Errorf("the property %q was never put to the test", p)
+		}
+	}
 	for k, c := range fired {
 		fmt.Fprintf(&out, "%10d  %s\n", c, kindNames[k])
-		if c == 0 && *exploreOnly == "" {
+		if c == 0 && whole {
 			t.Errorf("the move %q never fired", kindNames[k])
 		}
 	}

@@ -29,6 +29,10 @@ const (
 	pOver     = "3: a vanished holder's tick is taken over in time"
 )
 
+var properties = []string{
+	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pLoose, pSealed, pLive, pOver,
+}
+
 // breaks tells whether a property that was put to the test does not hold.
 func (x *explorer) breaks(p string, holds bool, format string, args ...any) string {
 	x.premises[p]++
@@ -78,6 +82,10 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 	return bad
 }
 
+// A rollback in the middle of a run is the one thing that can bring a fence
+// back: a register that does not keep what it acknowledged. The same text may
+// also be sent again after it, and is then the same claim.
+
 // claims tells a claim or a takeover from a renewal or a claim that was put back.
 func claims(o, r record.Record) bool {
 	return r.Claimed && (!o.Claimed || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
@@ -86,9 +94,10 @@ func claims(o, r record.Record) bool {
 func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) string {
 	g := &w.ghost
 	bad := first(
-		x.breaks(pFence, r.Seq > g.fence || r == w.hist.rec, // sent again after a rollback: the same claim
+		x.breaks(pFence, r.Seq > g.fence || r == w.hist.rec || g.hand && w.used[rollback] > 0,
 			"claim with fence %d after one with %d", r.Seq, g.fence),
-		x.breaks(pPause, o.Pause == 0, "claimed while paused"),
+		x.breaks(pPause, o.Pause == 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
+			"claimed while paused"),
 	)
 	g.fence = max(g.fence, r.Seq)
 	if o.Claimed && w.faults == w.used[crash] && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong

@@ -32,6 +32,7 @@ type Self struct {
 	DownSince time.Duration // the first of them; meaningful if Away
 	Away      bool          // the register cannot be reached; refusing is not away
 	Reached   time.Time     // the register's time when it last answered
+	asleep    time.Duration // by which Held was ahead of Elapsed then
 	MustLoad  bool          // DNS did not do, or a conflict: ask the register
 
 	Wide  uint8         // how often the spread is doubled, after conflicts
@@ -264,7 +265,7 @@ func (s *Self) forget() {
 func (s *Self) reached(now Now, sent time.Duration) {
 	s.Fails, s.Away, s.MustLoad = 0, false, false
 	s.LastLoad = max(s.LastLoad, sent)
-	s.Reached = now.Time
+	s.Reached, s.asleep = now.Time, now.Held-now.Elapsed
 }
 
 // Sending notes that the swap of a is about to be composed and sent.
