@@ -395,6 +395,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	h.dur(s.Lag)
 	h.dur(s.since)
 	h.dur(s.blind)
+	h.dur(s.looked)
 	h.word(uint64(s.intent.why))
 	h.dur(s.intent.since)
 }

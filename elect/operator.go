@@ -15,6 +15,7 @@ import (
 var (
 	ErrPaused     = errors.New("the job is paused")
 	ErrAtMostOnce = errors.New("a job that is run at most once cannot be triggered")
+	ErrPast       = errors.New("the end of the pause is not in the future")
 	ErrWhyTooLong = errors.New("the reason is longer than 40 bytes")
 )
 
@@ -38,6 +39,9 @@ func Pause(r record.Record, until time.Time, why string, now time.Time) (record.
 	}
 	r.Pause, r.Why = -1, why
 	if !until.IsZero() {
+		if !until.After(now) {
+			return r, ErrPast
+		}
 		r.Pause = until.Unix()
 	}
 	return Stamp(r, now), nil

@@ -35,10 +35,11 @@ type Self struct {
 	asleep    time.Duration // by which Held was ahead of Elapsed then
 	MustLoad  bool          // DNS did not do, or a conflict: ask the register
 
-	Wide  uint8         // how often the spread is doubled, after conflicts
-	Lag   time.Duration // by which DNS was seen to trail the register
-	since time.Duration // when the register showed what Shown says
-	blind time.Duration // when a look that told nothing of use was sent
+	Wide   uint8         // how often the spread is doubled, after conflicts
+	Lag    time.Duration // by which DNS was seen to trail the register
+	since  time.Duration // when the register showed what Shown says
+	looked time.Duration // when the latest look was sent that showed what was not stale
+	blind  time.Duration // when a look that told nothing of use was sent
 
 	intent intent
 }
@@ -144,8 +145,13 @@ func (s *Self) See(now Now, g Sight) bool {
 		}
 		return false
 	}
-	if !g.FromLoad {
-		s.Lag /= 2
+	if g.FromLoad {
+		s.missed(now, g)
+	} else {
+		s.Lag, s.looked = s.Lag/2, g.Sent
+		if g.Record.TimerOld > s.View.Record.TimerOld && s.Wide > 0 {
+			s.Wide-- // a tick went by without a conflict
+		}
 	}
 	s.show(g)
 	if g.FromLoad {
@@ -157,6 +163,18 @@ func (s *Self) See(now Now, g Sight) bool {
 
 // lagMost is how far DNS may trail the register and be waited for.
 const lagMost = 20 * time.Second
+
+// missed learns from a Load how far DNS trails: the latest look did not show
+// what, by its seq, had been written before.
+func (s *Self) missed(now Now, g Sight) {
+	if g.State != record.Present || g.Record.Seq <= s.Shown || s.looked == 0 {
+		return
+	}
+	written := now.Elapsed - now.Time.Sub(time.UnixMilli(g.Record.Seq))
+	if lag := s.looked - written; 0 < lag && lag <= lagMost {
+		s.Lag = max(s.Lag, lag)
+	}
+}
 
 // stale tells a DNS answer that must not replace what was seen: an older
 // record, or none where there was one. Only a Load shows a rollback.
