@@ -1,0 +1,106 @@
+package archtest
+
+// A row is one package of the module: what its code may import beyond the
+// standard library. A package without a row, and a row that allows more than is
+// used, are mistakes.
+type row struct {
+	dir   string   // from the top of the module
+	own   []string // packages of this module, by folder
+	other []string // packages of other modules
+	pure  bool     // also bound by the rules for pure packages
+	why   string   // why these and no others
+}
+
+const (
+	sys  = "golang.org/x/sys/unix"
+	mdns = "github.com/miekg/dns"
+)
+
+var table = []row{
+	{
+		dir: "record", pure: true,
+		why: "the text of a record is read and written by anybody: programs, monitors, tests",
+	},
+	{
+		dir: "schedule", pure: true,
+		why: "ticks must be the same on every agent, so nothing of a machine may reach them",
+	},
+	{
+		dir: "elect", own: []string{"record"}, pure: true,
+		why: "the decision is explored exhaustively, which only a function without clock, network and chance can be; a schedule is two methods to it",
+	},
+	{
+		dir: "register",
+		why: "a provider is a register and never a lock: its contract knows no record, tick, claim or agent",
+	},
+	{
+		dir: ".", own: []string{"elect", "record", "register"}, other: []string{sys},
+		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
+	},
+	{
+		dir: "register/registertest", own: []string{"register"},
+		other: []string{"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp"},
+		why:   "the suite checks the contract and nothing of the protocol; porcupine judges whether a history is linearizable",
+	},
+	{
+		dir: "register/rfc2136", own: []string{"internal/dnsmsg", "register"}, other: []string{mdns},
+		why: "a provider: knows its service, the contract, and neither records nor decisions",
+	},
+	{
+		dir: "internal/dnsmsg", other: []string{mdns},
+		why: "what rfc2136 and lookup share: TSIG keys, signing, and TXT values as octets",
+	},
+	{
+		dir: "lookup", own: []string{"internal/dnsmsg"}, other: []string{mdns},
+		why: "asks DNS as any outsider does; what the texts mean is for package record",
+	},
+	{
+		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
+		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
+	},
+	{
+		dir: "steps", other: []string{sys},
+		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
+	},
+	{
+		dir: "config", own: []string{"schedule"}, other: []string{"go.yaml.in/yaml/v4"},
+		why: "the file and its mistakes: it fills schedules, starts nothing and asks nobody",
+	},
+	{
+		dir: "cmd/solotick",
+		own: []string{
+			".", "config", "elect", "internal/dnsmsg", "lookup", "record", "register", "register/rfc2136", "steps", "zone",
+		},
+		other: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
+		why:   "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+	},
+	{
+		dir: "internal/dnstest",
+		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
+	},
+	{
+		dir: "internal/bench/dnsperf", own: []string{"internal/dnstest", "zone"},
+		why: "the zone server beside BIND, with a client that is neither's",
+	},
+	{
+		dir: "internal/e2e",
+		why: "tests of the built program: they see what a user sees",
+	},
+	{
+		dir: "internal/archtest",
+		why: "this table: it parses, and needs the standard library only",
+	},
+}
+
+// impure are the imports that a pure package must not have, with all below them.
+var impure = []string{"net", "os", "log", "math/rand", "crypto/rand", "sync", "context", "runtime", "syscall"}
+
+// clocks are the functions of package time that a pure package must not use.
+var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "LoadLocation"}
+
+// expensive must not be reached by a program that imports the library, with all
+// below them.
+var expensive = []string{
+	"net", "os/exec", "crypto/tls", "archive", "compress",
+	mdns, "go.yaml.in", "go.etcd.io", "github.com",
+}
