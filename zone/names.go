@@ -37,23 +37,12 @@ func wireName(s string) (string, error) {
 				return bad(why)
 			}
 		case c == '\\':
-			if i+1 == len(text) {
-				return bad("ends in a backslash")
+			octet, n := unescape(text[i+1:])
+			if n == 0 {
+				return bad("has a bad escape")
 			}
-			if d := text[i+1:]; d[0] >= '0' && d[0] <= '9' {
-				if len(d) < 3 || !digit(d[1]) || !digit(d[2]) {
-					return bad("has a bad \\DDD escape")
-				}
-				n := int(d[0]-'0')*100 + int(d[1]-'0')*10 + int(d[2]-'0')
-				if n > 255 {
-					return bad("has a bad \\DDD escape")
-				}
-				label = append(label, byte(n))
-				i += 3
-				continue
-			}
-			label = append(label, text[i+1])
-			i++
+			label = append(label, octet)
+			i += n
 		case c <= ' ' || c >= 0x7F:
 			return bad("has a character that must be written \\DDD")
 		default:
@@ -68,6 +57,24 @@ func wireName(s string) (string, error) {
 	out = append(out, 0)
 	lower(out)
 	return string(out), nil
+}
+
+// unescape reads what follows a backslash: the octet meant, and how many characters that took; 0 if it is wrong.
+func unescape(s string) (octet byte, n int) {
+	if s == "" {
+		return 0, 0
+	}
+	if !digit(s[0]) {
+		return s[0], 1
+	}
+	if len(s) < 3 || !digit(s[1]) || !digit(s[2]) {
+		return 0, 0
+	}
+	value := int(s[0]-'0')*100 + int(s[1]-'0')*10 + int(s[2]-'0')
+	if value > 255 {
+		return 0, 0
+	}
+	return byte(value), 3
 }
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }

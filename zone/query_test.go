@@ -260,7 +260,7 @@ func TestRFC8906(t *testing.T) {
 			if (o != nil) != tc.edns {
 				t.Fatalf("OPT %v, want %v", o, tc.edns)
 			}
-			if o != nil && (o.Version() != 0 || len(o.Option) != 0 || o.Hdr.Ttl&0x7FFF != 0 || o.Do() != (tc.m.IsEdns0().Do())) {
+			if o != nil && (o.Version() != 0 || len(o.Option) != 0 || o.Hdr.Ttl&0x7FFF != 0 || o.Do() != tc.m.IsEdns0().Do()) {
 				t.Errorf("OPT %v: RFC 6891 sections 6.1.2 to 6.1.4", o)
 			}
 		})

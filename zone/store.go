@@ -12,7 +12,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // The database is one bbolt file. A bucket for each zone, named by its origin in wire form, maps a name (lower case wire
@@ -23,6 +22,7 @@ import (
 const (
 	dataFile   = "zone.db"
 	markerFile = "zone.db.created"
+	lockName   = "zone.lock"
 )
 
 var (
@@ -39,6 +39,7 @@ var errDamaged = errors.New("the zone database is damaged; nothing was started a
 // store keeps the zones on disk. Only the committer writes; it is the only one to use a store after openStore.
 type store struct {
 	dir  string
+	lock *os.File // held as long as the store is open
 	db   *bolt.DB
 	sums map[string]sum // by origin
 	// sync, if not nil, runs after every commit and its error counts as that of the disk. Tests set it.
@@ -60,29 +61,36 @@ func openStore(dir string) (s *store, zones map[string]*tree, created bool, err 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, false, err
 	}
-	s = &store{dir: dir, sums: map[string]sum{}}
-	switch _, err := os.Stat(path); {
-	case errors.Is(err, os.ErrNotExist):
-		if _, err := os.Stat(filepath.Join(dir, markerFile)); err == nil {
-			return nil, nil, false, fmt.Errorf("%s is missing, though %s says that it was there: %w", path, markerFile, errDamaged)
+	lock, err := lockFile(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("%s is in use by another process: %w", dir, err)
+	}
+	s = &store{dir: dir, lock: lock, sums: map[string]sum{}}
+	defer func() {
+		if err != nil {
+			s.close()
+			s = nil
 		}
+	}()
+	_, marked := os.Stat(filepath.Join(dir, markerFile))
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist) && marked == nil:
+		return s, nil, false, fmt.Errorf("%s is missing, though %s says that it was there: %w", path, markerFile, errDamaged)
+	case errors.Is(err, os.ErrNotExist):
 		return s, map[string]*tree{}, true, nil
 	case err != nil:
-		return nil, nil, false, err
+		return s, nil, false, err
 	}
 	if err := verifyFile(path); err != nil {
-		return nil, nil, false, fmt.Errorf("%s: %w: %w", path, err, errDamaged)
+		return s, nil, false, fmt.Errorf("%s: %w: %w", path, err, errDamaged)
 	}
 	if zones, err = s.load(path); err != nil {
-		if s.db != nil {
-			_ = s.db.Close() // nothing was written
-		}
-		if errors.Is(err, bolterrors.ErrTimeout) {
-			return nil, nil, false, fmt.Errorf("%s is in use by another process", path)
-		}
-		return nil, nil, false, fmt.Errorf("%s: %w: %w", path, err, errDamaged)
+		return s, nil, false, fmt.Errorf("%s: %w: %w", path, err, errDamaged)
 	}
-	return s, zones, false, nil
+	if marked != nil {
+		err = s.mark()
+	}
+	return s, zones, false, err
 }
 
 // load opens the file and reads every zone. Should bbolt trip over a page that verifyFile let pass, that is an error.
@@ -264,8 +272,7 @@ func (s *store) rewrite(zones map[string]*tree) (err error) {
 	if err := s.mark(); err != nil {
 		return err
 	}
-	// The old file's lock is held until here; a process that takes the new file's first finds everything in it.
-	s.close()
+	s.closeDB()
 	s.db, err = bolt.Open(path, 0o600, &boltOptions)
 	s.sums = sums
 	return err
@@ -287,11 +294,16 @@ func (s *store) mark() error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (s *store) close() {
-	if s != nil && s.db != nil {
+func (s *store) closeDB() {
+	if s.db != nil {
 		_ = s.db.Close() // every commit was synced
 		s.db = nil
 	}
+}
+
+func (s *store) close() {
+	s.closeDB()
+	_ = s.lock.Close() // nothing is written to it
 }
 
 // encodeNode leaves room for the checksum in front.

@@ -200,7 +200,7 @@ func TestUpdate(t *testing.T) {
 		{"add with the top bit of the TTL", "RFC 2181 8", "upd n IN 2147483648 TXT 0178", 0, `+ n 0 TXT "x"`},
 		{"add with a TTL over a week", "RFC 8767 4", "add n 604801 TXT x", 0, `+ n 604800 TXT "x"`},
 		{"add in another case", "RFC 4343", "add mixed 300 TXT more", 0, `+ MiXed 300 TXT "more"`},
-		{"add a record that differs in the case of its data's name", "1.1", "add mx 300 MX 10 b", 0, ""},
+		{"add a record that differs in the case of its data's name", "1.1, 3.4.2.2", "add mx 300 MX 10 B", 0, "- mx 300 MX 10 b\n+ mx 300 MX 10 B"},
 		{"add at a wildcard", "RFC 4592 2.1.1", "add *.v 5 TXT x", 0, `+ *.v 5 TXT "x"`},
 		{"add below a wildcard makes no wildcard", "RFC 4592", "add q.w 5 TXT x", 0, `+ q.w 5 TXT "x"`},
 		{"add at an empty non-terminal", "2.5.1", "add ent 5 TXT x", 0, `+ ent 5 TXT "x"`},

@@ -155,12 +155,19 @@ func Open(config Config) (*Server, error) {
 	if err := s.configure(); err != nil {
 		return nil, fmt.Errorf("zone server: %w", err)
 	}
-	if err := s.openZones(); err != nil {
-		s.store.close()
+	store, zones, created, err := openStore(config.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("zone server: %w", err)
 	}
-	if err := s.listen(); err != nil {
-		s.store.close()
+	s.store, s.stored = store, zones
+	if created {
+		s.log.Info("new zone database", "file", filepath.Join(config.Dir, dataFile))
+	}
+	if err = s.openZones(); err == nil {
+		err = s.listen()
+	}
+	if err != nil {
+		store.close()
 		return nil, fmt.Errorf("zone server: %w", err)
 	}
 	if len(config.AllowUpdate) > 0 {
@@ -193,15 +200,6 @@ func (s *Server) configure() error {
 
 // openZones fills s.zones from the database, and the database with the zones that it lacks.
 func (s *Server) openZones() error {
-	store, zones, created, err := openStore(s.config.Dir)
-	if err != nil {
-		return err
-	}
-	s.store = store
-	if created {
-		s.log.Info("new zone database", "file", filepath.Join(s.config.Dir, dataFile))
-	}
-	s.stored = zones
 	missing := false
 	for _, z := range s.config.Zones {
 		origin, err := wireName(z.Name)
@@ -211,7 +209,7 @@ func (s *Server) openZones() error {
 		if s.zones[origin] != nil {
 			return fmt.Errorf("zone %s is there twice", textName(origin))
 		}
-		if t := zones[origin]; t != nil {
+		if t := s.stored[origin]; t != nil {
 			s.zones[origin] = t
 			if z.File != "" {
 				s.log.Info("the database holds the zone already; its file is not read", "zone", textName(origin), "file", z.File)
@@ -223,16 +221,16 @@ func (s *Server) openZones() error {
 		if err != nil {
 			return err
 		}
-		s.zones[origin], zones[origin] = t, t
+		s.zones[origin], s.stored[origin] = t, t
 		s.log.Info("new zone", "zone", textName(origin), "records", t.size, "file", z.File)
 	}
-	for origin := range zones {
+	for origin := range s.stored {
 		if s.zones[origin] == nil {
 			s.log.Warn("the database holds a zone that is not served", "zone", textName(origin))
 		}
 	}
 	if missing {
-		if err := store.rewrite(zones); err != nil {
+		if err := s.store.rewrite(s.stored); err != nil {
 			return fmt.Errorf("writing the database: %w", err)
 		}
 	}
