@@ -152,7 +152,7 @@ func remedy(code string) (int, string) {
 	case "BADTIME":
 		return exitRefused, "chronyc tracking, on both machines"
 	case "BADKEY", "BADSIG", "BADTRUNC":
-		return exitRefused, "compare the key on both sides; what a server has to be told: solotick keygen tsig --help"
+		return exitRefused, "compare the key on both sides, and what it is granted; what a server has to be told: solotick keygen tsig --help"
 	case "NOTAUTH":
 		return exitRefused, "compare name, algorithm and secret of the key on both sides, then the clocks: chronyc tracking"
 	case "NOTZONE", "LAME":

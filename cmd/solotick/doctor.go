@@ -128,10 +128,15 @@ func (d *doctor) tell(job, check string, is verdict, do, format string, args ...
 func (d *doctor) fail(job, check string, err error) {
 	var f *failure
 	errors.As(registerFailure(err, ""), &f)
-	if d.code == exitOK {
-		d.code = f.code
-	}
+	d.failed(f.code)
 	d.tell(job, check, failed, f.do, "%v", f.err)
+}
+
+// failed keeps the code of the first failure.
+func (d *doctor) failed(code int) {
+	if d.code == exitOK {
+		d.code = code
+	}
 }
 
 func (d *doctor) configuration(c *config.Config) {
@@ -155,7 +160,9 @@ func (d *doctor) examine(ctx context.Context, s site) {
 	}
 	d.clock(s, snap)
 	set := record.Read(snap.Texts, snap.Time.Unix())
-	d.name(ctx, s, set)
+	if !d.name(ctx, s, set) {
+		return
+	}
 	if set.State == record.Unopenable {
 		d.tell(s.job, "write", skipped, "", "the record is sealed, and there is no key here that opens it")
 		return
@@ -206,8 +213,9 @@ func (d *doctor) clock(s site, snap register.Snapshot) {
 	}
 }
 
-// name looks at what else is at the job's name.
-func (d *doctor) name(ctx context.Context, s site, set record.Set) {
+// name looks at what else is at the job's name. A wildcard there makes every
+// write impossible.
+func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	q := query{dns: &d.svc.dns}
 	seen := q.ask(ctx, s)
 	switch {
@@ -215,8 +223,12 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) {
 		d.tell(s.job, "dns", advice, "agents then ask the register itself; solotick status "+s.name+" shows what outsiders see", "no answer by DNS without the key: %v", seen.err)
 	case seen.answer.Alias != "":
 		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.answer.Alias)
-	case seen.answer.Wildcard != "":
-		d.tell(s.job, "dns", advice, "", "the zone has a wildcard that answers for this name until the record is there")
+	case seen.answer.Wildcard != "" && len(seen.answer.Texts) > 0:
+		code, do := remedy("WILDCARD")
+		d.failed(code)
+		d.tell(s.job, "dns", failed, do+"; or add any TXT value at this name once, by hand",
+			"the wildcard %s answers for this name, which has nothing of its own to compare with: no agent can create its record", seen.answer.Wildcard)
+		return false
 	default:
 		d.tell(s.job, "dns", passed, "", "answered without the key by %s, in %s", seen.serverName(), millis(seen.answer.Latency))
 	}
@@ -226,6 +238,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) {
 	if set.Detail != nil {
 		d.tell(s.job, "record", advice, "solotick record get "+s.String(), "%v", set.Detail)
 	}
+	return true
 }
 
 // scratch finds the name to try writes at: one below the job's, or the job's
@@ -386,7 +399,7 @@ func (p *probe) stale(ctx context.Context, before, now register.Snapshot) bool {
 		switch {
 		case errors.Is(err, register.ErrConflict):
 		case err == nil:
-			p.code = exitFailed
+			p.failed(exitFailed)
 			p.tell(p.site.job, "swap", failed, "use a server that honours the prerequisites of RFC 2136, as one process; docs/protocol.md section 4 lists them",
 				"%s was accepted: this server does not compare, so two agents can both believe that they have a tick", what)
 			return false
@@ -454,7 +467,7 @@ func (p *probe) values(ctx context.Context) {
 	}
 	for _, v := range values {
 		if !slices.Contains(after.Texts, v) {
-			p.code = exitFailed
+			p.failed(exitFailed)
 			p.tell(p.site.job, "values", failed, "", "a text came back altered: %q became one of %q", v, after.Texts)
 			return
 		}

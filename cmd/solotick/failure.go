@@ -191,6 +191,16 @@ func exactly(words ...string) cobra.PositionalArgs {
 	}
 }
 
+// atMost is for commands with arguments that may be left out.
+func atMost(n int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage("unexpected argument %q", args[n])
+		}
+		return nil
+	}
+}
+
 // exitCode is the code that err ends a command with.
 func exitCode(err error) int {
 	var f *failure

@@ -124,13 +124,13 @@ dns:
   provider: rfc2136
   zone: t.test
   server: %s
-  tsig: ${file:agent.key}
+  tsig: ${file:%s}
 jobs:
   canary:
     every: 60s
     exec: ["true"]
 `
-	ts.Check(os.WriteFile(ts.MkAbs("solotick.yaml"), fmt.Appendf(nil, file, s.Addr), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("solotick.yaml"), fmt.Appendf(nil, file, s.Addr, ts.MkAbs("agent.key")), 0o600))
 }
 
 func txtCmd(ts *testscript.TestScript, neg bool, args []string) {
@@ -143,7 +143,7 @@ func txtCmd(ts *testscript.TestScript, neg bool, args []string) {
 	var script strings.Builder
 	fmt.Fprintf(&script, "server %s %s\nzone t.test\nupdate delete %s.t.test. TXT\n", host, port, args[0])
 	for _, text := range args[1:] {
-		fmt.Fprintf(&script, "update add %s.t.test. 5 TXT %s\n", args[0], strconv.QuoteToASCII(text))
+		fmt.Fprintf(&script, "update add %s.t.test. 60 TXT %s\n", args[0], strconv.QuoteToASCII(text))
 	}
 	script.WriteString("send\n")
 	k := st.operator

@@ -47,7 +47,7 @@ func (a *app) validateCommand() *cobra.Command {
 tell for each job when it runs, how late a takeover may be, what is written, and
 where a tick may run twice or not at all. No server is asked anything.`,
 		Example: "  solotick validate --explain solotick.yaml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if file != "" {

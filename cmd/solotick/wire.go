@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -232,12 +231,11 @@ func (a *app) loadConfig(flag string) (*config.Config, error) {
 // configFailure gives an error of the file its code. Diagnostics are as many
 // lines as they are.
 func configFailure(err error) error {
-	f := &failure{code: exitConfig, err: err}
+	f := &failure{code: exitConfig, err: err, means: "nothing was started or changed"}
 	var d config.Diagnostics
 	if errors.As(err, &d) {
-		n := len(slices.Compact(slices.Clone(d)))
+		n := len(d)
 		f.err = fmt.Errorf("%d mistake%s in %s\n%w", n, plural(n), d[0].File, err)
-		f.means = "nothing was started or changed"
 	}
 	return f
 }
