@@ -27,6 +27,7 @@ type answer struct {
 	unsigned bool
 	// tsigError goes into the TSIG record; a BADTIME is signed and tells the time.
 	tsigError uint16
+	noMAC     bool                // the TSIG record is there, but empty
 	edit      func(*dns.Msg)      // before it is signed
 	mangle    func([]byte) []byte // what goes over the wire, without the length
 	reset     bool                // RST in its place
@@ -194,7 +195,11 @@ func (f *fake) send(conn net.Conn, req, m *dns.Msg, a answer) bool {
 				tsig.OtherLen, tsig.OtherData = 6, fmt.Sprintf("%012x", server.Unix())
 			}
 		}
-		wire, _, err = dns.TsigGenerate(m, string(f.key.Secret), req.IsTsig().MAC, false)
+		if a.noMAC {
+			wire, err = m.Pack()
+		} else {
+			wire, _, err = dns.TsigGenerate(m, string(f.key.Secret), req.IsTsig().MAC, false)
+		}
 	}
 	if err != nil {
 		f.t.Errorf("fake server: %v", err)

@@ -292,21 +292,33 @@ func TestBadTimeForEver(t *testing.T) {
 	}
 }
 
-// TestForgedBadTime: a BADTIME whose MAC does not verify moves no clock.
+// TestForgedBadTime: a BADTIME whose MAC does not verify, or has none, moves no
+// clock and sends no second update.
 func TestForgedBadTime(t *testing.T) {
-	f := newFake(t)
-	f.skew = time.Hour
-	f.onUpdate = func(*dns.Msg) (answer, bool) {
-		return answer{rcode: dns.RcodeNotAuth, tsigError: dns.RcodeBadTime, mangle: func(wire []byte) []byte {
-			wire[len(wire)-1] ^= 1 // of the server's time
-			return wire
-		}}, true
-	}
-	r := f.register()
-	_, err := r.Swap(t.Context(), register.Snapshot{}, []string{"first"})
-	wantOutcome(t, err, register.ErrUncertain)
-	if got := r.client.offset.Load(); got != 0 || len(f.sent()) != 1 {
-		t.Errorf("offset %d s after %d updates, want 0 and 1", got, len(f.sent()))
+	for _, row := range []struct {
+		name  string
+		forge func(*answer)
+		want  error
+	}{
+		{"wrong MAC", func(a *answer) {
+			a.mangle = func(wire []byte) []byte {
+				wire[len(wire)-1] ^= 1 // of the server's time
+				return wire
+			}
+		}, register.ErrUncertain},
+		{"no MAC", func(a *answer) { a.noMAC = true }, register.ErrRefused},
+	} {
+		f := newFake(t)
+		f.skew = time.Hour
+		a := answer{rcode: dns.RcodeNotAuth, tsigError: dns.RcodeBadTime}
+		row.forge(&a)
+		f.onUpdate = func(*dns.Msg) (answer, bool) { return a, true }
+		r := f.register()
+		_, err := r.Swap(t.Context(), register.Snapshot{}, []string{"first"})
+		wantOutcome(t, err, row.want)
+		if got := r.client.offset.Load(); got != 0 || len(f.sent()) != 1 {
+			t.Errorf("%s: offset %d s after %d updates, want 0 and 1", row.name, got, len(f.sent()))
+		}
 	}
 }
 
