@@ -68,7 +68,7 @@ Solotick read. The server's configuration is printed, without the secret.`,
 	c.Flags().StringVar(&k.algorithm, "algorithm", "hmac-sha256", "hmac-sha256, hmac-sha384 or hmac-sha512")
 	c.Flags().StringVar(&k.zone, "zone", "", "the zone (default: the first record's name without its first label)")
 	c.Flags().StringVar(&k.server, "server", "", "the primary server, for the snippet (default: ns1. and the zone)")
-	c.Flags().StringVar(&k.kind, "for", "all", "the kind of server to print the configuration of: bind, knot, powerdns or all")
+	c.Flags().StringVar(&k.kind, "for", "all", "the kind of server to print the configuration of: bind, knot, powerdns, solotick or all")
 	c.Flags().StringVarP(&k.file, "output", "o", "", "the key's file, which must not exist (default: the key's name and .key)")
 	return c
 }
@@ -109,9 +109,9 @@ func (k *tsigKey) check() error {
 		k.server = "ns1." + k.zone
 	}
 	switch k.kind {
-	case "all", "bind", "knot", "powerdns":
+	case "all", "bind", "knot", "powerdns", "solotick":
 	default:
-		return usage("--for %s: want bind, knot, powerdns or all", k.kind)
+		return usage("--for %s: want bind, knot, powerdns, solotick or all", k.kind)
 	}
 	if strings.ContainsAny(k.server, " \t\r\n\"';#") {
 		return usage("--server %q: want a name or an address", k.server)
@@ -186,6 +186,11 @@ func (k *tsigKey) snippet() string {
 	file := k.file
 	if abs, err := filepath.Abs(file); err == nil {
 		file = abs
+	}
+	if k.kind == "solotick" || k.kind == "all" {
+		p("# --- Solotick's own server, with a database in the folder zone-data")
+		p("solotick zone serve --zone %s --key %s --data zone-data", k.zone, quoteShell(k.file+"="+strings.Join(k.records, ",")))
+		p("")
 	}
 	p("# --- In solotick.yaml on every agent:")
 	p("# dns:")

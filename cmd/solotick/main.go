@@ -49,7 +49,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "solotick",
 		Short: "N agents, one run per tick, agreed over one DNS TXT record",
-		Long:  intro,
+		Long:  intro + exitCodes,
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -69,6 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usageTemplate)
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkColor() }
 	root.AddCommand(
@@ -91,6 +92,31 @@ func (a *app) rootCommand() *cobra.Command {
 	)
 	return root
 }
+
+const exitCodes = `
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage,
+69 a server cannot be reached, 75 try again, 77 refused, 78 configuration. Commands
+that run yours end with its code, or 128 and the number of the signal that ended it.`
+
+// usageTemplate is cobra's, with the examples first.
+const usageTemplate = `{{if .HasExample}}Examples:
+{{.Example}}
+
+{{end}}Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{if .HasAvailableSubCommands}}
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}
+Of all commands:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableSubCommands}}
+More about a command: {{.CommandPath}} COMMAND --help
+{{end}}`
 
 const firstSteps = `
 

@@ -118,7 +118,8 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 func (a *app) resumeCommand() *cobra.Command {
 	return a.operatorCommand(&cobra.Command{
 		Use: "resume JOB...", Short: "End a pause",
-		Long:    "End a pause. Ticks that fell due meanwhile are run as the job's catch_up says: by default the latest one, once.",
+		Long: `End a pause. Ticks that fell due meanwhile are run as the job's catch_up says: by
+default the latest one, once.`,
 		Example: "  solotick resume canary",
 	}, a.resume)
 }

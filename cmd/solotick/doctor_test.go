@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/registertest"
+)
+
+// What the doctor says of registers that do not keep their promises. What it
+// says of real servers is in testdata/script/doctor_*.txt.
+
+// A lyingRegister breaks one promise.
+type lyingRegister struct {
+	register.Register
+	blind bool // it does not compare: whatever was read, the new texts are put
+	deaf  bool // it forgets the last of several values
+}
+
+func (l lyingRegister) Swap(ctx context.Context, old register.Snapshot, texts []string) (register.Snapshot, error) {
+	if l.blind {
+		now, err := l.Load(ctx)
+		if err != nil {
+			return now, err
+		}
+		old = now
+	}
+	if l.deaf && len(texts) > 1 {
+		texts = texts[:len(texts)-1]
+	}
+	return l.Register.Swap(ctx, old, texts)
+}
+
+// probed runs the probe that does not need DNS on a register.
+func probed(t *testing.T, ctx context.Context, r register.Register, steps func(*probe, context.Context)) (results map[string]verdict, code int) {
+	t.Helper()
+	a := &app{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), env: func(string) string { return "" }}
+	d := &doctor{app: a}
+	steps(&probe{doctor: d, site: site{name: operatorName, job: "canary"}, name: operatorName, reg: r}, ctx)
+	results = map[string]verdict{}
+	for _, f := range d.found {
+		results[f.Check] = f.Is
+	}
+	return results, d.code
+}
+
+func swaps(p *probe, ctx context.Context) {
+	first, err := p.put(ctx, []string{doctorMark + "1"})
+	if err != nil {
+		p.fail("canary", "write", err)
+		return
+	}
+	second, err := p.put(ctx, []string{doctorMark + "2"})
+	if err != nil {
+		p.fail("canary", "write", err)
+		return
+	}
+	if p.stale(ctx, first, second) {
+		p.values(ctx)
+	}
+	if err := p.restore(ctx); err != nil {
+		p.fail("canary", "restore", err)
+	}
+}
+
+func TestDoctorFindsLiars(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		wrap        func(register.Register) register.Register
+		swap, value verdict
+		code        int
+	}{
+		{"honest", func(r register.Register) register.Register { return r }, passed, passed, exitOK},
+		{"does not compare", func(r register.Register) register.Register { return lyingRegister{Register: r, blind: true} }, failed, "", exitFailed},
+		{"loses values", func(r register.Register) register.Register { return lyingRegister{Register: r, deaf: true} }, passed, failed, exitFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var memory register.Memory
+			got, code := probed(t, t.Context(), c.wrap(memory.At(operatorName)), swaps)
+			if got["swap"] != c.swap || got["values"] != c.value || code != c.code {
+				t.Errorf("swap %q, values %q, code %d; want %q, %q, %d", got["swap"], got["values"], code, c.swap, c.value, c.code)
+			}
+			after, err := memory.At(operatorName).Load(t.Context())
+			if err != nil || len(after.Texts) > 0 {
+				t.Errorf("left behind: %q, %v", after.Texts, err)
+			}
+		})
+	}
+}
+
+// TestDoctorRestores: whatever goes wrong, and also after Ctrl-C, nothing of the
+// doctor's stays, and everybody else's does.
+func TestDoctorRestores(t *testing.T) {
+	const mine, theirs = `{"id":"A","timer":1,"timerold":0,"seq":1}`, "v=spf1 -all"
+	for _, c := range []struct {
+		name  string
+		fault registertest.Fault
+	}{
+		{"the second write is refused", registertest.Refuse},
+		{"the reply to the second write is lost", registertest.Lose},
+		{"the second write is lost", registertest.Drop},
+		{"the second write cannot be sent", registertest.Unreachable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var memory register.Memory
+			memory.Put(operatorName, mine, theirs)
+			faulty := registertest.NewFaulty(memory.At(operatorName), operatorName, registertest.Pass, c.fault)
+			got, code := probed(t, t.Context(), faulty, (*probe).run)
+			if got["write"] != failed || got["restore"] != passed || code == exitOK {
+				t.Errorf("write %q, restore %q, code %d; want failed, ok, not 0", got["write"], got["restore"], code)
+			}
+			wantTexts(t, &memory, mine, theirs)
+		})
+	}
+	t.Run("interrupted after the first write", func(t *testing.T) {
+		var memory register.Memory
+		memory.Put(operatorName, mine, theirs)
+		ctx, cancel := context.WithCancel(t.Context())
+		got, _ := probed(t, ctx, interrupted{memory.At(operatorName), cancel}, (*probe).run)
+		if got["restore"] != passed {
+			t.Errorf("restore %q, want ok", got["restore"])
+		}
+		wantTexts(t, &memory, mine, theirs)
+	})
+}
+
+func wantTexts(t *testing.T, m *register.Memory, want ...string) {
+	t.Helper()
+	s, err := m.At(operatorName).Load(t.Context())
+	if err != nil || !equalSets(s.Texts, slices.Clone(want)) {
+		t.Errorf("there is %q, %v; want %q", s.Texts, err, want)
+	}
+}
+
+// interrupted ends the context with its first swap, and refuses an ended one.
+type interrupted struct {
+	register.Register
+	cancel context.CancelFunc
+}
+
+func (i interrupted) Load(ctx context.Context) (register.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return register.Snapshot{}, errors.Join(errors.New("not asked"), err)
+	}
+	return i.Register.Load(ctx)
+}
+
+func (i interrupted) Swap(ctx context.Context, old register.Snapshot, texts []string) (register.Snapshot, error) {
+	defer i.cancel()
+	return i.Register.Swap(ctx, old, texts)
+}
