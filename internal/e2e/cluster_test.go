@@ -18,14 +18,16 @@ import (
 )
 
 // The policy of every job here: that of the defaults, scaled to a tick of two
-// seconds. slack is what a loaded machine may add to a moment that the protocol
-// promises.
+// seconds. slack is what may come on top of a moment that the protocol promises:
+// round trips on a loaded machine, and a spread that is wider after the conflicts
+// at the record's creation.
 const (
 	interval  = 2 * time.Second
 	lease     = 3 * time.Second
 	headStart = 300 * time.Millisecond
 	spread    = 400 * time.Millisecond
 	skew      = 500 * time.Millisecond
+	poll      = 3 * time.Second
 	margin    = time.Second + lease/20
 	slack     = 2 * time.Second
 )
@@ -93,6 +95,7 @@ func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 		"    skew: " + skew.String(),
 		"    head_start: " + headStart.String(),
 		"    spread: " + spread.String(),
+		"    poll: " + poll.String(),
 		"    exec: [" + strconv.Quote(self) + "]",
 	}
 	for _, line := range extra {
@@ -271,6 +274,16 @@ func (c *cluster) more(n int) {
 	have := len(c.ended())
 	c.await(fmt.Sprintf("%d more runs", n), time.Duration(n)*interval+takeover+30*time.Second,
 		func() bool { return len(c.ended()) >= have+n })
+}
+
+// calm waits until ticks start in time again and every agent has looked since.
+func (c *cluster) calm() {
+	c.t.Helper()
+	c.await("a tick that starts in time", time.Minute, func() bool {
+		r := c.last()
+		return r.begin.Sub(time.Unix(r.tick, 0)) < interval/4
+	})
+	c.more(int(poll/interval) + 2)
 }
 
 // hang makes the next run go on for ever, waits for its begin, and returns it
