@@ -212,7 +212,7 @@ func recordText(t testing.TB, name string, set *rrset, data string) string {
 	if _, ok := r.(*dns.RFC3597); ok {
 		value = fmt.Sprintf(`\# %d %x`, len(data), data)
 	}
-	return fmt.Sprintf("%s %d %s %s", owner, r.Header().Ttl, dns.Type(set.typ), value)
+	return strings.TrimSpace(fmt.Sprintf("%s %d %s %s", owner, r.Header().Ttl, dns.Type(set.typ), value))
 }
 
 // eventually polls until f returns "", and fails with what it returned last.

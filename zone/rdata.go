@@ -1,8 +1,11 @@
 package zone
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"github.com/miekg/dns"
 )
 
 // layouts says for each type with names or a fixed form in its rdata what the fields are: a digit, that many octets; n, a
@@ -16,14 +19,31 @@ var layouts = map[uint16]string{
 	108: "6", 109: "8", 256: "4r", 257: "1sr",
 }
 
-// emptyDataAllowed reports whether a record of this type may have no rdata at all.
-func emptyDataAllowed(typ uint16) bool { return layouts[typ] == "" }
+// emptyDataAllowed reports whether a record of this type may have no rdata at all: NULL, APL, and what nobody knows.
+func emptyDataAllowed(typ uint16) bool {
+	return typ == 10 || typ == 42 || layouts[typ] == "" && dns.TypeToRR[typ] == nil
+}
+
+// wellFormed has the library read rdata whose layout leaves something open. A secondary refuses a whole zone for one record
+// that it cannot read.
+func wellFormed(typ uint16, data string) bool {
+	rr := make([]byte, 11, 11+len(data)) // the root, type, class, TTL, length
+	binary.BigEndian.PutUint16(rr[1:], typ)
+	binary.BigEndian.PutUint16(rr[3:], classIN)
+	binary.BigEndian.PutUint16(rr[9:], uint16(len(data)))
+	_, end, err := dns.UnpackRR(append(rr, data...), 0)
+	return err == nil && end == len(rr)+len(data)
+}
 
 // expandData checks the rdata msg[off:end] against its type's layout and returns it with its names decompressed.
 func expandData(msg []byte, typ uint16, off, end int) (string, error) {
 	layout := layouts[typ]
 	if layout == "" {
-		return string(msg[off:end]), nil
+		data := string(msg[off:end])
+		if !wellFormed(typ, data) {
+			return "", errFormat
+		}
+		return data, nil
 	}
 	buf := make([]byte, 0, end-off+64)
 	for _, f := range []byte(layout) {
@@ -67,10 +87,11 @@ func expandData(msg []byte, typ uint16, off, end int) (string, error) {
 			off = n
 		}
 	}
-	if off != end {
+	data := string(buf)
+	if off != end || strings.Contains(layout, "r") && !wellFormed(typ, data) {
 		return "", errFormat
 	}
-	return string(buf), nil
+	return data, nil
 }
 
 func stringEnd(msg []byte, off, end int) int {

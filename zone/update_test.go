@@ -287,7 +287,14 @@ func TestUpdate(t *testing.T) {
 		{"add TXT without a string", "RFC 1035 3.3.14", "upd n IN 5 TYPE16", dns.RcodeFormatError, ""},
 		{"add TXT with a string cut short", "RFC 1035 3.3.14", "upd n IN 5 TYPE16 0561", dns.RcodeFormatError, ""},
 		{"add MX without a name", "RFC 1035 3.3.9", "upd n IN 5 TYPE15 000a", dns.RcodeFormatError, ""},
-		{"add RRSIG", "RFC 4034", "upd n IN 5 TYPE46 00", dns.RcodeRefused, ""},
+		{"add APL with a prefix cut short", "RFC 3123 4", "upd n IN 5 TYPE42 00010803c0", dns.RcodeFormatError, ""},
+		{"add KEY of one octet", "RFC 2535 3.1", "upd n IN 5 TYPE25 00", dns.RcodeFormatError, ""},
+		{"add KEY without data", "RFC 2535 3.1", "upd n IN 5 TYPE25", dns.RcodeFormatError, ""},
+		{"add HTTPS with a parameter cut short", "RFC 9460 2.2", "upd n IN 5 TYPE65 0001000001000501", dns.RcodeFormatError, ""},
+		{"add HTTPS", "RFC 9460 2.2", "upd n IN 5 TYPE65 000100", 0, "+ n 5 HTTPS 1 ."},
+		{"add CAA", "RFC 8659 4.1", `add n 5 CAA 0 issue "ca.example.net"`, 0, `+ n 5 CAA 0 issue "ca.example.net"`},
+		{"add an unknown type without data", "RFC 3597", "upd n IN 5 TYPE65400", 0, "+ n 5 TYPE65400 \\# 0"},
+		{"add RRSIG", "RFC 4034", "upd n IN 5 TYPE46 0010080200000005000000000000000000000000", dns.RcodeRefused, ""},
 	}
 	base, _ := contents(t, open(t, updateZone))
 	for _, tc := range tests {
