@@ -144,13 +144,13 @@ func TestInheritance(t *testing.T) {
 	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, leak.Fd(), syscall.F_SETFD, 0); errno != 0 {
 		t.Fatal(errno)
 	}
-	c := shell(`cat; ls /proc/self/fd | tr '\n' ' '; readlink /proc/self/fd/0; grep -E '^Sig(Blk|Ign)' /proc/self/status; ps -o pgid= -p $$ | grep -qw $$ && echo leads`)
+	c := shell(`cat; ls /proc/self/fd | tr '\n' ' '; readlink /proc/self/fd/0; grep -E '^Sig(Blk|Ign)' /proc/self/status; ps -o pgid= -p $$ | grep -qw $$ && echo leads; ps -o sid= -p $$ | grep -qw $PPID && echo session`)
 	r, err := c.Do(t.Context(), steps.Run{Job: "job"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// 3 is the directory that ls reads.
-	want := "0 1 2 3 /dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nleads\n"
+	want := "0 1 2 3 /dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nleads\nsession\n"
 	if diff := cmp.Diff(want, r.Tail); diff != "" {
 		t.Errorf("inherited (-want +got):\n%s", diff)
 	}

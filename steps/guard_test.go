@@ -153,7 +153,7 @@ func TestKillZero(t *testing.T) {
 func TestGuardKilled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pids")
 	c := shell("sh -c 'echo $$ >> " + file + "; sleep 100; :' & echo $$ >> " + file +
-		"; set -m; sh -c 'echo $$ >> " + file + "; sleep 100; :' & " +
+		"; perl -e 'setpgrp; exec @ARGV' sh -c 'echo $$ >> " + file + "; sleep 100; :' & " +
 		"while [ $(wc -l < " + file + ") -lt 3 ]; do sleep 0.01; done; kill -KILL $PPID; sleep 100")
 	begin := time.Now()
 	_, err := c.Do(t.Context(), steps.Run{Job: "job", Left: window(time.Minute), Grace: time.Second})
@@ -240,8 +240,8 @@ func TestTooLate(t *testing.T) {
 	c := shell("touch " + file)
 	for _, left := range []time.Duration{-time.Second, 0, 999 * time.Millisecond} {
 		_, err := c.Do(t.Context(), steps.Run{Job: "job", Left: window(left), Grace: time.Second})
-		if !errors.Is(err, steps.ErrStopped) {
-			t.Errorf("%v left: error %v, want ErrStopped", left, err)
+		if !errors.Is(err, steps.ErrStopped) || !strings.Contains(err.Error(), "not started") {
+			t.Errorf("%v left: error %v, want ErrStopped and: not started", left, err)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
