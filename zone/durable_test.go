@@ -117,7 +117,6 @@ func TestKill(t *testing.T) {
 	const rounds, clients = 100, 4
 	dir := t.TempDir()
 	var acked, sent [clients]int
-	cut := 0 // rounds in which an update was under way
 	for round := range rounds {
 		cmd, out := child(t, dir)
 		addr, err := out.ReadString('\n')
@@ -134,7 +133,7 @@ func TestKill(t *testing.T) {
 				t.Fatalf("round %d: n%d has %q, acknowledged %d, sent %d", round, i, text, acked[i], sent[i])
 			}
 		}
-		before := acked
+		var inRound atomic.Int32
 		var wg sync.WaitGroup
 		for i := range clients {
 			wg.Go(func() {
@@ -151,24 +150,26 @@ func TestKill(t *testing.T) {
 						return
 					}
 					acked[i] = sent[i]
+					inRound.Add(1)
 				}
 			})
 		}
-		time.Sleep(time.Duration(10+rand.IntN(60)) * time.Millisecond) // a random moment is the point
+		enough := int32(1 + rand.IntN(60))
+		eventually(t, 20*time.Second, func() string {
+			if n := inRound.Load(); n < enough {
+				return fmt.Sprintf("round %d: %d updates acknowledged, want %d", round, n, enough)
+			}
+			return ""
+		})
+		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) // a random moment is the point
 		kill(cmd)
 		wg.Wait()
-		if acked != before {
-			cut++
-		}
 	}
 	total := 0
 	for _, n := range acked {
 		total += n
 	}
-	t.Logf("%d acknowledged updates, none lost in %d kills, %d of them amid traffic", total, rounds, cut)
-	if total < rounds*clients || cut < rounds/2 {
-		t.Errorf("too little was under way for the test to mean anything")
-	}
+	t.Logf("%d acknowledged updates, none lost in %d kills amid traffic", total, rounds)
 }
 
 // TestKillAtStart kills the server while it makes its database: the next one starts.

@@ -83,12 +83,10 @@ func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	full, ns := 2000*t.rate, now.UnixNano()
-	if passed := ns - b.last; passed > int64(10*time.Second) {
-		b.tokens = full
-	} else if passed > 0 {
-		b.tokens = min(full, b.tokens+passed/1000*t.rate/1000)
+	passed := min(ns-b.last, int64(10*time.Second))
+	if earned := passed / 1000 * t.rate / 1000; earned > 0 { // less is kept for the next time
+		b.tokens, b.last = min(full, b.tokens+earned), ns
 	}
-	b.last = ns
 	if b.tokens >= 1000 {
 		b.tokens -= 1000
 		return true, false

@@ -421,10 +421,10 @@ func TestSockets(t *testing.T) {
 // TestConnectionLimits: slow, idle and too many clients are cut, and others are served meanwhile.
 func TestConnectionLimits(t *testing.T) {
 	s := serve(t, queryZone, func(c *Config) {
-		c.Limits = Limits{Conns: 4, ConnsPerAddr: 3, Idle: 200 * time.Millisecond}
+		c.Limits = Limits{Conns: 4, ConnsPerAddr: 3, Idle: time.Second}
 	})
 	closed := func(conn net.Conn) string {
-		if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := conn.Read(make([]byte, 1))
@@ -445,7 +445,7 @@ func TestConnectionLimits(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	}()
@@ -505,6 +505,15 @@ func TestRate(t *testing.T) {
 	now = now.Add(500 * time.Millisecond)
 	if ok, _ := count("192.0.2.1", 1000); ok != 50 {
 		t.Errorf("half a second later: %d answered, want 50", ok)
+	}
+	flooded := 0
+	for range 200000 { // a second of it, 5 µs apart
+		now = now.Add(5 * time.Microsecond)
+		ok, _ := count("192.0.2.1", 1)
+		flooded += ok
+	}
+	if flooded != 100 {
+		t.Errorf("a second of flood: %d answered, want 100", flooded)
 	}
 	if ok, _ := count("127.0.0.1", 5000); ok != 5000 {
 		t.Errorf("loopback: %d of 5000 answered", ok)
