@@ -124,7 +124,7 @@ func (j *judge) say(c Condition, format string, args ...any) {
 
 func (j *judge) present() {
 	r, st := j.r, &j.st
-	st.Original = r.Seq == 0 && !r.Claimed
+	st.Original = r.Seq == 0 && !r.Claimed && r.Timer > 0
 	st.Last = r.TimerOld
 	switch {
 	case j.p.Schedule == nil && r.Timer == 0 && r.TimerOld == 0:
@@ -146,16 +146,24 @@ func (j *judge) lock() {
 		j.say(HealthFree, "a lock that nobody holds")
 		return
 	}
-	j.st.Next = j.r.Until
-	j.say(HealthHeld, "a lock held by %s, at least until about %s unless renewed", j.r.ID, j.when(j.r.Until))
+	j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
+}
+
+// until is when the claim lapses: as it says, but not later than its lease after
+// it was written, which its seq tells.
+func (j *judge) until() int64 {
+	written := j.r.Seq / 1000
+	if end := written + int64(j.r.LeaseOr(j.p.Lease)/time.Second); written <= j.now.Unix() && end < j.r.Until && written > 0 {
+		return end
+	}
+	return j.r.Until
 }
 
 // takeover is when a claim that is no longer renewed counts as late.
 func (j *judge) takeover() int64 {
-	lease := j.r.LeaseOr(j.p.Lease)
 	p := j.p
-	p.Lease = lease
-	return unix(j.r.Until).Add(WorstTakeover(p) - lease + transit).Unix()
+	p.Lease = j.r.LeaseOr(j.p.Lease)
+	return unix(j.until()).Add(WorstTakeover(p) - p.Lease + transit).Unix()
 }
 
 // lapsed goes by until, which is for people: an observer that looks once has
@@ -174,9 +182,9 @@ func (j *judge) claimed() {
 		j.say(HealthRunning, "%s runs the tick of %s%s", r.ID, j.when(r.TimerOld), attempt)
 		return
 	}
-	st.Overdue = j.overdue(r.TimerOld, j.now.Unix()-(st.LateAfter-r.Until))
+	st.Overdue = j.overdue(r.TimerOld, j.now.Unix()-(st.LateAfter-j.until()))
 	j.late("the claim of %s on the tick of %s%s lapsed at about %s and nobody took over: no agent lives, or none reaches the register",
-		r.ID, j.when(r.TimerOld), attempt, j.when(r.Until))
+		r.ID, j.when(r.TimerOld), attempt, j.when(j.until()))
 }
 
 func (j *judge) paused() {

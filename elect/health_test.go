@@ -64,7 +64,8 @@ func TestHealth(t *testing.T) {
 		{"until has passed, but a takeover may come", claim, -45 + 14, HealthRunning, 0, "runs"},
 		{"nobody took over", claim, -45 + 15, HealthLate, 1, "lapsed at about 12:25:25Z and nobody took over"},
 		{"nobody took over, and more", claim, 60, HealthMissed, 2, "nobody took over"},
-		{"renewed", strings.Replace(claim, `"until":1641903925`, `"until":1641903985`, 1), 10, HealthRunning, 0, "runs"},
+		{"renewed", strings.NewReplacer(`"until":1641903925`, `"until":1641903985`, `1641903910000`, `1641903970000`).Replace(claim), 10, HealthRunning, 0, "runs"},
+		{"an until from a broken clock hides nothing", strings.Replace(claim, `"until":1641903925`, `"until":1941903985`, 1), -45 + 15, HealthLate, 1, "lapsed at about 12:25:25Z"},
 		{"a lease that is none counts as the default", strings.Replace(claim, `"lease":15`, `"lease":0`, 1), -55, HealthRunning, 0, "runs"},
 		{"running while paused", strings.Replace(claim, `"last"`, `"pause":-1,"last"`, 1), -55, HealthRunning, 0, "runs"},
 

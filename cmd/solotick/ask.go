@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -171,6 +172,8 @@ func checkDNSName(name string) error {
 			return errors.New("an empty label")
 		case len(label) > 63:
 			return errors.New("a label longer than 63 bytes")
+		case strings.IndexFunc(label, func(r rune) bool { return r > unicode.MaxASCII }) >= 0:
+			return errors.New("want ASCII: an international name begins with xn--")
 		case strings.ContainsAny(label, " \t\r\n\"'\\"):
 			return errors.New("white space, a quote or a backslash in it")
 		}

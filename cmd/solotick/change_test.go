@@ -52,76 +52,94 @@ func TestOperator(t *testing.T) {
 		}
 	}
 	for _, c := range []operatorCase{
-		{name: "trigger", texts: []string{idle}, do: trigger, says: "may be at the next tick, 00:01:00Z, and then one run does for both", wrote: true,
+		{
+			name: "trigger", texts: []string{idle}, do: trigger, says: "may be at the next tick, 00:01:00Z, and then one run does for both", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				want := before
 				want.Timer, want.Seq = 946684800, 946684800000
 				if after != want {
 					t.Errorf("wrote %s, want %s", after, want)
 				}
-			}},
-		{name: "trigger during a run", texts: []string{claim}, do: trigger, says: "may take the wish with it", wrote: true,
+			},
+		},
+		{
+			name: "trigger during a run", texts: []string{claim}, do: trigger, says: "may take the wish with it", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				if !after.Claimed || after.ID != "A" || after.Timer != 946684801 {
 					t.Errorf("wrote %s", after)
 				}
-			}},
+			},
+		},
 		{name: "trigger of a due tick", texts: []string{strings.Replace(idle, "946684860", "946684790", 1)}, do: trigger, says: "due already", check: same},
 		{name: "trigger while paused", texts: []string{paused}, do: trigger, code: exitRefused, says: "it is paused until somebody resumes it (holiday)", check: same},
 		{name: "trigger of nothing", do: trigger, code: exitFailed, says: "there is no record"},
 		{name: "trigger of garbage", texts: []string{`{"id":`}, do: trigger, code: exitFailed, says: "damaged"},
 		{name: "trigger of a sealed record", texts: []string{"st1.k.AAAA"}, do: trigger, code: exitRefused, says: "sealed"},
 
-		{name: "pause", texts: []string{idle}, do: pause, says: "paused until 02:00:00Z (db migration)", wrote: true,
+		{
+			name: "pause", texts: []string{idle}, do: pause, says: "paused until 02:00:00Z (db migration)", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				want := before
 				want.Pause, want.Why, want.Seq = 946692000, "db migration", 946684800000
 				if after != want {
 					t.Errorf("wrote %s, want %s", after, want)
 				}
-			}},
-		{name: "pause during a run", texts: []string{claim}, do: pause, says: "goes on to its end", wrote: true,
+			},
+		},
+		{
+			name: "pause during a run", texts: []string{claim}, do: pause, says: "goes on to its end", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				if !after.Claimed || after.ID != before.ID || after.Lease != 15 || after.Seq != before.Seq+1 {
 					t.Errorf("wrote %s: the claim must stay its holder's", after)
 				}
-			}},
+			},
+		},
 		{name: "pause keeps foreign values", texts: []string{"v=spf1 -all", idle}, do: pause, says: "paused", wrote: true},
-		{name: "resume", texts: []string{paused}, do: resume, says: "a run is due since", wrote: true,
+		{
+			name: "resume", texts: []string{paused}, do: resume, says: "a run is due since", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				if after.Pause != 0 || after.Why != "" || after.Timer != before.Timer {
 					t.Errorf("wrote %s", after)
 				}
-			}},
+			},
+		},
 		{name: "resume of what is not paused", texts: []string{idle}, do: resume, says: "was not paused", check: same},
 
-		{name: "reset", texts: []string{strings.Replace(paused, `"seq":5`, `"seq":946684799999,"try":3,"state":"x"`, 1)}, do: reset, says: "reset; the next run is at 00:01:00Z", wrote: true,
+		{
+			name: "reset", texts: []string{strings.Replace(paused, `"seq":5`, `"seq":946684799999,"try":3,"state":"x"`, 1)}, do: reset, says: "reset; the next run is at 00:01:00Z", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				want := record.Record{ID: "A", Timer: 946684860, TimerOld: 946684800, Seq: 946684800000, Last: record.Skipped}
 				if after != want {
 					t.Errorf("wrote %s, want %s", after, want)
 				}
-			}},
-		{name: "reset during a run", texts: []string{claim}, do: reset, says: "A stops its run of 00:00:00Z", wrote: true,
+			},
+		},
+		{
+			name: "reset during a run", texts: []string{claim}, do: reset, says: "A stops its run of 00:00:00Z", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				if after.Claimed || after.TimerOld < before.TimerOld || after.Seq <= before.Seq {
 					t.Errorf("wrote %s: it must be newer than the claim", after)
 				}
-			}},
+			},
+		},
 		{name: "reset of garbage", texts: []string{`{"id":`}, do: reset, says: "reset", wrote: true},
 		{name: "reset of nothing", do: reset, says: "reset", wrote: true},
 		{name: "reset of a sealed record", texts: []string{"st1.k.AAAA"}, do: reset, code: exitRefused, says: "sealed"},
-		{name: "reset of a tick that was run", texts: []string{strings.Replace(strings.Replace(idle, "946684740,", "946684800,", 1), `"ok"`, `"failed"`, 1)}, do: reset, says: "reset", wrote: true,
+		{
+			name: "reset of a tick that was run", texts: []string{strings.Replace(strings.Replace(idle, "946684740,", "946684800,", 1), `"ok"`, `"failed"`, 1)}, do: reset, says: "reset", wrote: true,
 			check: func(t *testing.T, _, after record.Record) {
 				if after.Last != record.Failed {
 					t.Errorf("wrote %s: that tick was run, and failed", after)
 				}
-			}},
+			},
+		},
 
 		{name: "the reply is lost", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose}, do: pause, says: "paused until", wrote: true},
 		{name: "the request is lost", texts: []string{idle}, swaps: []registertest.Fault{registertest.Drop}, do: trigger, code: exitTryAgain, says: "it is not known", check: same},
-		{name: "the register goes away after the request", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose},
-			loads: append([]registertest.Fault{registertest.Pass}, repeat(registertest.Unreachable, 40)...), do: trigger, code: exitTryAgain, says: "the register could not be asked", wrote: true},
+		{
+			name: "the register goes away after the request", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose},
+			loads: append([]registertest.Fault{registertest.Pass}, repeat(registertest.Unreachable, 40)...), do: trigger, code: exitTryAgain, says: "the register could not be asked", wrote: true,
+		},
 		{name: "no way to the register", texts: []string{idle}, loads: []registertest.Fault{registertest.Unreachable}, do: pause, code: exitUnreachable, says: "connection refused", check: same},
 		{name: "the write cannot be sent", texts: []string{idle}, swaps: []registertest.Fault{registertest.Unreachable}, do: pause, code: exitUnreachable, says: "connection refused", check: same},
 		{name: "refused", texts: []string{idle}, swaps: []registertest.Fault{registertest.Refuse}, do: pause, code: exitRefused, says: "refuse", check: same},

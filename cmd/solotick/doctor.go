@@ -65,7 +65,8 @@ func (a *app) doctorCommand() *cobra.Command {
 records, write them, be refused when a write is stale, see its writes through DNS,
 tell the time. It writes to a scratch record below the job's, and one more value
 beside the job's record, which agents ignore; both are removed again. The exit code
-is 0 if an agent can work, also where there is advice.`,
+is 0 if an agent can work, also where there is advice, and 75 if a run in progress
+kept it from being tried.`,
 		Example: "  solotick doctor -c solotick.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -289,6 +290,7 @@ func (d *doctor) quiet(ctx context.Context, s site) bool {
 			return true
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
+			d.failed(exitTryAgain)
 			d.tell(s.job, "write", skipped, "try again between two runs: solotick doctor "+s.String(), "a run is in progress, and its agent writes here")
 			return false
 		}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/registertest"
@@ -152,4 +155,31 @@ func (i interrupted) Load(ctx context.Context) (register.Snapshot, error) {
 func (i interrupted) Swap(ctx context.Context, old register.Snapshot, texts []string) (register.Snapshot, error) {
 	defer i.cancel()
 	return i.Register.Swap(ctx, old, texts)
+}
+
+// TestDoctorLeavesARunAlone: at the job's own name it waits for a run to end,
+// and gives up in the end.
+func TestDoctorLeavesARunAlone(t *testing.T) {
+	const claim = `{"id":"A","timer":2,"timerold":1,"seq":1,"until":9,"lease":15}`
+	for _, ends := range []bool{true, false} {
+		t.Run(fmt.Sprintf("ends: %v", ends), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var memory register.Memory
+				memory.Put(operatorName, claim)
+				if ends {
+					time.AfterFunc(5*time.Second, func() { memory.Put(operatorName, `{"id":"A","timer":2,"timerold":1,"seq":2}`) })
+				}
+				d := &doctor{app: &app{stdout: new(bytes.Buffer), env: func(string) string { return "" }}}
+				began := time.Now()
+				got := d.quiet(t.Context(), site{name: operatorName, job: "canary", register: memory.At(operatorName)})
+				took := time.Since(began)
+				if ends && (!got || took < 5*time.Second || took > 6*time.Second || d.code != exitOK) {
+					t.Errorf("after %v: %v, code %d; want true after about 5s, code 0", took, got, d.code)
+				}
+				if !ends && (got || took < quietTime || d.code != exitTryAgain) {
+					t.Errorf("after %v: %v, code %d; want false after %v, code %d", took, got, d.code, quietTime, exitTryAgain)
+				}
+			})
+		})
+	}
 }

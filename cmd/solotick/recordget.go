@@ -108,7 +108,8 @@ func (a *app) recordGet(cmd *cobra.Command, sights []sight, raw, asJSON bool) er
 }
 
 func itemOf(s sight) recordItem {
-	item := recordItem{Name: s.name, Texts: s.answer.Texts, Foreign: s.set.Foreign,
+	item := recordItem{
+		Name: s.name, Texts: s.answer.Texts, Foreign: s.set.Foreign,
 		TTL: s.answer.TTL.Seconds(), Server: s.answer.Server.Addr, Authority: s.answer.Authoritative,
 	}
 	if item.Texts == nil {
