@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -162,9 +163,16 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 		if from, err = a.loadConfig(f.file); err != nil {
 			return nil, err
 		}
-		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, from.DNS.Server, "placeholder:c29sb3RpY2s="
+		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, from.DNS.Server, "${env:-:-placeholder:c29sb3RpY2s=}" // not looked at
 	} else if f.file != "" {
 		return nil, usage("-c and --zone both say where the record is: take one")
+	}
+	if path, ok := dns["tsig"].(string); ok && from == nil {
+		path, err := filepath.Abs(path) // a file may not hold a relative one, a command line may
+		if err != nil {
+			return nil, err
+		}
+		dns["tsig"] = path
 	}
 	dns["provider"] = "rfc2136"
 	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{f.name: job}})

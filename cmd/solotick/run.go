@@ -108,12 +108,13 @@ func (s *service) connect() (connect, error) {
 	if err != nil {
 		return nil, err
 	}
+	room := make(gate, mostRequests)
 	return func(m member) (register.Register, look, error) {
 		r, err := s.register(m.Record)
 		if err != nil {
 			return nil, nil, err
 		}
-		return r, w.at(m.Record), nil
+		return bounded{r, room}, room.bounded(w.at(m.Record)), nil
 	}, nil
 }
 
