@@ -1,0 +1,3 @@
+// Package examples holds files to begin with, and tests of them and of those that
+// the documentation shows.
+package examples
