@@ -98,8 +98,8 @@ func (l *loop) poll() time.Duration {
 }
 
 func (l *loop) run(ctx context.Context) {
-	l.log.Info("agent started", "agent", l.self.ID)
-	defer l.log.Info("agent ended", "agent", l.self.ID)
+	l.log.Debug("agent started", "agent", l.self.ID)
+	defer l.log.Debug("agent ended", "agent", l.self.ID)
 	stop := ctx.Done()
 	for {
 		now := l.now()
@@ -229,6 +229,7 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 	}
 	was, stale := l.self.View, l.self.Stale
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
+	l.renewed() // a renewal whose reply was lost may have been found
 	if l.self.Stale == 1 && stale == 0 {
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}

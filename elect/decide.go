@@ -375,7 +375,7 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 	case record.Failed, record.Timeout:
 		final = try >= p.Attempts
 	case record.Lost:
-		final = try >= p.runs()
+		final = try >= p.Runs()
 	}
 	if c.Reported && !final {
 		return Action{}, false // it is nobody's
@@ -407,7 +407,7 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 // handOver gives a tick that this agent does not run to its end to anybody.
 func (d *decision) handOver(r record.Record, try int) Action {
 	n := idle(r, record.Lost)
-	if try < d.p.runs() {
+	if try < d.p.Runs() {
 		n.Try, n.Timer = try+1, d.sec()
 	}
 	return d.swap(HandOver, n)
@@ -420,7 +420,7 @@ func (d *decision) none(why Reason, since time.Duration) Action {
 	switch {
 	case !s.Known:
 		r = record.Record{ID: s.ID, Timer: p.Schedule.Next(d.after(p.Skew))}
-	case s.Last.Claimed:
+	case s.Last.Claimed && d.now.Elapsed-s.lastAt <= p.Lease+Margin(p.Lease)+p.PollMax: // else it is long over
 		r, why = s.Last, orReason(why, RecordLost)
 	default:
 		r, why = idle(s.Last, record.Skipped), orReason(why, RecordLost)
@@ -495,7 +495,7 @@ func (d *decision) others(r record.Record) Action {
 		return d.wait(Running, d.nextMoment())
 	case !v.Held || v.Loaded < lapse:
 		return Action{Verb: Load, Why: ClaimLapsed}
-	case attempt(r) >= p.runs():
+	case attempt(r) >= p.Runs():
 		return d.swap(ClaimExhausted, idle(r, record.Lost))
 	case d.paused(r):
 		n := idle(r, record.Lost)

@@ -235,8 +235,8 @@ type Action struct {
 	intent intent        // what the row waits for; kept by Self.Took
 }
 
-// runs is how often one tick may be claimed in all.
-func (p *Policy) runs() int { return p.Attempts + max(p.Takeovers, 0) }
+// Runs is how often one tick may be claimed in all.
+func (p *Policy) Runs() int { return p.Attempts + max(p.Takeovers, 0) }
 
 // Check reports what cannot work in a filled Policy.
 func (p *Policy) Check() error {

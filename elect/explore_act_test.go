@@ -44,7 +44,7 @@ func (x *explorer) apply(w *world, m move) string {
 		return bad
 	case evaporates:
 		w.mail[i] = letter{}
-	case deleted, damaged, rollback, future, clockOn, clockBack, away, back, sealed, unsealed, pause, resume, trigger:
+	case deleted, damaged, rollback, future, farTimer, clockOn, clockBack, away, back, sealed, unsealed, pause, resume, trigger:
 		x.hand(w, m.kind)
 	default:
 		return x.step(w, i, m)
@@ -64,8 +64,13 @@ func (k kind) fault() bool {
 func (x *explorer) advance(w *world) string {
 	w.now++
 	for i := range w.actors {
-		if a := &w.actors[i]; a.job && !a.dead && !a.loose && w.now >= a.deadline {
+		a := &w.actors[i]
+		if a.job && !a.dead && !a.loose && w.now >= a.deadline {
 			a.dead = true
+			told := !a.up || a.frozen || a.self.Claim.Cut != "" || Decide(x.policyOf(i), &a.self, x.nowOf(w, i)).Verb == Stop
+			if bad := x.breaks(pTold, told, "%s ran tick %d until %d", a.self.ID, a.tick, a.deadline); bad != "" {
+				return bad
+			}
 		}
 	}
 	if w.busy() {
@@ -151,6 +156,9 @@ func (x *explorer) hand(w *world, k kind) {
 	case future:
 		r.Timer, r.TimerOld, r.Seq = w.now+5000, w.now+4000, max(r.Seq+1, now.Unix()*1000)
 		w.ghost.stepped = true
+	case farTimer:
+		r.Timer, r.Seq = w.now+5000, max(r.Seq+1, now.Unix()*1000)
+		w.ghost.stepped = true
 	}
 	switch k {
 	case pause, resume, trigger:
@@ -166,7 +174,7 @@ func (x *explorer) hand(w *world, k kind) {
 		w.put(text{state: record.Absent})
 	case damaged:
 		w.put(text{state: record.Damaged})
-	case future:
+	case future, farTimer:
 		w.put(text{record.Present, r})
 		w.ghost.seq = max(w.ghost.seq, r.Seq)
 	case sealed:
@@ -221,6 +229,12 @@ func (x *explorer) step(w *world, i int, m move) string {
 		if !a.job {
 			return "a run was stopped that was not there"
 		}
+		if !w.ghost.hand && !w.ghost.stepped {
+			r, c := a.self.View.Record, a.self.Claim.Record
+			if bad := x.breaks(pCut, act.Why != Newer || r.TimerOld > c.TimerOld || stage(r) > stage(c), "tick %d of %s", a.tick, a.self.ID); bad != "" {
+				return bad
+			}
+		}
 		// Told to stop, it takes all of its grace and dies of the guard or at the end of it.
 		a.ends, a.fails = min(a.ends, w.now+int64(p.KillGrace/time.Second)), a.fails || w.now < a.ends
 	}
@@ -260,9 +274,19 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 	case swapLate:
 		post()
 		a.self.Swapped(n, act, Uncertain, 0)
+	case swapForNothing:
+		x.answer(w, i, false)
+		return ""
 	case swapStalls:
 		a.stalled = true
 		return ""
+	case swapSlow:
+		ok, bad := x.cas(w, old, next, i, false)
+		a.stalled, a.landed = true, -1
+		if ok {
+			a.landed = 1
+		}
+		return bad
 	default:
 		ok, bad := x.cas(w, old, next, i, false)
 		if k == swapTwice {
@@ -279,6 +303,11 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 func (x *explorer) deliver(w *world, i int) string {
 	a := &w.actors[i]
 	a.stalled = false
+	if ok := a.landed; ok != 0 {
+		a.landed = 0
+		x.answer(w, i, ok > 0)
+		return ""
+	}
 	if w.away {
 		a.self.Swapped(x.nowOf(w, i), a.action, Uncertain, 0)
 		a.action = Action{}

@@ -23,6 +23,9 @@ const (
 	pOverlap  = "4: no two runs at a time"
 	pOrder    = "runs start in the order of their fences"
 	pTwice    = "at-most-once: no tick is run twice"
+	pRoom     = "a run starts with a second and kill_grace of its window left"
+	pTold     = "4: a holder tells its run to stop before the window ends"
+	pCut      = "a run is cut as superseded only by a later claim"
 	pLoose    = "8: no unarbitrated run beside a live claim, in a pause or of a tick known run"
 	pSealed   = "9: what cannot be opened is not overwritten"
 	pLive     = "2: from every state, without further faults, a new tick is run to its end in time"
@@ -30,7 +33,7 @@ const (
 )
 
 var properties = []string{
-	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pLoose, pSealed, pLive, pOver,
+	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
 }
 
 // breaks tells whether a property that was put to the test does not hold.
@@ -143,7 +146,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record) string {
 		n := attempt(o)
 		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
-			r.Last == record.Lost && n >= p.runs() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
+			r.Last == record.Lost && n >= p.Runs() && w.faults > w.used[swapUnheard]+w.used[swapTwice]+w.used[swapForNothing] || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
 		if r.Last == record.OK {
 			add(g.ok[:], r.TimerOld)
@@ -171,9 +174,10 @@ func (x *explorer) started(w *world, i int) string {
 			others++
 		}
 	}
-	bad := ""
+	room := x.policyOf(i).KillGrace + time.Second
+	bad := x.breaks(pRoom, second(a.deadline-w.now) >= room, "tick %d starts on %s at %d, its window ends at %d", a.tick, a.self.ID, w.now, a.deadline)
 	if !g.hand && (!x.policy.AtMostOnce || !g.stepped) {
-		bad = first(
+		bad = first(bad,
 			x.breaks(pOverlap, others == 0, "tick %d starts on %s beside another run", a.tick, a.self.ID),
 			x.breaks(pOrder, a.fence > g.started, "a run with fence %d starts after one with %d", a.fence, g.started))
 	}

@@ -254,7 +254,7 @@ func (x *explorer) trace(out io.Writer, v *violation) {
 		if i := int(m.agent); i < x.cfg.agents && w.actors[i].up && m.kind != advance && m.kind < deleted && m.kind != lands && m.kind != evaporates {
 			a := &w.actors[i]
 			line = a.self.ID + ": " + line
-			if m.kind == step || m.kind >= lookStale && m.kind <= swapStalls || m.kind == runs {
+			if m.kind == step || m.kind >= lookStale && m.kind <= swapSlow || m.kind == runs {
 				act := Decide(x.policyOf(i), &a.self, x.nowOf(w, i))
 				line += fmt.Sprintf(" %v (%v)", act.Verb, act.Why)
 				if act.Verb == Swap {
@@ -263,7 +263,7 @@ func (x *explorer) trace(out io.Writer, v *violation) {
 			}
 		}
 		bad := x.apply(w, m)
-		fmt.Fprintf(out, "%s {%d,%d,%d}\n%s\n", line, m.kind, m.agent, m.arg, x.describe(w))
+		fmt.Fprintf(out, "%s\n    {%s %d %d}\n%s\n", line, kindNames[m.kind], m.agent, m.arg, x.describe(w))
 		if bad != "" {
 			fmt.Fprintln(out, "  "+bad)
 		}
@@ -396,13 +396,17 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	h.dur(s.since)
 	h.dur(s.blind)
 	h.dur(s.looked)
+	h.flags(s.asked)
+	if s.Last.Claimed {
+		h.dur(s.lastAt)
+	}
 	h.word(uint64(s.intent.why))
 	h.dur(s.intent.since)
 }
 
 func (h *hash) actor(a *actor, as *[most]uint8) {
 	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.dead)
-	h.int(int64(a.lives))
+	h.int(int64(a.lives)<<8 | int64(a.landed&0xf))
 	if !a.up {
 		return
 	}

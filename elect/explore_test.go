@@ -59,16 +59,18 @@ const (
 	lookStale // DNS shows the record before
 	lookFails
 	loadFails
-	swapLost      // never lands, nobody knows
-	swapUnheard   // lands, reply lost
-	swapLate      // may land at any time later, reply lost
-	swapTwice     // lands, and a copy may land later
-	swapUnreached // never sent, and known so
-	swapStalls    // composed, sent later: a freeze in between, or a slow network
-	delivered     // what stalled is sent, lands and is answered
-	lands         // a late swap or copy
-	evaporates    // a late swap that never comes
-	runs          // a run goes as job number arg says
+	swapLost       // never lands, nobody knows
+	swapUnheard    // lands, reply lost
+	swapLate       // may land at any time later, reply lost
+	swapTwice      // lands, and a copy may land later
+	swapUnreached  // never sent, and known so
+	swapForNothing // refused although nothing had changed: a server that cannot store
+	swapStalls     // composed, sent later: a freeze in between, or a slow network
+	swapSlow       // lands at once, answered later
+	delivered      // what stalled is sent, lands and is answered
+	lands          // a late swap or copy
+	evaporates     // a late swap that never comes
+	runs           // a run goes as job number arg says
 	crash
 	freeze
 	thaw
@@ -77,6 +79,7 @@ const (
 	damaged  // by hand
 	rollback // by hand
 	future   // written by an agent with a broken clock
+	farTimer // the same, before its first claim
 	clockOn  // the register's clock steps forward
 	clockBack
 	away // the register cannot be reached; DNS can
@@ -91,8 +94,8 @@ const (
 
 var kindNames = [kinds]string{
 	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
-	"swap duplicated", "swap not sent", "swap stalls", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
-	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "register clock steps on",
+	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
+	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
 	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "pause", "resume", "trigger",
 }
 
@@ -135,7 +138,8 @@ type actor struct {
 	clock  int64 // the register's clock against true time, as last heard
 	heard  bool
 
-	stalled bool // action is composed and not sent
+	stalled bool // action is composed and not sent, or
+	landed  int8 // already applied (1) or refused (-1), and not answered
 	action  Action
 
 	job      bool // a child lives
@@ -243,6 +247,11 @@ func (x *explorer) see(w *world, i int, t text, fromLoad bool) {
 	n := x.nowOf(w, i)
 	s := &w.actors[i].self
 	s.NextLook = n.Elapsed + x.policyOf(i).PollMax
+	defer func() {
+		if a := &w.actors[i]; a.job && !a.loose {
+			a.deadline = x.deadline(w, i)
+		}
+	}()
 	s.See(n, Sight{State: t.state, Record: t.rec, Sum: t.sum(), FromLoad: fromLoad, Sent: n.Elapsed, Got: n.Elapsed})
 }
 
@@ -335,7 +344,7 @@ func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) 
 		if w.away {
 			break
 		}
-		for k := swapLost; k <= swapStalls; k++ {
+		for k := swapLost; k <= swapSlow; k++ {
 			fault(k, i, 0)
 		}
 	case Run:
@@ -354,6 +363,7 @@ func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(ki
 		fault(deleted, 0, 0)
 		fault(damaged, 0, 0)
 		fault(future, 0, 0)
+		fault(farTimer, 0, 0)
 		if w.hist != w.reg && w.hist.state == record.Present {
 			fault(rollback, 0, 0)
 		}

@@ -61,15 +61,22 @@ func (d *decision) outage() (tick int64, from time.Duration, ok bool) {
 // loose runs a tick that the register cannot arbitrate, if DNS shows that
 // nobody else can be running it.
 func (d *decision) loose() (Action, bool) {
-	s, v := d.s, d.v
+	s := d.s
 	k, from, ok := d.outage()
 	if !ok || d.now.Elapsed < from {
 		return Action{}, false
 	}
-	run := Action{Verb: Run, Why: RegisterAway, Tick: k, Loose: true}
-	if s.LastFail < from {
-		return Action{Verb: Load, Why: RegisterAway}, true // it may be back since it was last asked
+	a, ok := d.unseen(k, from)
+	if ok && a.Verb == Run && !s.asked {
+		a = Action{Verb: Load, Why: RegisterAway} // it may have come back with DNS
 	}
+	return a, ok
+}
+
+// unseen is loose as far as DNS goes.
+func (d *decision) unseen(k int64, from time.Duration) (Action, bool) {
+	s, v := d.s, d.v
+	run := Action{Verb: Run, Why: RegisterAway, Tick: k, Loose: true}
 	if !v.Seen || v.Last < from {
 		if s.blind < from || d.now.Elapsed >= s.blind+5*time.Second && d.p.WithoutRegister == WithoutDNS {
 			return Action{Verb: Look, Why: RegisterAway}, true

@@ -39,6 +39,8 @@ type Self struct {
 	Lag    time.Duration // by which DNS was seen to trail the register
 	since  time.Duration // when the register showed what Shown says
 	looked time.Duration // when the latest look was sent that showed what was not stale
+	asked  bool          // the register did not answer after what DNS told last
+	lastAt time.Duration // when Last was last shown
 	blind  time.Duration // when a look that told nothing of use was sent
 
 	intent intent
@@ -148,7 +150,10 @@ func (s *Self) See(now Now, g Sight) bool {
 	if g.FromLoad {
 		s.missed(now, g)
 	} else {
-		s.Lag, s.looked = s.Lag/2, g.Sent
+		if g.State == record.Present && g.Record.Seq > s.Shown { // news: DNS trails by no more than its age
+			s.Lag = min(s.Lag, max(g.Sent-written(now, g), 0))
+		}
+		s.looked, s.asked = g.Sent, false
 		if g.Record.TimerOld > s.View.Record.TimerOld && s.Wide > 0 {
 			s.Wide-- // a tick went by without a conflict
 		}
@@ -170,10 +175,18 @@ func (s *Self) missed(now Now, g Sight) {
 	if g.State != record.Present || g.Record.Seq <= s.Shown || s.looked == 0 {
 		return
 	}
-	written := now.Elapsed - now.Time.Sub(time.UnixMilli(g.Record.Seq))
-	if lag := s.looked - written; 0 < lag && lag <= lagMost {
+	since := written(now, g)
+	if due := s.View.Record.Timer; g.Record.TimerOld >= due { // claimed since then, and written again after it
+		since = min(since, now.Elapsed-now.Time.Sub(unix(due)))
+	}
+	if lag := s.looked - since; 0 < lag && lag <= lagMost {
 		s.Lag = max(s.Lag, lag)
 	}
+}
+
+// written is when on Elapsed a record was written, as its seq tells it.
+func written(now Now, g Sight) time.Duration {
+	return now.Elapsed - now.Time.Sub(time.UnixMilli(g.Record.Seq))
 }
 
 // stale tells a DNS answer that must not replace what was seen: an older
@@ -203,7 +216,7 @@ func (s *Self) show(g Sight) {
 		v.Loaded, v.Held = max(v.Loaded, g.Sent), true
 	}
 	if g.State == record.Present {
-		s.Last, s.Known = g.Record, true
+		s.Last, s.Known, s.lastAt = g.Record, true, g.Got
 		s.saw(g.Record.Seq, g.FromLoad, g.Sent)
 	}
 }
@@ -246,9 +259,9 @@ func (s *Self) settle() {
 
 // applied notes that the register took one of our texts.
 func (s *Self) applied(t Attempt) {
-	s.Open, s.Stale = Open{}, 0
 	r := t.Record
-	s.Last, s.Known = r, true
+	s.Last, s.Known, s.lastAt = r, true, s.Open.Sent
+	s.Open, s.Stale = Open{}, 0
 	s.saw(r.Seq, true, s.View.Loaded)
 	c := &s.Claim
 	switch t.Why {
@@ -346,13 +359,13 @@ func (s *Self) Swapped(now Now, a Action, out Outcome, sum uint64) {
 func (s *Self) LoadFailed(now Now, out Outcome) { s.failed(now, out != Refused) }
 
 // LookFailed notes a DNS look that told nothing: the register is asked instead.
-func (s *Self) LookFailed(now Now) { s.MustLoad, s.blind = true, now.Elapsed }
+func (s *Self) LookFailed(now Now) { s.MustLoad, s.blind, s.asked = true, now.Elapsed, false }
 
 func (s *Self) failed(now Now, away bool) {
 	if away && !s.Away {
 		s.DownSince = now.Elapsed
 	}
-	s.Away, s.LastFail = away, now.Elapsed
+	s.Away, s.LastFail, s.asked = away, now.Elapsed, true
 	s.Fails = min(s.Fails+1, 16)
 }
 

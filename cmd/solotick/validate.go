@@ -129,8 +129,8 @@ func explainJob(j config.Job, prefix int, now time.Time) explained {
 	}
 	e.RecordBytes = len(r.String())
 	r.Claimed, r.Until, r.Lease, r.Last = true, r.Timer, int64(p.Lease/time.Second), record.Replaced
-	if p.Attempts+p.Takeovers > 1 {
-		r.Try = p.Attempts + p.Takeovers
+	if p.Runs() > 1 {
+		r.Try = p.Runs()
 	}
 	if !p.AtMostOnce {
 		e.RecordBytesClaim = len(r.String())

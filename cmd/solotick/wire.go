@@ -45,6 +45,9 @@ func policyOf(j config.Job) elect.Policy {
 	case "wait":
 		p.WithoutRegister = elect.WithoutWait
 	}
+	if p.Takeovers == 0 {
+		p.Takeovers = -1 // none, which Fill would take for the default
+	}
 	p.Fill()
 	return p
 }
