@@ -247,9 +247,20 @@ func (x *explorer) report(out io.Writer, took time.Duration) {
 // trace prints a violation as a story that can be replayed.
 func (x *explorer) trace(out io.Writer, v *violation) {
 	fmt.Fprintf(out, "%s: VIOLATED %s\n", x.cfg.name, v.what)
+	x.story(out, v.moves)
+	if x.stuck != nil {
+		fmt.Fprintln(out, "without further faults:")
+		all := append(v.moves, x.stuck[:min(len(x.stuck), 60)]...)
+		x.stuck = nil
+		x.story(out, all)
+	}
+}
+
+// story tells a course, move by move.
+func (x *explorer) story(out io.Writer, moves []move) {
 	w := x.begin()
 	fmt.Fprintln(out, x.describe(w))
-	for _, m := range v.moves {
+	for _, m := range moves {
 		line := kindNames[m.kind]
 		if i := int(m.agent); i < x.cfg.agents && w.actors[i].up && m.kind != advance && m.kind < deleted && m.kind != lands && m.kind != evaporates {
 			a := &w.actors[i]
@@ -263,15 +274,10 @@ func (x *explorer) trace(out io.Writer, v *violation) {
 			}
 		}
 		bad := x.apply(w, m)
-		fmt.Fprintf(out, "%s\n    {%s %d %d}\n%s\n", line, kindNames[m.kind], m.agent, m.arg, x.describe(w))
+		fmt.Fprintf(out, "%s   | %s %d %d\n%s\n", line, kindNames[m.kind], m.agent, m.arg, x.describe(w))
 		if bad != "" {
 			fmt.Fprintln(out, "  "+bad)
 		}
-	}
-	if x.stuck != nil {
-		fmt.Fprintln(out, "without further faults:")
-		v, x.stuck = &violation{moves: append(v.moves, x.stuck[:min(len(x.stuck), 60)]...)}, nil
-		x.trace(out, v)
 	}
 }
 
