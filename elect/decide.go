@@ -420,7 +420,7 @@ func (d *decision) none(why Reason, since time.Duration) Action {
 	switch {
 	case !s.Known:
 		r = record.Record{ID: s.ID, Timer: p.Schedule.Next(d.after(p.Skew))}
-	case s.Last.Claimed && d.now.Elapsed-s.lastAt <= p.Lease+Margin(p.Lease)+p.PollMax: // else it is long over
+	case s.Last.Claimed && d.v.First-s.lastAt <= p.Lease+Margin(p.Lease): // else it may be long over
 		r, why = s.Last, orReason(why, RecordLost)
 	default:
 		r, why = idle(s.Last, record.Skipped), orReason(why, RecordLost)
