@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -291,6 +292,9 @@ func (f *fleet) alive(now time.Time) bool {
 	return true
 }
 
+// settling is the time after which what follows from a change of jobs is over.
+const settling = 20 * time.Second
+
 // keep runs the fleet until ctx has ended and every agent with it, and returns
 // 0, or the number of a signal that does not want to wait for that. news, asked
 // every second, tells of other crews to apply; HUP asks it to look more closely.
@@ -300,9 +304,11 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	watchdog, fed := watchdogEvery(), time.Now()
+	settled := time.Now().Add(settling)
 	change := func(hup bool) {
 		if crews := news(hup); crews != nil {
 			f.log.Info("configuration read again", "jobs", len(crews), "changed", f.apply(ctx, crews))
+			settled = time.Now().Add(settling)
 		}
 	}
 	notifySystemd("READY=1")
@@ -314,6 +320,10 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			if done != nil {
 				change(false)
 				f.settle()
+			}
+			if !settled.IsZero() && now.After(settled) {
+				settled = time.Time{}
+				debug.FreeOSMemory() // what the start took, and an agent of many jobs never needs again
 			}
 			if watchdog > 0 && now.Sub(fed) >= watchdog && f.alive(now) {
 				notifySystemd("WATCHDOG=1")

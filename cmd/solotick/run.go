@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +55,9 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	id, err := solotick.NewID(c.Agent.ID)
 	if err != nil {
 		return configFailure(err)
+	}
+	if a.env("GOGC") == "" {
+		debug.SetGCPercent(50) // an idle agent makes little garbage, and should be small rather than fast
 	}
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)

@@ -99,7 +99,8 @@ func (c *cluster) checkTicks(runs []*run, pardons []pardon) {
 	attempt := map[int64]int{}
 	for _, r := range runs {
 		count[r.tick]++
-		if r.attempt != attempt[r.tick]+1 && !pardonedAgain(pardons, r.tick) {
+		// One that is left out was a claim whose holder never knew that it had won.
+		if r.attempt <= attempt[r.tick] && !pardonedAgain(pardons, r.tick) {
 			c.t.Errorf("tick %d: attempt %d comes after attempt %d", r.tick, r.attempt, attempt[r.tick])
 		}
 		attempt[r.tick] = r.attempt

@@ -119,8 +119,12 @@ func restarted(t *testing.T, at *place) {
 	c.check()
 }
 
+// restartServer kills the server while nothing waits to be reported: a run whose
+// end cannot be told before its window is over is run again.
 func (c *cluster) restartServer() {
 	c.t.Helper()
+	c.calm()
+	c.betweenRuns()
 	c.at.Kill()
 	time.Sleep(2 * interval) // the outage itself
 	if err := c.at.Restart(); err != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,8 @@ func TestMain(m *testing.M) {
 }
 
 func build(m *testing.M) int {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // the stories wait most of the time; the flag exists
 	dir, err := os.MkdirTemp("", "solotick-e2e-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
