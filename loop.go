@@ -185,7 +185,12 @@ func (l *loop) look(ctx context.Context, act elect.Action) {
 		l.load(ctx, act)
 		return
 	}
-	l.request(ctx, l.Look, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+	outside := func(ctx context.Context) (register.Snapshot, error) {
+		s, err := l.Look(ctx)
+		s.Time = time.Time{} // the time of day is the register's to tell
+		return s, err
+	}
+	l.request(ctx, outside, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		l.self.NextLook = now.Elapsed + l.poll()
 		ev := Event{Verb: elect.Look, Why: act.Why, Took: now.Elapsed - sent, Err: err}
 		if err != nil {
