@@ -73,8 +73,7 @@ func (d *decision) decide() Action {
 		if a, ok := d.resolve(); ok {
 			return a
 		}
-	}
-	if a, ok := d.loose(); ok {
+	} else if a, ok := d.loose(); ok {
 		return a
 	}
 	switch {
