@@ -281,7 +281,7 @@ func (c *cluster) calm() {
 	c.t.Helper()
 	c.await("a tick that starts in time", time.Minute, func() bool {
 		r := c.last()
-		return r.begin.Sub(time.Unix(r.tick, 0)) < interval/4
+		return r.begin.Sub(time.Unix(r.tick, 0)) < interval/4 && time.Since(r.begin) < interval
 	})
 	c.more(int(poll/interval) + 2)
 }
