@@ -15,7 +15,7 @@ func FuzzHandle(f *testing.F) {
 	s := open(f, updateZone, func(c *Config) { c.Keys = []Key{{Name: "all", Algorithm: "hmac-sha256", Secret: testSecret}} })
 	for _, lines := range []string{
 		"add n 5 TXT x", "yxrrset a TXT one\nyxrrset a TXT two\ndelset a TXT\nadd a 5 TXT z", "delname @", "add alias 5 CNAME q",
-		"upd n IN 5 TYPE65400 00", "nxdomain q\nadd mx 5 MX 1 q\nadd s 5 SRV 1 2 3 q",
+		"upd n IN 5 TYPE65400 00", "upd q NONE 0 CNAME", "upd mx NONE 0 TYPE15 000a0162076578616d706c6503636f6d00", "nxdomain q\nadd mx 5 MX 1 q\nadd s 5 SRV 1 2 3 q",
 	} {
 		f.Add(pack(f, updateMessage(f, lines)), true)
 	}
@@ -54,6 +54,9 @@ func FuzzHandle(f *testing.F) {
 			if err := new(dns.Msg).Unpack(answer); err != nil {
 				t.Fatalf("%x answered by %x, which the library does not read: %v", raw, answer, err)
 			}
+		}
+		if n := s.Stats().Panics; n != 0 { // which cost a request its answer, or an update a SERVFAIL
+			t.Fatalf("%x made the server panic", raw)
 		}
 		tree := s.zones["\x07example\x03com\x00"]
 		apex := tree.nodes[tree.origin]

@@ -100,8 +100,8 @@ func prescan(origin string, update []record) int {
 			ok = !metaType(r.typ)
 		case classANY:
 			ok = r.ttl == 0 && r.data == "" && (r.typ == typeANY || !metaType(r.typ))
-		case classNONE:
-			ok = r.ttl == 0 && !metaType(r.typ)
+		case classNONE: // one record, so it has data
+			ok = r.ttl == 0 && !metaType(r.typ) && (r.data != "" || emptyDataAllowed(r.typ))
 		}
 		if !ok {
 			return rcodeFormErr

@@ -282,6 +282,10 @@ func TestUpdate(t *testing.T) {
 		{"delete set of type AXFR", "3.4.1.3", "upd a ANY 0 AXFR", dns.RcodeFormatError, ""},
 		{"delete record with TTL", "3.4.1.3", "upd a NONE 1 TXT 036f6e65", dns.RcodeFormatError, ""},
 		{"delete record of type ANY", "3.4.1.3", "upd a NONE 0 ANY", dns.RcodeFormatError, ""},
+		{"delete record without data", "2.5.4", "upd a NONE 0 TXT", dns.RcodeFormatError, ""},
+		{"delete record without data, that should be a name", "2.5.4", "upd alias NONE 0 CNAME", dns.RcodeFormatError, ""},
+		{"delete record without data, of a name that is not there", "2.5.4", "upd q NONE 0 MX", dns.RcodeFormatError, ""},
+		{"delete record of a type that may have no data", "2.5.4, RFC 3597", "upd n IN 5 TYPE65400\nupd n NONE 0 TYPE65400\nadd a 300 A 192.0.2.9", 0, "+ a 300 A 192.0.2.9"},
 		{"add A of three octets", "RFC 1035 3.4.1", "upd n IN 5 TYPE1 c00002", dns.RcodeFormatError, ""},
 		{"add A of five octets", "RFC 1035 3.4.1", "upd n IN 5 TYPE1 c000020101", dns.RcodeFormatError, ""},
 		{"add TXT without a string", "RFC 1035 3.3.14", "upd n IN 5 TYPE16", dns.RcodeFormatError, ""},
@@ -316,6 +320,9 @@ func TestUpdate(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
+			if n := s.Stats().Panics; n != 0 {
+				t.Errorf("the update made the server panic")
+			}
 			got, serial := contents(t, s)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("RFC 2136 section %s: the zone differs (-want +got):\n%s", tc.rfc, diff)

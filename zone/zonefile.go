@@ -3,6 +3,7 @@ package zone
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,11 @@ func (t *tree) load(raw []byte) error {
 	}
 	n := t.nodes[r.key]
 	if r.typ == typeSOA {
-		if r.key != t.origin || n.set(typeSOA) != nil {
+		soa := n.set(typeSOA)
+		if r.key == t.origin && soa != nil && soa.data[0] == r.data {
+			return nil // a zone as dig AXFR prints it ends with its SOA as well
+		}
+		if r.key != t.origin || soa != nil {
 			return fmt.Errorf("a zone has one SOA, at its apex")
 		}
 		if n == nil {
@@ -75,6 +80,9 @@ func (t *tree) load(raw []byte) error {
 		n.sets = append([]rrset{{typ: typeSOA, ttl: min(r.ttl, maxTTL), data: []string{r.data}}}, n.sets...)
 		t.put(r.key, n)
 		return nil
+	}
+	if s := n.set(r.typ); s != nil && (r.typ == typeCNAME || r.typ == typeDNAME) && !slices.Contains(s.data, r.data) {
+		return fmt.Errorf("a name has one such record, and this is the second") // an update would replace it
 	}
 	next := add(r, n, false)
 	switch {
