@@ -98,7 +98,7 @@ func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
 
 	out := c.newOutput(run.Job)
 	begin := time.Now()
-	result, err := c.supervise(ctx, run, process{Path: path, Argv: argv, Dir: c.Dir, Env: env}, out)
+	result, err := c.supervise(ctx, run, process{Path: path, Argv: argv, Dir: c.Dir, Env: env, Scratch: state.temporary()}, out)
 	result.Took = time.Since(begin)
 	result.Tail = out.tail.String()
 	var bad error
@@ -118,6 +118,8 @@ type process struct {
 	Argv []string
 	Dir  string
 	Env  []string
+	// Scratch is a file that must not outlive the run; empty: none.
+	Scratch string
 }
 
 // name is the program's, for errors: a shell's text may be long.

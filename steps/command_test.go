@@ -156,6 +156,18 @@ func TestInheritance(t *testing.T) {
 	}
 }
 
+// Arguments and variables are octets, not text.
+func TestOctets(t *testing.T) {
+	c := steps.Command{
+		Argv: []string{"/bin/sh", "-c", `printf '%s|%s' "$1" "$LATIN" | od -An -tx1`, "sh", "a\xff\xfe\x01<&>"},
+		Env:  []string{"LATIN=caf\xe9"},
+	}
+	r, err := c.Do(t.Context(), steps.Run{Job: "job"})
+	if want := " 61 ff fe 01 3c 26 3e 7c 63 61 66 e9\n"; err != nil || r.Tail != want {
+		t.Errorf("the command got%swant%s, error %v", r.Tail, want, err)
+	}
+}
+
 func TestState(t *testing.T) {
 	long := strings.Repeat("x", steps.MaxState)
 	tests := []struct {
@@ -178,6 +190,9 @@ func TestState(t *testing.T) {
 		{"a NUL", "", `printf 'a\000b' > "$SOLOTICK_STATE_OUT"`, "", false, "UTF-8"},
 		{"as long as may be in letters that are escaped", "", `printf ééééééééééééééé > "$SOLOTICK_STATE_OUT"`, "ééééééééééééééé", true, ""},
 		{"too long in letters that are escaped", "", `printf 😀😀😀😀😀😀😀😀 > "$SOLOTICK_STATE_OUT"`, "", false, "98 bytes"},
+		{"a pipe", "", `rm "$SOLOTICK_STATE_OUT"; mkfifo "$SOLOTICK_STATE_OUT"`, "", false, "no longer a file"},
+		{"a directory", "", `rm "$SOLOTICK_STATE_OUT"; mkdir "$SOLOTICK_STATE_OUT"`, "", false, "no longer a file"},
+		{"a device without an end", "", `ln -sf /dev/zero "$SOLOTICK_STATE_OUT"`, "", false, "no longer a file"},
 		{"removed", "41", `rm "$SOLOTICK_STATE_OUT"`, "", false, "no such file"},
 	}
 	for _, tt := range tests {

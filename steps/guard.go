@@ -39,6 +39,38 @@ type order struct {
 	Stop     bool  `json:"stop,omitempty"`
 }
 
+// MarshalJSON writes octets: a Unix argument or variable need not be UTF-8, as
+// JSON text has to be.
+func (p process) MarshalJSON() ([]byte, error) {
+	octets := func(list ...string) [][]byte {
+		out := make([][]byte, len(list))
+		for i, s := range list {
+			out[i] = []byte(s)
+		}
+		return out
+	}
+	return json.Marshal([][][]byte{octets(p.Path, p.Dir, p.Scratch), octets(p.Argv...), octets(p.Env...)})
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (p *process) UnmarshalJSON(text []byte) error {
+	var all [3][]string
+	var octets [][][]byte
+	if err := json.Unmarshal(text, &octets); err != nil {
+		return err
+	}
+	if len(octets) != len(all) || len(octets[0]) != 3 {
+		return errors.New("no process to start")
+	}
+	for i, list := range octets {
+		for _, raw := range list {
+			all[i] = append(all[i], string(raw))
+		}
+	}
+	*p = process{Path: all[0][0], Dir: all[0][1], Scratch: all[0][2], Argv: all[1], Env: all[2]}
+	return nil
+}
+
 // A report is what the guard tells the agent: that it begins, how the start went,
 // and how it ended.
 type report struct {
@@ -107,6 +139,9 @@ func GuardMain() int {
 	muteSelf()
 	tell(report{Started: g.leader})
 	left := g.watch(children, orders(in))
+	if g.alone && first.Start.Scratch != "" {
+		_ = os.Remove(first.Start.Scratch) // the agent would have; the job may have, too
+	}
 	tell(report{Ended: true, Status: uint32(g.status), Cut: g.cut, Left: left})
 	return 0
 }
@@ -175,6 +210,7 @@ type guard struct {
 	giveUp   int64 // set by the first KILL
 
 	stop   bool // the agent wants it, or is gone
+	alone  bool // the agent is gone
 	reaped bool // the leader has ended and was waited for
 	gone   bool // so has everything else
 	status syscall.WaitStatus
@@ -197,7 +233,7 @@ func (g *guard) watch(children <-chan os.Signal, orders <-chan order) []int {
 		case o, ok := <-orders:
 			switch {
 			case !ok: // the agent is gone: what it knew of this run went with it
-				orders, g.stop = nil, true
+				orders, g.stop, g.alone = nil, true, true
 				g.drain()
 			case o.Stop:
 				g.stop = true

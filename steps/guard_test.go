@@ -277,6 +277,10 @@ func agent(t *testing.T, spec agentSpec) *exec.Cmd {
 func TestAgentKilled(t *testing.T) {
 	dir := t.TempDir()
 	file, heard := filepath.Join(dir, "pids"), filepath.Join(dir, "heard")
+	t.Setenv("TMPDIR", filepath.Join(dir, "tmp"))
+	if err := os.Mkdir(os.Getenv("TMPDIR"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	script := tree(file, "trap 'echo TERM > "+heard+"' TERM; echo $$ >> "+file+"; while :; do sleep 0.05; done")
 	end := bootTime() + 20*time.Second
 	cmd := agent(t, agentSpec{Script: script, Window: 20 * time.Second, Grace: 500 * time.Millisecond})
@@ -294,6 +298,10 @@ func TestAgentKilled(t *testing.T) {
 	if _, err := os.Stat(heard); err != nil {
 		t.Errorf("no TERM before KILL: %v", err)
 	}
+	eventually(t, "no temporary file is left", func() bool {
+		left, err := os.ReadDir(os.Getenv("TMPDIR"))
+		return err == nil && len(left) == 0
+	})
 }
 
 // The job of a stopped agent lives to its deadline, hears TERM, and is gone then.

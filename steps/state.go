@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -48,16 +49,28 @@ func (s stateFile) remove() {
 	}
 }
 
+// temporary is the path of the file that remove removes; empty: there is none.
+func (s stateFile) temporary() string {
+	if s.file != nil {
+		return ""
+	}
+	return s.path
+}
+
 // read returns the state that the command left and whether it is another one.
 func (s stateFile) read(before string) (string, bool, error) {
 	if s.path == "" {
 		return "", false, nil
 	}
-	f, err := os.Open(s.path)
+	// Opening a pipe that the command has put there would wait for its writer.
+	f, err := os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", false, fmt.Errorf("%w: the file named in SOLOTICK_STATE_OUT: %w", ErrState, err)
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return "", false, fmt.Errorf("%w: what is named in SOLOTICK_STATE_OUT is no longer a file", ErrState)
+	}
 	// MaxState counts encoded bytes, so no good state is longer than this.
 	data, err := io.ReadAll(io.LimitReader(f, 4*MaxState))
 	if err != nil {
