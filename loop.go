@@ -9,20 +9,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 )
-
-// A clock is the only seam between the agent and time.
-type clock struct {
-	elapsed func() time.Duration // monotonic
-	wall    func() time.Time
-	stops   bool // elapsed stands still while the machine is suspended
-}
 
 // ioTimeout bounds one Load, Swap or look.
 const ioTimeout = 10 * time.Second
@@ -32,13 +24,12 @@ const ioTimeout = 10 * time.Second
 // so that a run can be stopped while the register is slow.
 type loop struct {
 	*Agent
-	log       *slog.Logger
-	policy    elect.Policy
-	self      elect.Self
-	time      elect.Clock
-	wallStart time.Time
-	began     time.Duration
-	slept     time.Duration // by how much the machine was suspended, as far as known
+	log    *slog.Logger
+	policy elect.Policy
+	self   elect.Self
+	watch  watch
+	time   elect.Clock // the register's
+	began  time.Duration
 
 	snap register.Snapshot // what the register last showed: what a swap is against
 	set  record.Set
@@ -65,22 +56,20 @@ func newLoop(a *Agent) (*loop, error) {
 	if a.ID == "" {
 		l.self.ID, _ = NewID("")
 	}
-	l.wallStart, l.began = a.clock.wall().Round(0), a.clock.elapsed()
-	l.self.Born = l.now().Time
+	l.watch.clock = a.clock
+	now := l.now()
+	l.began, l.self.Born = now.Elapsed, now.Time
 	l.self.NextLook = l.began + l.poll()
 	l.log = l.log.With("job", a.Job.Name)
 	return l, nil
 }
 
 func (l *loop) now() elect.Now {
-	e, wall := l.clock.elapsed(), l.clock.wall()
-	n := elect.Now{Elapsed: e, Held: e}
-	if l.clock.stops {
-		n.Held = max(e, l.began+wall.Round(0).Sub(l.wallStart))
-		if ahead := n.Held - e; (ahead - l.slept).Abs() > time.Second {
-			l.slept, l.time = ahead, elect.Clock{} // what it knew was in terms of Elapsed
-		}
+	e, held, wall, slept := l.watch.read()
+	if slept {
+		l.time = elect.Clock{} // what it knew was in terms of Elapsed
 	}
+	n := elect.Now{Elapsed: e, Held: held}
 	var off time.Duration
 	n.Time, n.Told, off = l.time.Time(e, wall)
 	if far := off.Abs() > 2*time.Second; far != l.offWarn {
@@ -102,33 +91,50 @@ func (l *loop) run(ctx context.Context) {
 	defer l.log.Debug("agent ended", "agent", l.self.ID)
 	stop := ctx.Done()
 	for {
+		wait, end := l.step(ctx)
+		if end {
+			return
+		}
+		l.rest(wait, &stop)
+	}
+}
+
+// step decides and acts until there is nothing to do, and returns for how long.
+// What it has on its stack must not stay while the loop rests: in a process with
+// thousands of jobs that would be most of their memory.
+//
+//go:noinline
+func (l *loop) step(ctx context.Context) (wait time.Duration, end bool) {
+	for {
 		now := l.now()
-		at := now.Elapsed + time.Hour
-		if act := elect.Decide(&l.policy, &l.self, now); !l.busy || act.Verb == elect.Stop {
-			l.self.Took(act)
-			if act.Verb == elect.End {
-				return
-			}
-			if act.Verb != elect.Wait {
-				l.act(ctx, act)
-				continue
-			}
-			at = min(at, act.At)
-		} else {
-			at = min(at, elect.NextStop(&l.policy, &l.self, now))
+		act := elect.Decide(&l.policy, &l.self, now)
+		if l.busy && act.Verb != elect.Stop {
+			return min(time.Hour, elect.NextStop(&l.policy, &l.self, now)-now.Elapsed), false
 		}
-		timer := time.NewTimer(max(at-now.Elapsed, 0))
-		select {
-		case note := <-l.answers:
-			note()
-		case <-timer.C:
-		case <-stop:
-			stop = nil
-			l.self.Stopping = true
-			l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
-			l.log.Info("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
+		l.self.Took(act)
+		switch act.Verb {
+		case elect.End:
+			return 0, true
+		case elect.Wait:
+			return min(time.Hour, act.At-now.Elapsed), false
 		}
-		timer.Stop()
+		l.act(ctx, act)
+	}
+}
+
+// rest waits for an answer, the end of a run, a signal to stop, or the time.
+func (l *loop) rest(wait time.Duration, stop *<-chan struct{}) {
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	select {
+	case note := <-l.answers:
+		note()
+	case <-timer.C:
+	case <-*stop:
+		*stop = nil
+		l.self.Stopping = true
+		l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
+		l.log.Info("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
 	}
 }
 
@@ -212,6 +218,10 @@ func (l *loop) load(ctx context.Context, act elect.Action) {
 				ev.Outcome = elect.Refused
 			}
 			first := l.self.Fails == 0
+			if act.Verb == elect.Look { // it stood in for one
+				l.self.NextLook = now.Elapsed + l.poll()
+				l.self.LookFailed(now)
+			}
 			l.self.LoadFailed(now, ev.Outcome)
 			l.complain(first, "cannot read the record from the register; no run starts meanwhile", err)
 		} else {
@@ -337,132 +347,4 @@ func (l *loop) observe(ev Event) {
 		ev.Time = l.now().Time
 		l.Observe(ev)
 	}
-}
-
-// A run is one execution of the job.
-type run struct {
-	loop    *loop
-	tick    Tick
-	cancel  context.CancelCauseFunc
-	renewed chan struct{}
-
-	mu       sync.Mutex
-	until    time.Duration // on the clock that counts through suspend
-	state    string
-	hasState bool
-}
-
-func (l *loop) start(ctx context.Context, act elect.Action) {
-	now := l.now()
-	if a := elect.Decide(&l.policy, &l.self, now); a.Verb != elect.Run || a.Tick != act.Tick {
-		return // the machine slept between the decision and this line
-	}
-	l.self.Starting(now, act)
-	c := l.self.Claim
-	r := &run{loop: l, renewed: make(chan struct{}, 1)}
-	r.tick = Tick{Job: l.Job.Name, Time: time.Unix(act.Tick, 0).UTC(), Agent: l.self.ID, Unarbitrated: act.Loose, Attempt: 1, run: r}
-	if act.Loose {
-		r.until = now.Elapsed + time.Hour*24*365
-		if l.policy.Timeout > 0 {
-			r.until = now.Elapsed + l.policy.Timeout + l.policy.KillGrace
-		}
-		r.tick.Last, r.tick.State = l.self.View.Record.Last, l.self.View.Record.State
-	} else {
-		r.tick.Attempt, r.tick.Fence, r.tick.Last, r.tick.State = c.Record.Attempt(), c.Fence, c.Record.Last, c.Record.State
-	}
-	l.runs[act.Loose] = r
-	l.renewed()
-	ctx, r.cancel = context.WithCancelCause(ctx)
-	l.observe(Event{Verb: elect.Run, Why: act.Why, Tick: r.tick})
-	go func() {
-		err := l.Job.do(ctx, r.tick)
-		l.answers <- func() { l.ended(r, act, now, err) }
-	}()
-}
-
-// do turns a panic of the job into a failed run.
-func (j *Job) do(ctx context.Context, t Tick) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the job panicked: %v", p)
-		}
-	}()
-	return j.Do(ctx, t)
-}
-
-func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
-	r.cancel(nil)
-	delete(l.runs, act.Loose)
-	res := record.OK
-	if err != nil {
-		res = record.Failed
-	}
-	if act.Loose {
-		l.self.LooseEnded(res)
-	} else {
-		r.mu.Lock()
-		l.self.RunEnded(res, r.state, r.hasState)
-		r.mu.Unlock()
-		res = l.self.Claim.Result
-	}
-	now := l.now()
-	level := slog.LevelInfo
-	if res != record.OK {
-		level = slog.LevelError
-	}
-	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
-	args := []any{"tick", r.tick.Time.Format(time.RFC3339), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
-		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond)}
-	if r.tick.Unarbitrated {
-		args = append(args, "unarbitrated", true)
-	}
-	if err != nil {
-		args = append(args, "err", err)
-	}
-	l.log.Log(context.Background(), level, "ran", args...)
-	l.observe(ev)
-}
-
-// renewed passes the end of the trust window on to the run.
-func (l *loop) renewed() {
-	r := l.runs[false]
-	if r == nil {
-		return
-	}
-	now := l.now()
-	left := elect.WindowEnd(&l.policy, &l.self, now) - now.Elapsed
-	r.mu.Lock()
-	r.until = now.Held + left
-	r.mu.Unlock()
-	select {
-	case r.renewed <- struct{}{}:
-	default:
-	}
-}
-
-func (r *run) left() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.until - r.loop.heldNow()
-}
-
-func (l *loop) heldNow() time.Duration {
-	e := l.clock.elapsed()
-	if l.clock.stops {
-		return max(e, l.began+l.clock.wall().Round(0).Sub(l.wallStart))
-	}
-	return e
-}
-
-func (r *run) setState(state string) error {
-	if r.tick.Unarbitrated || r.loop.policy.AtMostOnce {
-		return errors.New("solotick: this run writes no record and cannot leave a state")
-	}
-	if err := (record.Record{State: state}).Check(); err != nil {
-		return fmt.Errorf("solotick: state: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state, r.hasState = state, true
-	return nil
 }

@@ -89,7 +89,7 @@ func (d *decision) nextMoment() time.Duration {
 	}
 	if s.Stopping && s.StopBy > d.now.Elapsed {
 		at = min(at, s.StopBy)
-	} else if s.Stopping {
+	} else if s.Stopping && s.StopBy+p.Lease > d.now.Elapsed {
 		at = min(at, s.StopBy+p.Lease)
 	}
 	if s.Loose.Running && !s.Loose.Cut && p.Timeout > 0 {

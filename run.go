@@ -1,0 +1,134 @@
+package solotick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+)
+
+// A run is one execution of the job.
+type run struct {
+	loop    *loop
+	tick    Tick
+	cancel  context.CancelCauseFunc
+	renewed chan struct{}
+
+	mu       sync.Mutex
+	until    time.Duration // on the clock that counts through suspend
+	state    string
+	hasState bool
+}
+
+func (l *loop) start(ctx context.Context, act elect.Action) {
+	now := l.now()
+	if a := elect.Decide(&l.policy, &l.self, now); a.Verb != elect.Run || a.Tick != act.Tick {
+		return // the machine slept between the decision and this line
+	}
+	l.self.Starting(now, act)
+	c := l.self.Claim
+	r := &run{loop: l, renewed: make(chan struct{}, 1)}
+	r.tick = Tick{Job: l.Job.Name, Time: time.Unix(act.Tick, 0).UTC(), Agent: l.self.ID, Unarbitrated: act.Loose, Attempt: 1, run: r}
+	if act.Loose {
+		r.until = now.Held + 365*24*time.Hour
+		if l.policy.Timeout > 0 {
+			r.until = now.Held + l.policy.Timeout + l.policy.KillGrace
+		}
+		r.tick.Last, r.tick.State = l.self.View.Record.Last, l.self.View.Record.State
+	} else {
+		r.tick.Attempt, r.tick.Fence, r.tick.Last, r.tick.State = c.Record.Attempt(), c.Fence, c.Record.Last, c.Record.State
+	}
+	l.runs[act.Loose] = r
+	l.renewed()
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	l.observe(Event{Verb: elect.Run, Why: act.Why, Tick: r.tick})
+	go func() {
+		err := l.Job.do(ctx, r.tick)
+		l.answers <- func() { l.ended(r, act, now, err) }
+	}()
+}
+
+// do turns a panic of the job into a failed run.
+func (j *Job) do(ctx context.Context, t Tick) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the job panicked: %v", p)
+		}
+	}()
+	return j.Do(ctx, t)
+}
+
+func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
+	r.cancel(nil)
+	delete(l.runs, act.Loose)
+	res := record.OK
+	if err != nil {
+		res = record.Failed
+	}
+	if act.Loose {
+		l.self.LooseEnded(res)
+	} else {
+		r.mu.Lock()
+		l.self.RunEnded(res, r.state, r.hasState)
+		r.mu.Unlock()
+		res = l.self.Claim.Result
+	}
+	now := l.now()
+	level := slog.LevelInfo
+	if res != record.OK {
+		level = slog.LevelError
+	}
+	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
+	args := []any{"tick", r.tick.Time.Format(time.RFC3339), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
+		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond)}
+	if r.tick.Unarbitrated {
+		args = append(args, "unarbitrated", true)
+	}
+	if err != nil {
+		args = append(args, "err", err)
+	}
+	l.log.Log(context.Background(), level, "ran", args...)
+	l.observe(ev)
+}
+
+// renewed passes the end of the trust window on to the run.
+func (l *loop) renewed() {
+	r := l.runs[false]
+	if r == nil {
+		return
+	}
+	now := l.now()
+	left := elect.WindowEnd(&l.policy, &l.self, now) - now.Elapsed
+	r.mu.Lock()
+	r.until = now.Held + left
+	r.mu.Unlock()
+	select {
+	case r.renewed <- struct{}{}:
+	default:
+	}
+}
+
+func (r *run) left() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, held, _, _ := r.loop.watch.read()
+	return r.until - held
+}
+
+func (r *run) setState(state string) error {
+	if r.tick.Unarbitrated || r.loop.policy.AtMostOnce {
+		return errors.New("solotick: this run writes no record and cannot leave a state")
+	}
+	if err := (record.Record{State: state}).Check(); err != nil {
+		return fmt.Errorf("solotick: state: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state, r.hasState = state, true
+	return nil
+}
