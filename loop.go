@@ -16,7 +16,7 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// ioTimeout bounds one Load, Swap or look.
+// ioTimeout bounds one Load, Swap or look; see patience.
 const ioTimeout = 10 * time.Second
 
 // A loop is one Run of an Agent: look, decide, act. It belongs to one
@@ -55,6 +55,9 @@ func newLoop(a *Agent) (*loop, error) {
 	l.self.ID = a.ID
 	if a.ID == "" {
 		l.self.ID, _ = NewID("")
+	}
+	if err := (record.Record{ID: l.self.ID}).Check(); err != nil {
+		return nil, fmt.Errorf("solotick: agent id %q: %w", l.self.ID, err)
 	}
 	l.watch.clock = a.clock
 	now := l.now()
@@ -157,14 +160,26 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 	}
 }
 
+// patience is how long a request may take. While a run is in progress that is
+// half the time until it would have to be stopped, so that one request that
+// hangs leaves time for another.
+func (l *loop) patience() time.Duration {
+	if l.runs[false] == nil {
+		return ioTimeout
+	}
+	now := l.now()
+	left := elect.WindowEnd(&l.policy, &l.self, now) - l.policy.KillGrace - now.Elapsed
+	return min(ioTimeout, max(left/2, time.Second))
+}
+
 // request runs one request in the background; note runs in the loop after it.
 func (l *loop) request(ctx context.Context, do func(context.Context) (register.Snapshot, error),
 	note func(s register.Snapshot, err error, sent time.Duration, now elect.Now),
 ) {
 	l.busy = true
-	sent := l.clock.elapsed()
+	sent, patience := l.clock.elapsed(), l.patience()
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		s, err := do(ctx)
 		l.answers <- func() {

@@ -48,8 +48,9 @@ func (l *loop) start(ctx context.Context, act elect.Action) {
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	l.observe(Event{Verb: elect.Run, Why: act.Why, Tick: r.tick})
 	go func() {
-		err := l.Job.do(ctx, r.tick)
-		l.answers <- func() { l.ended(r, act, now, err) }
+		err := errors.New("the job ended its goroutine")
+		defer func() { l.answers <- func() { l.ended(r, act, now, err) } }()
+		err = l.Job.do(ctx, r.tick)
 	}()
 }
 

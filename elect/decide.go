@@ -38,6 +38,8 @@ func (d *decision) gate(a Action) Action {
 		case a.Verb == Look && s.Away:
 		case s.MustLoad || !s.sampled(d.now):
 			a = Action{Verb: Load, Why: Poll, intent: a.intent}
+		case s.Claim.Phase == InRun && s.Claim.Cut == "" && !d.p.AtMostOnce: // each renewal looks
+			a.At = min(a.At, s.LastLoad+LoadEvery)
 		case a.Verb == Wait && e >= s.NextLook:
 			a = Action{Verb: Look, Why: Poll, intent: a.intent}
 		case a.Verb == Wait:
@@ -66,7 +68,7 @@ func (d *decision) decide() Action {
 	if a, ok := d.stopRun(); ok {
 		return a
 	}
-	if s.Stopping && !s.Loose.Running && (!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= s.StopBy+d.p.Lease) {
+	if s.Stopping && !s.Loose.Running && (!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp()) {
 		return Action{Verb: End, Why: Left}
 	}
 	if s.open(d.p, d.now) {

@@ -89,8 +89,8 @@ func (d *decision) nextMoment() time.Duration {
 	}
 	if s.Stopping && s.StopBy > d.now.Elapsed {
 		at = min(at, s.StopBy)
-	} else if s.Stopping && s.StopBy+p.Lease > d.now.Elapsed {
-		at = min(at, s.StopBy+p.Lease)
+	} else if s.Stopping && d.giveUp() > d.now.Elapsed {
+		at = min(at, d.giveUp())
 	}
 	if s.Loose.Running && !s.Loose.Cut && p.Timeout > 0 {
 		at = min(at, d.held(s.Loose.Began+p.Timeout))
@@ -202,6 +202,12 @@ func (d *decision) handOver(r record.Record, try int) Action {
 		n.Try, n.Timer = try+1, d.sec()
 	}
 	return d.swap(HandOver, n)
+}
+
+// giveUp is when a process that stops no longer tries to report: a lease after
+// its grace, and not before the claim may lapse.
+func (d *decision) giveUp() time.Duration {
+	return max(d.s.StopBy, d.held(d.s.Claim.From)) + d.p.Lease
 }
 
 // NextStop is the moment on Now.Elapsed at which Decide may next have a run to
