@@ -1,19 +1,20 @@
 # make test is all that has to hold, and what .ci/run calls. The rest is for
 # people. Programs for development are pinned in tools/go.mod.
 
-tool  := go tool -modfile=tools/go.mod
+tool   := go tool -modfile=tools/go.mod
 # The explorer is a search in one package: the race detector would find nothing
 # in it and make it ten times slower. The end-to-end tests run a built program.
-calm  := ./elect ./internal/e2e
-raced  = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
-fuzz  ?= 60s
+raced   = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
+search := TestExplore|TestMutants
+fuzz   ?= 60s
 states ?= 20000000
 
 .PHONY: test needs lint cross prove fuzz bench build
 
 test: needs lint cross
 	go test -race -p 1 -timeout 15m $(raced)
-	go test -p 1 -timeout 15m $(calm)
+	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
+	go test -v -timeout 15m -run '$(search)' ./elect
 
 # The DNS servers and clients that the tests start.
 needs:
@@ -33,7 +34,7 @@ cross:
 # What make test does in minutes, for as long as it takes: more states, and every
 # fuzz target.
 prove: needs fuzz
-	go test ./elect -run 'TestExplore|TestMutants' -v -timeout 0 -explore.states $(states)
+	go test -v -timeout 0 -run '$(search)' ./elect -explore.states $(states)
 
 fuzz:
 	@go test -list ^Fuzz ./... | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
@@ -41,7 +42,8 @@ fuzz:
 
 # Figures beside those of other programs in the same run. Nothing else should run.
 bench: needs
-	go run ./internal/bench/...
+	go run ./internal/bench
+	go run ./internal/bench/dnsperf
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/solotick
