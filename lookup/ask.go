@@ -94,15 +94,16 @@ func judge(m *dns.Msg) error {
 }
 
 func rcodeName(m *dns.Msg) string {
+	rcode := m.Rcode
 	if tsig := m.IsTsig(); tsig != nil && tsig.Error == dns.RcodeBadSig {
 		return "BADSIG" // as a response code this number is BADVERS
 	} else if tsig != nil && tsig.Error != 0 {
-		return dns.RcodeToString[int(tsig.Error)]
+		rcode = int(tsig.Error)
 	}
-	if name, ok := dns.RcodeToString[m.Rcode]; ok {
+	if name, ok := dns.RcodeToString[rcode]; ok {
 		return name
 	}
-	return fmt.Sprintf("RCODE%d", m.Rcode)
+	return fmt.Sprintf("RCODE%d", rcode)
 }
 
 // read takes the texts out of a message, along the CNAMEs in it.
@@ -150,7 +151,7 @@ func (a *Answer) read(m *dns.Msg, fqdn string) error {
 // wildcard asks for a name beside it that nobody can have made, and reports the
 // wildcard that answers the same there.
 func (l *Lookup) wildcard(ctx context.Context, server Server, fqdn string, a Answer) string {
-	_, parent, _ := strings.Cut(fqdn, ".")
+	parent := dnsmsg.Parent(fqdn)
 	r, err := l.question(ctx, server, "solotick-"+strings.ToLower(rand.Text()[:16])+"."+parent)
 	if err != nil {
 		return ""
@@ -183,12 +184,19 @@ func (l *Lookup) exchange(ctx context.Context, server Server, m *dns.Msg, key Ke
 	m.SetEdns0(udpSize, false)
 	start := time.Now()
 	r, err := exchangeUDP(ctx, server.Addr, m, key)
-	if err == nil && r.Truncated {
-		r, err = exchangeTCP(ctx, server.Addr, m, key)
-		r.tcp = true
+	if err != nil || !r.Truncated {
+		r.latency = time.Since(start)
+		return r, reason(ctx, err)
 	}
-	r.latency = time.Since(start)
-	return r, reason(ctx, err)
+	r, err = exchangeTCP(ctx, server.Addr, m, key)
+	r.tcp, r.latency = true, time.Since(start)
+	switch {
+	case err != nil:
+		return r, fmt.Errorf("the answer is too long for UDP, and over TCP: %w", reason(ctx, err))
+	case r.Truncated:
+		return r, fmt.Errorf("%w: it has truncated the answer over TCP too", ErrFailed)
+	}
+	return r, nil
 }
 
 // reason sorts the errors of the network.

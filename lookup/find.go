@@ -114,19 +114,25 @@ func (l *Lookup) zoneOf(ctx context.Context, resolvers []Server, fqdn string) (s
 	}
 }
 
-// resolve asks the resolvers, one after the other, until one answers.
+// resolve asks the resolvers, first the one that answered last, until one answers.
 func (l *Lookup) resolve(ctx context.Context, resolvers []Server, name string, rrtype uint16) (*dns.Msg, error) {
-	var failed []error
-	for _, server := range resolvers {
-		m := new(dns.Msg).SetQuestion(name, rrtype) // recursion desired
-		r, err := l.exchange(ctx, server, m, Key{})
+	l.mu.Lock()
+	first := l.good % len(resolvers)
+	l.mu.Unlock()
+	m, by, err := race(ctx, resolvers, first, func(ctx context.Context, server Server) (*dns.Msg, error) {
+		r, err := l.exchange(ctx, server, new(dns.Msg).SetQuestion(name, rrtype), Key{}) // recursion desired
 		if err == nil {
 			err = judge(r.Msg)
 		}
-		if err == nil {
-			return r.Msg, nil
+		if err != nil {
+			return nil, fmt.Errorf("resolver %s: %w", server.Name, err)
 		}
-		failed = append(failed, fmt.Errorf("resolver %s: %w", server.Name, err))
+		return r.Msg, nil
+	})
+	if err == nil {
+		l.mu.Lock()
+		l.good = by
+		l.mu.Unlock()
 	}
-	return nil, errors.Join(failed...)
+	return m, err
 }

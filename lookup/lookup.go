@@ -26,8 +26,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"github.com/solotick/solotick/internal/dnsmsg"
 )
 
@@ -57,7 +55,7 @@ var (
 const DefaultTimeout = 5 * time.Second
 
 const (
-	// hedge is how long One waits for a server before it asks the next one too.
+	// hedge is how long a server is waited for before the next one is asked too.
 	hedge = 500 * time.Millisecond
 	// keepServers is how long a list of authoritative servers is used.
 	keepServers = 10 * time.Minute
@@ -91,6 +89,7 @@ type Lookup struct {
 
 	mu    sync.Mutex
 	next  int // where One begins
+	good  int // the resolver that answered last
 	found map[string]servers
 }
 
@@ -205,17 +204,38 @@ func (l *Lookup) One(ctx context.Context, name string) (Answer, error) {
 	l.next++
 	l.mu.Unlock()
 
+	a, _, err := race(ctx, list, first, func(ctx context.Context, server Server) (Answer, error) {
+		a := l.ask(ctx, server, name)
+		return a, a.Err
+	})
+	if err != nil {
+		l.forget(name)
+	}
+	return a, err
+}
+
+// race asks the servers from first on, each one when those before it have failed
+// or take long. It returns the first answer, and who gave it.
+func race[T any](ctx context.Context, list []Server, first int, ask func(context.Context, Server) (T, error)) (answer T, by int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan Answer, len(list))
+	type result struct {
+		answer T
+		by     int
+		err    error
+	}
+	results := make(chan result, len(list))
 	asked := 0
 	askNext := func() <-chan time.Time {
 		if asked == len(list) {
 			return nil
 		}
-		server := list[(first+asked)%len(list)]
+		by := (first + asked) % len(list)
 		asked++
-		go func() { answers <- l.ask(ctx, server, name) }()
+		go func() {
+			answer, err := ask(ctx, list[by])
+			results <- result{answer, by, err}
+		}()
 		return time.After(hedge)
 	}
 	late := askNext()
@@ -224,13 +244,12 @@ func (l *Lookup) One(ctx context.Context, name string) (Answer, error) {
 		select {
 		case <-late:
 			late = askNext()
-		case a := <-answers:
-			if a.Err == nil {
-				return a, nil
+		case r := <-results:
+			if r.err == nil {
+				return r.answer, r.by, nil
 			}
-			if failed = append(failed, a.Err); len(failed) == len(list) {
-				l.forget(name)
-				return Answer{}, errors.Join(failed...)
+			if failed = append(failed, r.err); len(failed) == len(list) {
+				return answer, 0, errors.Join(failed...)
 			}
 			late = askNext()
 		}
@@ -300,9 +319,9 @@ func (l *Lookup) forget(name string) {
 }
 
 func absolute(name string) (string, error) {
-	fqdn := dns.CanonicalName(name)
-	if _, ok := dns.IsDomainName(fqdn); !ok || name == "" {
-		return "", fmt.Errorf("lookup: %q is no domain name", name)
+	fqdn, err := dnsmsg.Absolute(name)
+	if err != nil {
+		return "", fmt.Errorf("lookup: %w", err)
 	}
 	return fqdn, nil
 }

@@ -369,6 +369,66 @@ func TestErrorsAreTold(t *testing.T) {
 	}
 }
 
+// TestSilentResolver: a resolver that is dead costs one wait, not one a question.
+func TestSilentResolver(t *testing.T) {
+	l := twoServers(t, Config{}, text("one"), text("one"))
+	var asked atomic.Int64
+	silent := fakeServer(t, "127.0.0.1", func(*dns.Msg) *dns.Msg {
+		asked.Add(1)
+		return nil
+	})
+	l.cfg.Resolvers = []string{"127.0.0.1:" + silent, l.cfg.Resolvers[0]}
+	a, err := l.One(t.Context(), "canary.t.test")
+	if err != nil || !cmp.Equal(a.Texts, []string{"one"}) {
+		t.Fatalf("%q, error %v, want the answer that the other resolver leads to", a.Texts, err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the silent resolver was asked %d times, want once", n)
+	}
+}
+
+// TestTruncated: half an answer is none, and where TCP does not work either, the error says so.
+func TestTruncated(t *testing.T) {
+	short := func(q *dns.Msg) *dns.Msg {
+		r := text("half")(q)
+		r.Truncated = true
+		return r
+	}
+	port := fakeServer(t, "127.0.0.1", short)
+	a := only(t, newLookup(t, Config{Servers: []string{"127.0.0.1:" + port}}), "canary.t.test")
+	if !errors.Is(a.Err, ErrFailed) || !strings.Contains(a.Err.Error(), "TCP") {
+		t.Errorf("truncated over TCP: %+v", a)
+	}
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveFake(t, listener, packets, short)
+	a = only(t, newLookup(t, Config{Servers: []string{packets.LocalAddr().String()}}), "canary.t.test")
+	if !errors.Is(a.Err, ErrUnreachable) || !strings.Contains(a.Err.Error(), "over TCP") {
+		t.Errorf("TCP refused: %v, want ErrUnreachable and why TCP", a.Err)
+	}
+}
+
+// TestNames: a name may be written in several ways.
+func TestNames(t *testing.T) {
+	port := fakeServer(t, "127.0.0.1", func(q *dns.Msg) *dns.Msg {
+		return zoneAnswer(q, `canary.t.test. 60 IN TXT "one"`, `b\195\188cher.t.test. 60 IN TXT "two"`)
+	})
+	l := newLookup(t, Config{Servers: []string{"127.0.0.1:" + port}})
+	for name, want := range map[string]string{
+		"CANARY.t.test": "one", `\099anary.t.test.`: "one", "b\xc3\xbccher.t.test": "two",
+	} {
+		if a := only(t, l, name); a.Err != nil || !cmp.Equal(a.Texts, []string{want}) {
+			t.Errorf("%q: %q, error %v, want %s", name, a.Texts, a.Err, want)
+		}
+	}
+}
+
 // TestAge: an authoritative answer beside a cached one tells how old that is.
 func TestAge(t *testing.T) {
 	auth := fakeServer(t, "127.0.0.1", text("new"))

@@ -89,9 +89,9 @@ func (c *Client) dialPinned(ctx context.Context) (net.Conn, error) {
 	if host, _, err := net.SplitHostPort(pinned); err == nil && slices.Contains(hosts, host) {
 		return nil, failed
 	}
-	for _, host := range hosts {
+	for i, host := range hosts {
 		address := net.JoinHostPort(host, c.port)
-		tcp, err := dialer.DialContext(ctx, "tcp", address)
+		tcp, err := dialShare(ctx, address, len(hosts)-i)
 		if err == nil {
 			c.mu.Lock()
 			c.pinned = address
@@ -101,6 +101,16 @@ func (c *Client) dialPinned(ctx context.Context) (net.Conn, error) {
 		failed = err
 	}
 	return nil, failed
+}
+
+// dialShare connects within one part of the time that is left, so that a silent
+// address leaves the others theirs.
+func dialShare(ctx context.Context, address string, parts int) (net.Conn, error) {
+	dialer := net.Dialer{}
+	if end, ok := ctx.Deadline(); ok {
+		dialer.Timeout = max(time.Until(end)/time.Duration(parts), time.Nanosecond)
+	}
+	return dialer.DialContext(ctx, "tcp", address)
 }
 
 func (c *conn) Close() error {

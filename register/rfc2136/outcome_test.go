@@ -480,3 +480,19 @@ func TestOneAddress(t *testing.T) {
 		t.Errorf("after the host has moved: %v", err)
 	}
 }
+
+// TestEscapedName: a name may be written in several ways.
+func TestEscapedName(t *testing.T) {
+	f := newFake(t)
+	s, err := f.register().Swap(t.Context(), register.Snapshot{}, []string{"first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, f.config(), `\099ANARY.t.te\115t.`)
+	if got, err := r.Load(t.Context()); err != nil || got.Tag != s.Tag {
+		t.Fatalf("%v, error %v, want what was written", got.Texts, err)
+	}
+	if _, err := r.Swap(t.Context(), s, []string{"second"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -103,7 +103,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rfc2136: %w", err)
 	}
-	zone, err := absolute(cfg.Zone)
+	zone, err := dnsmsg.Absolute(cfg.Zone)
 	if err != nil {
 		return nil, fmt.Errorf("rfc2136: zone: %w", err)
 	}
@@ -134,7 +134,7 @@ func New(cfg Config) (*Client, error) {
 // Register returns the register of the TXT records at name, which is absolute
 // with or without the final dot, and in the zone.
 func (c *Client) Register(name string) (register.Register, error) {
-	fqdn, err := absolute(name)
+	fqdn, err := dnsmsg.Absolute(name)
 	if err != nil {
 		return nil, fmt.Errorf("rfc2136: name: %w", err)
 	}
@@ -142,14 +142,6 @@ func (c *Client) Register(name string) (register.Register, error) {
 		return nil, fmt.Errorf("rfc2136: %s is not in the zone %s", name, strings.TrimSuffix(c.zone, "."))
 	}
 	return &record{client: c, name: fqdn}, nil
-}
-
-func absolute(name string) (string, error) {
-	fqdn := dns.CanonicalName(name)
-	if _, ok := dns.IsDomainName(fqdn); !ok || name == "" {
-		return "", fmt.Errorf("%q is no domain name", name)
-	}
-	return fqdn, nil
 }
 
 // record is the register of one name.
@@ -309,7 +301,7 @@ func (r *record) conflict(conn *conn, was [][]byte, no noMatch) error {
 	if err != nil || !equalSets(now.rdata, was) {
 		return fmt.Errorf("%w (%s)", register.ErrConflict, no)
 	}
-	_, parent, _ := strings.Cut(r.name, ".")
+	parent := dnsmsg.Parent(r.name)
 	if probe, err := conn.read(randomLabel() + "." + parent); err == nil && equalSets(probe.rdata, was) {
 		return &Refusal{Code: codeWildcard, Reason: "what is read there is the answer of the wildcard *." + strings.TrimSuffix(parent, ".") +
 			", and the name itself has no record to compare with: " +
