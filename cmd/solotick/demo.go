@@ -175,7 +175,7 @@ func (d *demo) start() error {
 			return err
 		}
 	}
-	d.view.intro(d.server.Addr(), d.agents)
+	d.view.intro(d.server.Addr())
 	return nil
 }
 

@@ -127,6 +127,7 @@ type demoTally struct {
 	again  int // run more than once because an agent was killed or frozen amid the run
 	twice  int // run more than once for no such reason
 	missed int
+	open   int           // begun, but not run to an end before the demo's
 	worst  time.Duration // start lag where nothing was done to an agent or the server
 	hit    time.Duration // and where it was; 0: nowhere
 }
@@ -137,10 +138,11 @@ func (d *demoRuns) tally(every time.Duration, hit map[int64]bool) (t demoTally) 
 	if len(d.all) == 0 {
 		return t
 	}
-	began := map[int64]int{}
+	began, ended := map[int64]int{}, map[int64]bool{}
 	first, last := d.all[0].tick, d.all[0].tick
 	for _, r := range d.all {
 		began[r.tick]++
+		ended[r.tick] = ended[r.tick] || r.ended
 		first, last = min(first, r.tick), max(last, r.tick)
 		if hit[r.tick] {
 			t.hit = max(t.hit, r.lag())
@@ -153,6 +155,8 @@ func (d *demoRuns) tally(every time.Duration, hit map[int64]bool) (t demoTally) 
 		switch n := began[tick]; {
 		case n == 0:
 			t.missed++
+		case !ended[tick]:
+			t.open++
 		case n == 1:
 			t.once++
 		case hit[tick]:

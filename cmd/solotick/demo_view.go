@@ -15,7 +15,6 @@ type demoView struct {
 	flags demoFlags
 	live  bool // a last line that changes
 	line  bool // it is there
-	due   time.Time
 }
 
 const laneWidth = 14
@@ -41,18 +40,17 @@ func (v *demoView) status(text string) {
 	v.line = true
 }
 
-func (v *demoView) intro(addr string, agents []*demoAgent) {
+func (v *demoView) intro(addr string) {
 	host, port, _ := strings.Cut(addr, ":")
 	plan := "One of them will be killed."
 	if v.flags.chaos {
 		plan = "They will be killed and frozen, and the server restarted."
 	}
-	v.print("%d agents, one DNS record, one job every %v. %s Ctrl-C ends.\n", len(agents), v.flags.every, plan)
+	v.print("%d agents, one DNS record, one job every %v. %s Ctrl-C ends.\n", v.flags.agents, v.flags.every, plan)
 	v.print("All that they share; look with\n  dig +short TXT %s.%s @%s -p %s\n\n", demoJob, demoZone, host, port)
 	v.print("%-10s", "tick")
-	for i, a := range agents {
-		v.print("%-*s", laneWidth, fmt.Sprintf("agent %d", i+1))
-		_ = a
+	for lane := range v.flags.agents {
+		v.print("%-*s", laneWidth, fmt.Sprintf("agent %d", lane+1))
 	}
 	v.print("\n")
 }
@@ -85,31 +83,31 @@ func hhmmss(sec int64) string { return time.Unix(sec, 0).Format("15:04:05") }
 func (v *demoView) row(runs *demoRuns, r *demoRun) {
 	v.print("%-10s", hhmmss(r.tick))
 	for lane := range v.flags.agents {
-		text, t := "-", neutral
-		if v.app.unicode() {
-			text = "·"
+		if lane != r.lane {
+			v.print("%s%*s", v.app.paint(v.w, neutral, v.nobody()), laneWidth-1, "")
+			continue
 		}
-		sign := ""
-		if lane == r.lane {
-			sign, t = v.app.sign(v.w, good)+" ", good
-			text = brief(r.lag())
-			switch {
-			case r.cut:
-				sign, text, t = v.app.sign(v.w, bad)+" ", "killed", bad
-			case r.attempt > 1:
-				text = fmt.Sprintf("%s, try %d", brief(r.lag()), r.attempt)
-			}
+		text, t := brief(r.lag()), good
+		switch {
+		case r.cut:
+			text, t = "killed", bad
+		case r.attempt > 1:
+			text = fmt.Sprintf("%s, try %d", text, r.attempt)
 		}
-		width := laneWidth
-		if sign != "" {
-			width -= 2
-		}
-		v.print("%s%s", sign, v.app.paint(v.w, t, text)+strings.Repeat(" ", max(width-len([]rune(text)), 1)))
+		v.print("%s %s%*s", v.app.sign(v.w, t), v.app.paint(v.w, t, text), max(laneWidth-2-len(text), 1), "")
 	}
 	if before := v.before(runs, r); before != nil {
 		v.print("took over from agent %d; fence %d > %d", before.lane+1, r.fence, before.fence)
 	}
 	v.print("\n")
+}
+
+// nobody is what stands in a lane whose agent did not run the tick.
+func (v *demoView) nobody() string {
+	if v.app.unicode() {
+		return "·"
+	}
+	return "."
 }
 
 // before is the run of the same tick that r took over.
@@ -149,6 +147,9 @@ func (v *demoView) tally(t demoTally) {
 	fmt.Fprintf(w, "run once\t%d\n", t.once)
 	if t.again > 0 {
 		fmt.Fprintf(w, "run again\t%d\tby another agent, as the first one vanished amid the run\n", t.again)
+	}
+	if t.open > 0 {
+		fmt.Fprintf(w, "under way\t%d\tto be taken over by agents that are gone now, too\n", t.open)
 	}
 	fmt.Fprintf(w, "run twice\t%d\n", t.twice)
 	fmt.Fprintf(w, "missed\t%d\n", t.missed)

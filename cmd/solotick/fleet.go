@@ -110,7 +110,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Register:  reg,
 		Look:      look,
 		ID:        f.id,
-		StopGrace: f.grace,
+		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,
 		Observe: func(ev solotick.Event) {
 			c.post.note(ev)
@@ -192,11 +192,11 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 			Job: t.Job, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Fence: t.Fence, Unarbitrated: t.Unarbitrated,
 			Last: string(t.Last), State: t.State, Left: t.Left, Renewed: t.Renewed(), Grace: p.KillGrace,
 		}
-		switch {
-		case p.AtMostOnce:
-			run.Deadline = time.Now().Add(t.Left() - p.KillGrace)
-		case p.Timeout > 0:
+		if p.Timeout > 0 {
 			run.Deadline = time.Now().Add(p.Timeout)
+		}
+		if end := time.Now().Add(t.Left() - p.KillGrace); p.AtMostOnce && (p.Timeout == 0 || end.Before(run.Deadline)) {
+			run.Deadline = end // under the other guarantee a claim is renewed
 		}
 		res, err := list.Do(ctx, run)
 		if res.StateSet {

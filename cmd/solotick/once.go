@@ -23,18 +23,20 @@ type once struct {
 	mu      sync.Mutex
 	over    bool
 	started bool
-	err     error     // what to end with; nil: 0
-	claimed time.Time // when a claim of somebody else was first seen; zero: it is none
-	seq     int64     // of that claim
-	last    error     // of the register, while it does not answer
-	code    int       // of the command
+	err     error         // what to end with; nil: 0
+	claimed time.Time     // when a claim of somebody else was first seen; zero: it is none
+	watch   time.Duration // that claim's lease and margin
+	seq     int64         // of that claim
+	late    *time.Timer   // ends the turn
+	last    error         // of the register, while it does not answer
+	code    int           // of the command
 }
 
-// patience is how long a turn lasts before its command runs: for the claim of
-// somebody else to lapse, and what comes before and after that.
-func (o *once) patience() time.Duration {
-	p := &o.policy
-	return p.Lease + elect.Margin(p.Lease) + p.HeadStart + 2*p.Spread + 5*time.Second
+// patience is how long a turn lasts at most until its command runs, or goes on
+// after a claim was seen or made: until a claim of that lease has lapsed, and what
+// comes before and after that.
+func (o *once) patience(lease time.Duration) time.Duration {
+	return lease + elect.Margin(lease) + o.policy.HeadStart + 2*o.policy.Spread + 5*time.Second
 }
 
 func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
@@ -50,9 +52,9 @@ func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
 	if err != nil {
 		return configFailure(err)
 	}
+	o.late = time.AfterFunc(o.patience(o.policy.Lease), o.giveUp)
+	defer o.late.Stop()
 	f.apply(ctx, crews)
-	late := time.AfterFunc(o.patience(), o.giveUp)
-	defer late.Stop()
 	if n := f.keep(ctx, sig, func(bool) []*crew { return nil }); n != 0 {
 		return exit(128 + n)
 	}
@@ -93,9 +95,11 @@ func (o *once) see(ev solotick.Event) {
 		}
 	case o.started:
 	case ev.Verb == elect.Swap && ev.Outcome == elect.Done:
-		if !claims(ev.Why) {
-			o.judge(ev)
+		if claims(ev.Why) {
+			o.late.Reset(o.patience(o.policy.Lease))
+			return
 		}
+		o.judge(ev)
 	case ev.Verb == elect.Load && ev.Err != nil:
 		o.last = ev.Err
 		if ev.Outcome == elect.Refused {
@@ -119,9 +123,11 @@ func (o *once) judge(ev solotick.Event) {
 	case r == (record.Record{}): // absent or damaged
 		return
 	case r.Claimed && o.claimed.IsZero():
-		o.claimed, o.seq = now, r.Seq
+		lease := r.LeaseOr(p.Lease)
+		o.claimed, o.seq, o.watch = now, r.Seq, lease+elect.Margin(lease)
+		o.late.Reset(o.patience(lease))
 		return
-	case r.Claimed && (r.Seq == o.seq || now.Sub(o.claimed) < p.Lease+elect.Margin(p.Lease)):
+	case r.Claimed && (r.Seq == o.seq || now.Sub(o.claimed) < o.watch):
 		return
 	case r.Claimed:
 		o.finish(o.stillClaimed())
