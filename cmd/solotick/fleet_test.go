@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
@@ -32,9 +31,6 @@ type tryout struct {
 	again chan int
 	end   context.CancelFunc
 	over  chan int
-
-	mu     sync.Mutex
-	events []solotick.Event
 }
 
 type logBuffer struct {
@@ -60,11 +56,6 @@ func newTryout(t *testing.T, members ...member) *tryout {
 	log := slog.New(slog.NewTextHandler(&y.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	y.fleet = newFleet("TESTAGENT", log, io.Discard, io.Discard)
 	y.fleet.grace = 500 * time.Millisecond
-	y.fleet.observe = func(_ member, ev solotick.Event) {
-		y.mu.Lock()
-		defer y.mu.Unlock()
-		y.events = append(y.events, ev)
-	}
 	var ctx context.Context
 	ctx, y.end = context.WithCancel(t.Context())
 	y.fleet.apply(ctx, y.prepare(members...))
@@ -142,18 +133,6 @@ func (y *tryout) lines(file string) int {
 	return strings.Count(string(text), "\n")
 }
 
-// claims are the ticks that were claimed for the first time, in order.
-func (y *tryout) claims() (ticks []int64) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	for _, ev := range y.events {
-		if ev.Verb == elect.Swap && ev.Outcome == elect.Done && (ev.Why == elect.TickDue || ev.Why == elect.ClaimLapsed) {
-			ticks = append(ticks, ev.Record.TimerOld)
-		}
-	}
-	return ticks
-}
-
 func TestFleetChangesJobsBetweenRuns(t *testing.T) {
 	y := newTryout(t)
 	say := func(what string) string { return "echo $SOLOTICK_TICK $SOLOTICK_AGENT >>" + filepath.Join(y.dir, what) }
@@ -174,6 +153,18 @@ func TestFleetChangesJobsBetweenRuns(t *testing.T) {
 	// stayed with this process from tick to tick.
 	if text := y.mem.Texts("changes.t.test."); len(text) != 1 || !strings.Contains(text[0], `"id":"TESTAGENT"`) {
 		t.Errorf("the record of the changed job is %q", text)
+	}
+	ticks := map[string]int{}
+	for _, file := range []string{"before", "after"} {
+		text, _ := os.ReadFile(filepath.Join(y.dir, file))
+		for line := range strings.Lines(string(text)) {
+			ticks[line]++
+		}
+	}
+	for line, n := range ticks {
+		if n > 1 {
+			t.Errorf("%d runs of %s", n, line)
+		}
 	}
 	for _, bad := range []string{"hand over", "claim lapsed"} {
 		if strings.Contains(y.log.String(), bad) {
