@@ -126,7 +126,12 @@ func (l *loop) step(ctx context.Context) (wait time.Duration, end bool) {
 }
 
 // rest waits for an answer, the end of a run, a signal to stop, or the time.
+// Timers stand still in a suspend: with a run in progress it looks at the clock
+// again each second, so that a run whose window is over goes on no longer.
 func (l *loop) rest(wait time.Duration, stop *<-chan struct{}) {
+	if len(l.runs) > 0 {
+		wait = min(wait, time.Second)
+	}
 	timer := time.NewTimer(max(wait, 0))
 	defer timer.Stop()
 	select {
@@ -161,15 +166,13 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 }
 
 // patience is how long a request may take. While a run is in progress that is
-// half the time until it would have to be stopped, so that one request that
-// hangs leaves time for another.
+// two fifths of the lease: a renewal, sent after a third, that hangs leaves time
+// for another before the run would have to be stopped.
 func (l *loop) patience() time.Duration {
 	if l.runs[false] == nil {
 		return ioTimeout
 	}
-	now := l.now()
-	left := elect.WindowEnd(&l.policy, &l.self, now) - l.policy.KillGrace - now.Elapsed
-	return min(ioTimeout, max(left/2, time.Second))
+	return min(ioTimeout, l.policy.Lease*2/5)
 }
 
 // request runs one request in the background; note runs in the loop after it.

@@ -106,8 +106,12 @@ func (l *loop) renewed() {
 	now := l.now()
 	left := elect.WindowEnd(&l.policy, &l.self, now) - now.Elapsed
 	r.mu.Lock()
-	r.until = now.Held + left
+	by := now.Held + left - r.until
+	r.until += by
 	r.mu.Unlock()
+	if by == 0 {
+		return
+	}
 	select {
 	case r.renewed <- struct{}{}:
 	default:
