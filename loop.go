@@ -167,20 +167,24 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 
 // patience is how long a request may take. While a run is in progress that is
 // two fifths of the lease: a renewal, sent after a third, that hangs leaves time
-// for another before the run would have to be stopped.
-func (l *loop) patience() time.Duration {
-	if l.runs[false] == nil {
-		return ioTimeout
+// for another before the run would have to be stopped. A look may take a fifth,
+// always: a tick may fall due meanwhile, and the register can be asked instead.
+func (l *loop) patience(v elect.Verb) time.Duration {
+	switch {
+	case v == elect.Look:
+		return min(ioTimeout, l.policy.Lease/5)
+	case l.runs[false] != nil:
+		return min(ioTimeout, l.policy.Lease*2/5)
 	}
-	return min(ioTimeout, l.policy.Lease*2/5)
+	return ioTimeout
 }
 
 // request runs one request in the background; note runs in the loop after it.
-func (l *loop) request(ctx context.Context, do func(context.Context) (register.Snapshot, error),
+func (l *loop) request(ctx context.Context, v elect.Verb, do func(context.Context) (register.Snapshot, error),
 	note func(s register.Snapshot, err error, sent time.Duration, now elect.Now),
 ) {
 	l.busy = true
-	sent, patience := l.clock.elapsed(), l.patience()
+	sent, patience := l.clock.elapsed(), l.patience(v)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -214,7 +218,7 @@ func (l *loop) look(ctx context.Context, act elect.Action) {
 		s.Time = time.Time{} // the time of day is the register's to tell
 		return s, err
 	}
-	l.request(ctx, outside, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+	l.request(ctx, elect.Look, outside, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		l.self.NextLook = now.Elapsed + l.poll()
 		ev := Event{Verb: elect.Look, Why: act.Why, Took: now.Elapsed - sent, Err: err}
 		if err != nil {
@@ -228,7 +232,7 @@ func (l *loop) look(ctx context.Context, act elect.Action) {
 }
 
 func (l *loop) load(ctx context.Context, act elect.Action) {
-	l.request(ctx, l.Register.Load, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+	l.request(ctx, elect.Load, l.Register.Load, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		ev := Event{Verb: elect.Load, Why: act.Why, Took: now.Elapsed - sent, Err: err}
 		if err != nil {
 			ev.Outcome = elect.Unreached
@@ -285,7 +289,7 @@ func (l *loop) swap(ctx context.Context, act elect.Action) {
 	l.self.Sending(&l.policy, l.now(), act)
 	old, was, texts := l.snap, l.self.View.Record, l.set.With(act.Next)
 	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
-	l.request(ctx, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
+	l.request(ctx, elect.Swap, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		ev := Event{Verb: elect.Swap, Why: act.Why, Took: now.Elapsed - sent, Record: act.Next, Err: err, Outcome: outcome(err)}
 		first := l.self.Fails == 0
 		l.self.Swapped(now, act, ev.Outcome, sum(s.Texts))
