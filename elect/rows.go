@@ -165,17 +165,19 @@ func (d *decision) idleRows(r record.Record) Action {
 	if a, ok := d.tooLate(r); ok {
 		return a
 	}
-	var head time.Duration
-	if r.ID != d.s.ID && !p.NoAffinity {
-		head = max(p.HeadStart, d.s.Lag)
-	}
-	due := d.at(unix(r.Timer))
-	if head > 0 || r.ID != d.s.ID {
-		due += d.stagger(r.Timer, head)
-	} else if p.NoAffinity {
-		due += d.stagger(r.Timer, 0)
-	}
 	own := r.ID == d.s.ID && !p.NoAffinity
+	due := d.at(unix(r.Timer))
+	if !own {
+		var head time.Duration
+		if !p.NoAffinity {
+			head = max(p.HeadStart, d.s.Lag)
+		}
+		wait := d.stagger(r.Timer, head)
+		if _, deadline, ok := d.startBy(r); ok { // no tick is too late for the sake of the stagger alone
+			wait = min(wait, deadline-deadline/4)
+		}
+		due += wait
+	}
 	switch {
 	case now.Elapsed < due && own && !d.v.Held:
 		return Action{Verb: Load, Why: Confirm} // now, and not when the tick is due
@@ -249,25 +251,32 @@ func (d *decision) repair(r record.Record) (Action, bool) {
 
 // tooLate is catch_up: none.
 func (d *decision) tooLate(r record.Record) (Action, bool) {
-	p := d.p
-	if p.CatchUp != CatchUpNone {
-		return Action{}, false
-	}
-	tick := r.Timer
-	if attempt(r) == 1 {
-		if tick = max(tick, p.Schedule.Prev(d.sec())); p.Schedule.Prev(tick) != tick {
-			return Action{}, false // triggered
-		}
-	}
-	deadline := p.StartDeadline
-	if deadline == 0 {
-		deadline = time.Duration(p.Schedule.Next(tick)-p.Schedule.Prev(tick-1)) * time.Second / 4
-	}
-	next := p.Schedule.Next(max(d.sec(), r.TimerOld))
-	if next == 0 || !d.now.Time.After(unix(tick).Add(deadline)) {
+	tick, deadline, ok := d.startBy(r)
+	next := d.p.Schedule.Next(max(d.sec(), r.TimerOld))
+	if !ok || next == 0 || !d.now.Time.After(unix(tick).Add(deadline)) {
 		return Action{}, false
 	}
 	n := idle(r, record.Skipped)
 	n.Timer = next
 	return d.repaired(d.swap(TooLate, n)), true
+}
+
+// startBy is how long after the grid tick that a claim of the idle record r
+// would run, or after the moment of its retry, the run may still start, where
+// catch_up bounds that. A trigger has no such bound.
+func (d *decision) startBy(r record.Record) (tick int64, deadline time.Duration, ok bool) {
+	p := d.p
+	if p.CatchUp != CatchUpNone {
+		return 0, 0, false
+	}
+	tick = r.Timer
+	if attempt(r) == 1 {
+		if tick = max(tick, p.Schedule.Prev(d.sec())); p.Schedule.Prev(tick) != tick {
+			return 0, 0, false
+		}
+	}
+	if p.StartDeadline > 0 {
+		return tick, p.StartDeadline, true
+	}
+	return tick, time.Duration(p.Schedule.Next(tick)-p.Schedule.Prev(tick)) * time.Second / 2, true
 }

@@ -140,10 +140,11 @@ func (s *Self) See(now Now, g Sight) bool {
 		s.reached(now, g.Sent)
 	} else if s.stale(g) {
 		s.blind = g.Sent
-		if lag := g.Sent - s.since; lag <= lagMost {
+		switch lag := g.Sent - s.since; {
+		case g.State != record.Present || g.Record.Seq == s.Shown || lag > lagMost:
+			s.MustLoad = true // by hand, a stuck server, or a rollback
+		default:
 			s.Lag = max(s.Lag, lag)
-		} else {
-			s.MustLoad = true // a stuck server, or a rollback
 		}
 		return false
 	}
@@ -195,14 +196,10 @@ func (s *Self) stale(g Sight) bool {
 	if !s.Known || g.Sum == s.View.Sum {
 		return false
 	}
-	if g.State == record.Present {
-		if g.Record.Seq > s.Shown {
-			return false
-		}
-		s.MustLoad = s.MustLoad || s.View.State != record.Present
-		return true
+	if g.State == record.Present && g.Record.Seq > s.Shown {
+		return false
 	}
-	s.MustLoad = true
+	s.MustLoad = s.MustLoad || s.View.State != record.Present
 	return true
 }
 
@@ -364,6 +361,9 @@ func (s *Self) LookFailed(now Now) { s.MustLoad, s.blind, s.asked = true, now.El
 func (s *Self) failed(now Now, away bool) {
 	if away && !s.Away {
 		s.DownSince = now.Elapsed
+	}
+	if !away {
+		s.Reached = now.Time // it answered, if only to refuse
 	}
 	s.Away, s.LastFail, s.asked = away, now.Elapsed, true
 	s.Fails = min(s.Fails+1, 16)
