@@ -57,6 +57,7 @@ func TestDamagedRecord(t *testing.T) {
 			if at := w.now(); at < 70*time.Second+16750*time.Millisecond || at > 70*time.Second+60*time.Second+16750*time.Millisecond+5*time.Second+trips {
 				t.Errorf("%.20s: replaced at %v", text, at)
 			}
+			w.until(w.now() + trips)
 			r := w.record()
 			if r.Seq <= was.Seq || r.Last != record.Skipped || r.TimerOld != was.TimerOld || !slices.Contains(w.mem.Texts(jobName), "foreign") {
 				t.Errorf("replaced by %v", r)

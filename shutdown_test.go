@@ -139,14 +139,14 @@ func TestShutdownWhileClaiming(t *testing.T) {
 		for _, n := range w.agents(2, minutely) {
 			n.rtt = time.Second
 		}
-		w.until(60*time.Second + 100*time.Millisecond)
+		w.until(50 * time.Second)
 		n := incumbent(w)
-		n.stop()
-		w.until(63 * time.Second)
+		n.swap = func([]string) { n.stop() }
+		w.until(63*time.Second + 100*time.Millisecond) // nobody else claims within the head start
 		if r := w.record(); n.gone < 0 || r.Claimed || r.Last != record.Lost || r.Attempt() != 2 {
 			t.Errorf("gone at %v, record %v", n.gone, r)
 		}
-		w.until(60*time.Second + aLook + 5*time.Second)
+		w.until(60*time.Second + aLook + 8*time.Second)
 		if runs := w.wantRuns("60/2"); runs[0].node == n {
 			t.Error("run by the agent that was stopped")
 		}
