@@ -204,3 +204,20 @@ func TestComplaints(t *testing.T) {
 		t.Errorf("%d lines for 1000 refusals", n)
 	}
 }
+
+// TestLargeZone: a zone of many names is written in time that grows with them, not with their square.
+func TestLargeZone(t *testing.T) {
+	const names = 150_000
+	var records strings.Builder
+	for i := range names {
+		fmt.Fprintf(&records, "n%d TXT \"%d\"\n", i, i)
+	}
+	begin := time.Now()
+	s := open(t, records.String())
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("it took %s to open", took)
+	}
+	if s = reopen(t, s); s.zones["\x07example\x03com\x00"].size != names+3 {
+		t.Errorf("%d records, want %d", s.zones["\x07example\x03com\x00"].size, names+3)
+	}
+}

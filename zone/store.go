@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -202,8 +204,10 @@ func writeNodes(tx *bolt.Tx, origin string, total *sum, old, changed map[string]
 	if err != nil {
 		return err
 	}
-	for key, n := range changed {
-		k := []byte(key)
+	// In order, since bbolt splits no page before the end of a transaction: a million names put into the midst of one
+	// would take hours.
+	for _, key := range slices.Sorted(maps.Keys(changed)) {
+		n, k := changed[key], []byte(key)
 		if prior := old[key]; prior != nil {
 			total.names--
 			total.check -= checksum(k, encodeNode(prior)[8:])
