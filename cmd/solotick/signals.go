@@ -15,13 +15,16 @@ type signals struct {
 	stop   func()           // listen no more
 }
 
-// signals returns a context that ends at the first TERM or INT.
+// signals returns a context that ends at the first TERM or INT. Once it was called, a
+// write to a pipe that nobody reads fails, rather than ending the process: the
+// loss of a log's reader is no reason to drop a run.
 func (a *app) signals(ctx context.Context) (context.Context, signals) {
 	ctx, cancel := context.WithCancel(ctx)
 	end, hup := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	again := make(chan int, 1)
 	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(hup, syscall.SIGHUP)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		for first := true; ; first = false {
