@@ -183,6 +183,9 @@ func TestSuspendedHolder(t *testing.T) {
 				if r := w.allRuns()[0]; r.ended < 0 || r.err == nil {
 					t.Errorf("%v", &r)
 				}
+				if holder.warnings("clock is off") != 0 {
+					t.Error("it calls its wall clock wrong, as the other one stood still")
+				}
 				if got := holder.swaps() - swaps; got > 1 {
 					t.Errorf("%d writes", got)
 				}
@@ -222,7 +225,6 @@ func TestFrozenAgent(t *testing.T) {
 		w.until(58 * time.Second)
 		first := incumbent(w)
 		frozen := false
-		first.load = nil
 		first.swap = func([]string) { // between the decision and the request of its claim
 			if !frozen {
 				frozen = true
@@ -243,6 +245,37 @@ func TestFrozenAgent(t *testing.T) {
 			t.Errorf("record %v", r)
 		}
 	})
+}
+
+// F10: the machine stands still between the decision to run and the run.
+func TestFrozenBeforeStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		stood time.Duration
+		runs  bool
+	}{"briefly": {5 * time.Second, true}, "for most of the window": {12 * time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				n := w.node(minutely)
+				n.seen = func(ev Event) {
+					if ev.Verb == elect.Swap && ev.Why == elect.TickDue && ev.Record.TimerOld == w.start.Unix()+60 {
+						n.time.freezeSoon()
+					}
+				}
+				n.run()
+				w.until(60*time.Second + c.stood)
+				w.wantRuns()
+				n.time.thaw(0)
+				w.until(60*time.Second + c.stood + trips)
+				if c.runs {
+					w.wantRuns("60/1")
+					return
+				}
+				w.wantRuns()
+				w.until(60*time.Second + elect.WorstTakeover(minutely) + trips)
+				w.wantRuns("60/2") // as it would take over anybody's
+			})
+		})
+	}
 }
 
 // A register that tells no time: the wall clock has to do, and nothing is

@@ -104,6 +104,7 @@ func TestOutageRules(t *testing.T) {
 		runs bool
 	}{
 		{name: "by default", runs: true},
+		{name: "the wall clock an hour ahead", runs: true},
 		{name: "wait", p: elect.Policy{WithoutRegister: elect.WithoutWait}},
 		{name: "at most once", p: elect.Policy{AtMostOnce: true}},
 		{name: "DNS away too", dark: true},
@@ -130,8 +131,11 @@ func TestOutageRules(t *testing.T) {
 				c.p.Schedule = grid(300)
 				for range 2 {
 					n := w.node(c.p)
-					if c.name == "no Look" {
+					switch c.name {
+					case "no Look":
 						n.Look = nil
+					case "the wall clock an hour ahead":
+						n.time.step(0, time.Hour)
 					}
 					n.run()
 				}

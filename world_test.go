@@ -76,8 +76,8 @@ type node struct {
 	dead   bool
 	log    bytes.Buffer
 	events []Event
-	load   func(register.Snapshot) // after each Load that was answered
-	swap   func([]string)          // before a Swap is sent
+	swap   func([]string) // before a Swap is sent
+	seen   func(Event)    // each event
 }
 
 // bubble runs f in a world of its own. At its end every agent is told to stop,
@@ -190,8 +190,11 @@ func (w *world) node(p elect.Policy) *node {
 		Log: slog.New(slog.NewTextHandler(locked{n}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observe: func(ev Event) {
 			n.mu.Lock()
-			defer n.mu.Unlock()
 			n.events = append(n.events, ev)
+			n.mu.Unlock()
+			if n.seen != nil {
+				n.seen(ev)
+			}
 		},
 		clock: clock{elapsed: n.time.elapsed, wall: n.time.wall},
 	}
@@ -199,7 +202,7 @@ func (w *world) node(p elect.Policy) *node {
 	return n
 }
 
-// agents makes and starts n of them, a minute of ticks apart by default.
+// agents makes and starts n of them.
 func (w *world) agents(n int, p elect.Policy) []*node {
 	var all []*node
 	for range n {
@@ -416,9 +419,6 @@ func (v way) Load(ctx context.Context) (register.Snapshot, error) {
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, err
 	}
-	if v.n.load != nil {
-		v.n.load(s)
-	}
 	return s, err
 }
 
@@ -439,7 +439,8 @@ func (v way) Swap(ctx context.Context, old register.Snapshot, texts []string) (r
 	return s, err
 }
 
-// A resolver is DNS: it trails the register, tells no time and swaps nothing.
+// A resolver is DNS: it trails the register, tells a wrong time, which nobody is
+// to believe, and swaps nothing.
 type resolver struct{ n *node }
 
 func (v resolver) Load(ctx context.Context) (register.Snapshot, error) {
@@ -448,7 +449,7 @@ func (v resolver) Load(ctx context.Context) (register.Snapshot, error) {
 	}
 	w := v.n.w
 	w.mu.Lock()
-	var s register.Snapshot
+	s := register.Snapshot{Time: time.Now().Add(time.Hour)}
 	for _, p := range w.past {
 		if p.at <= w.now()-v.n.lag {
 			s.Texts = slices.Clone(p.texts)
@@ -479,6 +480,7 @@ type clocks struct {
 	wallBy time.Duration // by which the wall clock is ahead
 	monoBy time.Duration
 	frozen chan struct{} // not nil: whoever reads a clock waits: the machine stands still
+	then   bool          // freeze after the next reading
 	last   time.Duration
 	reads  int
 }
@@ -512,6 +514,9 @@ func (c *clocks) wall() time.Time {
 	c.await()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.then {
+		c.then, c.frozen = false, make(chan struct{})
+	}
 	return time.Now().Add(c.wallBy)
 }
 
@@ -528,6 +533,13 @@ func (c *clocks) freeze() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.frozen = make(chan struct{})
+}
+
+// freezeSoon does so between the next reading of the clocks and the one after it.
+func (c *clocks) freezeSoon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.then = true
 }
 
 func (c *clocks) thaw(stood time.Duration) {
