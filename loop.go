@@ -142,7 +142,7 @@ func (l *loop) rest(wait time.Duration, stop *<-chan struct{}) {
 		*stop = nil
 		l.self.Stopping = true
 		l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
-		l.log.Info("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
+		l.log.Debug("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
 	}
 }
 
@@ -160,6 +160,7 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 	case elect.Stop:
 		l.log.Warn("stopping the run", "why", act.Why.String(), "unarbitrated", act.Loose)
 		l.self.Cutting(act)
+		l.runs[act.Loose].cut = act.Why
 		l.runs[act.Loose].cancel(errors.New(act.Why.String()))
 		l.observe(Event{Verb: act.Verb, Why: act.Why, Result: act.Result, Tick: l.runs[act.Loose].tick})
 	}
@@ -247,6 +248,7 @@ func (l *loop) load(ctx context.Context, act elect.Action) {
 			l.self.LoadFailed(now, ev.Outcome)
 			l.complain(first, "cannot read the record from the register; no run starts meanwhile", err)
 		} else {
+			l.answered(now)
 			l.self.NextLook = now.Elapsed + l.poll()
 			ev.Record = l.see(now, s, true, sent)
 		}
@@ -287,11 +289,14 @@ func sum(texts []string) uint64 {
 
 func (l *loop) swap(ctx context.Context, act elect.Action) {
 	l.self.Sending(&l.policy, l.now(), act)
-	old, was, texts := l.snap, l.self.View.Record, l.set.With(act.Next)
+	old, was, texts := l.snap, l.self.Last, l.set.With(act.Next)
 	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
 	l.request(ctx, elect.Swap, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		ev := Event{Verb: elect.Swap, Why: act.Why, Took: now.Elapsed - sent, Record: act.Next, Err: err, Outcome: outcome(err)}
 		first := l.self.Fails == 0
+		if ev.Outcome == elect.Done || ev.Outcome == elect.Conflict {
+			l.answered(now)
+		}
 		l.self.Swapped(now, act, ev.Outcome, sum(s.Texts))
 		switch ev.Outcome {
 		case elect.Done:
@@ -325,20 +330,22 @@ func outcome(err error) elect.Outcome {
 	return elect.Unreached
 }
 
-// passed counts the ticks that a claim or a skip leaves out, at most 1000.
+// passed counts the ticks that a write leaves out, at most 1000: those between
+// what the record seen last would have been claimed for and the new record.
 func passed(s elect.Schedule, was record.Record, act elect.Action) int {
-	var to int64
+	from, to := was.Timer, act.Next.Timer
+	if was.Attempt() > 1 && !was.Claimed {
+		from = s.Next(was.TimerOld) // a retry of it is due at Timer
+	}
 	switch act.Why {
 	case elect.TickDue:
 		to = act.Next.TimerOld
-	case elect.TooLate:
-		to = act.Next.Timer
-	}
-	n := 0
-	if was.Attempt() > 1 {
+	case elect.TooLate, elect.RecordLost, elect.RecordDamaged, elect.RunEnded:
+	default:
 		return 0
 	}
-	for t := was.Timer; t != 0 && t < to && n < 1000; t = s.Next(t) {
+	n := 0
+	for t := from; t != 0 && t < to && n < 1000; t = s.Next(t) {
 		n++
 	}
 	return n
@@ -353,6 +360,13 @@ func (l *loop) complain(first bool, what string, err error) {
 	l.log.Log(context.Background(), level, what, "err", err)
 }
 
+// answered says that the register answers again, if it did not.
+func (l *loop) answered(now elect.Now) {
+	if s := &l.self; s.Fails > 0 {
+		l.log.Info("the register answers again", "failures", s.Fails, "after", (now.Elapsed - s.FailedSince).Round(time.Millisecond))
+	}
+}
+
 // tell logs a write that people care about.
 func (l *loop) tell(act elect.Action, ev Event) {
 	level := slog.LevelDebug
@@ -360,9 +374,12 @@ func (l *loop) tell(act elect.Action, ev Event) {
 		level = slog.LevelWarn
 	}
 	r := act.Next
-	l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "tick", r.TimerOld, "attempt", r.Attempt(),
-		"next", r.Timer, "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
+	l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "tick", stamp(r.TimerOld), "attempt", r.Attempt(),
+		"next", stamp(r.Timer), "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
 }
+
+// stamp is a tick as logs show it.
+func stamp(sec int64) string { return time.Unix(sec, 0).UTC().Format(time.RFC3339) }
 
 func (l *loop) observe(ev Event) {
 	if l.Observe != nil {

@@ -18,6 +18,7 @@ type run struct {
 	tick    Tick
 	cancel  context.CancelCauseFunc
 	renewed chan struct{}
+	cut     elect.Reason // why it was ordered to stop, if it was
 
 	mu       sync.Mutex
 	until    time.Duration // on the clock that counts through suspend
@@ -85,8 +86,10 @@ func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 		level = slog.LevelError
 	}
 	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
-	args := []any{"tick", r.tick.Time.Format(time.RFC3339), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
-		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond)}
+	args := []any{
+		"tick", stamp(r.tick.Time.Unix()), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
+		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond),
+	}
 	if r.tick.Unarbitrated {
 		args = append(args, "unarbitrated", true)
 	}
@@ -94,6 +97,9 @@ func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 		args = append(args, "err", err)
 	}
 	l.log.Log(context.Background(), level, "ran", args...)
+	if res == record.OK && (r.cut == elect.WindowOver || r.cut == elect.Newer) {
+		l.log.Warn("the run went well, but not in the time that was left: another agent has run this tick again, or will", "tick", stamp(r.tick.Time.Unix()))
+	}
 	l.observe(ev)
 }
 

@@ -231,6 +231,8 @@ func (j *judge) idle() {
 		j.say(HealthLate, "the record says not before %s, which is beyond the schedule; an agent that lives repairs that", j.when(r.Timer))
 	case r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost:
 		j.say(HealthFailing, "%s %s; the next is due %s", j.latest(), ended(r.Last), j.due())
+	case st.Last != 0 && r.Last == record.Skipped && !j.p.AtMostOnce:
+		j.say(HealthOnTime, "ticks after that of %s were skipped; the next is due %s", j.when(r.TimerOld), j.due())
 	case st.Last == 0:
 		j.say(HealthOnTime, "no run yet; the first is due %s", j.due())
 	case st.Original:
@@ -263,16 +265,22 @@ func (j *judge) late(format string, args ...any) {
 	j.say(HealthLate, format, args...)
 	if j.st.Overdue > 1 {
 		j.st.Condition = HealthMissed
-		j.st.Text += fmt.Sprintf("; %d ticks are overdue", j.st.Overdue)
+		more := ""
+		if j.st.Overdue >= overdueMost {
+			more = " or more"
+		}
+		j.st.Text += fmt.Sprintf("; %d%s ticks are overdue", j.st.Overdue, more)
 	}
 }
 
+// overdueMost is where overdue stops to count.
+const overdueMost = 1000
+
 // overdue counts from and the ticks after it, until to.
 func (j *judge) overdue(from, to int64) int {
-	const most = 1000
 	if s := j.p.Schedule; s != nil {
 		n := 1
-		for t := s.Next(from); t != 0 && t <= to && n < most; t = s.Next(t) {
+		for t := s.Next(from); t != 0 && t <= to && n < overdueMost; t = s.Next(t) {
 			n++
 		}
 		return n
@@ -284,13 +292,13 @@ func (j *judge) overdue(from, to int64) int {
 	case j.r.TimerOld == 0, every <= 0, j.r.Attempt() > 1 && !j.r.Claimed:
 		every = 3600 // the record does not tell; by then somebody should have a look
 	}
-	return int(min(1+max(to-from, 0)/every, most))
+	return int(min(1+max(to-from, 0)/every, overdueMost))
 }
 
 func ended(r record.Result) string {
 	switch r {
 	case record.None:
-		return "began"
+		return "began, and the record does not tell how it ended"
 	case record.OK:
 		return "was ok"
 	case record.Failed:

@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 		{"timed out", with(`"timeout"`), -30, HealthFailing, 0, "ran into its timeout"},
 		{"lost", with(`"lost"`), -30, HealthFailing, 0, "was lost with its agent"},
 		{"failed and late", with(`"failed"`), 45, HealthLate, 1, "has not begun"},
-		{"skipped", with(`"skipped"`), -30, HealthOnTime, 0, "was skipped"},
+		{"skipped", with(`"skipped"`), -30, HealthOnTime, 0, "were skipped"},
 		{"replaced", with(`"replaced"`), -30, HealthOnTime, 0, "was ended for a newer tick"},
 		{"a result of a later version", with(`"deferred"`), -30, HealthOnTime, 0, "ended as deferred"},
 		{"no run yet", `{"id":"A","timer":1641903970,"timerold":0,"seq":1}`, -30, HealthOnTime, 0, "no run yet; the first is due at 12:26:10Z"},

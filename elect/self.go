@@ -24,16 +24,17 @@ type Self struct {
 	Open  Open
 	Loose Loose
 
-	LastLoad  time.Duration // when the latest Load or Swap that was answered was sent
-	NextLook  time.Duration // when to look again, come what may
-	Fails     int           // Loads and Swaps that failed in a row
-	Stale     int           // swaps refused in a row although nothing had changed
-	LastFail  time.Duration
-	DownSince time.Duration // the first of them; meaningful if Away
-	Away      bool          // the register cannot be reached; refusing is not away
-	Reached   time.Time     // the register's time when it last answered
-	asleep    time.Duration // by which Held was ahead of Elapsed then
-	MustLoad  bool          // DNS did not do, or a conflict: ask the register
+	LastLoad    time.Duration // when the latest Load or Swap that was answered was sent
+	NextLook    time.Duration // when to look again, come what may
+	Fails       int           // Loads and Swaps that failed in a row
+	Stale       int           // swaps refused in a row although nothing had changed
+	LastFail    time.Duration
+	FailedSince time.Duration // the first of the failures; meaningful if Fails > 0
+	DownSince   time.Duration // the first of them; meaningful if Away
+	Away        bool          // the register cannot be reached; refusing is not away
+	Reached     time.Time     // the register's time when it last answered
+	asleep      time.Duration // by which Held was ahead of Elapsed then
+	MustLoad    bool          // DNS did not do, or a conflict: ask the register
 
 	Wide   uint8         // how often the spread is doubled, after conflicts
 	Lag    time.Duration // by which DNS was seen to trail the register
@@ -365,6 +366,9 @@ func (s *Self) failed(now Now, away bool) {
 	if !away {
 		s.Reached = now.Time // it answered, if only to refuse
 	}
+	if s.Fails == 0 {
+		s.FailedSince = now.Elapsed
+	}
 	s.Away, s.LastFail, s.asked = away, now.Elapsed, true
 	s.Fails = min(s.Fails+1, 16)
 }
@@ -412,7 +416,7 @@ func (s *Self) Starting(now Now, a Action) {
 	s.Claim.Phase, s.Claim.Began, s.Claim.BeganAt = InRun, now.Held, now.Time.Unix()
 }
 
-// Stopping run: Cutting notes that the run was ordered to stop.
+// Cutting notes that the run was ordered to stop.
 func (s *Self) Cutting(a Action) {
 	if a.Loose {
 		s.Loose.Cut = true

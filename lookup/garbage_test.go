@@ -28,7 +28,9 @@ func garbage(q *dns.Msg) [][]byte {
 	}
 	good := forged(func(*dns.Msg) {})
 	return [][]byte{
-		nil, {0}, bytes.Repeat([]byte{0xff}, 600), good[:len(good)-5], good[:12],
+		nil,
+		{0},
+		bytes.Repeat([]byte{0xff}, 600), good[:len(good)-5], good[:12],
 		forged(func(r *dns.Msg) { r.Id++ }),
 		forged(func(r *dns.Msg) { r.Response = false }),
 		forged(func(r *dns.Msg) { r.Opcode = dns.OpcodeNotify }),
