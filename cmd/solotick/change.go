@@ -134,7 +134,7 @@ func registerFailure(err error, means string) error {
 	var refusal *rfc2136.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		f.code, f.do = remedy(refusal.Code)
+		f.code, f.do = remedy(refusal.Fault)
 	case errors.Is(err, register.ErrRefused):
 		f.code, f.do = exitRefused, "solotick doctor tries each step by itself"
 	case errors.Is(err, register.ErrConflict), errors.Is(err, register.ErrUncertain):
@@ -145,22 +145,22 @@ func registerFailure(err error, means string) error {
 	return f
 }
 
-// remedy is what helps against a refusal with this code, and whether it is for
-// the server's administrator (refused) or for the file.
-func remedy(code string) (int, string) {
-	switch code {
-	case "BADTIME":
+// remedy is what helps against a fault, and the exit code, which tells whether
+// it is for the server's administrator (refused) or for the file.
+func remedy(fault rfc2136.Fault) (int, string) {
+	switch fault {
+	case rfc2136.FaultKey:
+		return exitRefused, "compare the key on both sides, by name, algorithm and secret; what a server has to be told: solotick keygen tsig --help"
+	case rfc2136.FaultClock:
 		return exitRefused, "chronyc tracking, on both machines"
-	case "BADKEY", "BADSIG", "BADTRUNC":
-		return exitRefused, "compare the key on both sides, and what it is granted; what a server has to be told: solotick keygen tsig --help"
-	case "NOTAUTH":
-		return exitRefused, "compare name, algorithm and secret of the key on both sides, then the clocks: chronyc tracking"
-	case "NOTZONE", "LAME":
+	case rfc2136.FaultZone:
 		return exitConfig, "the zone's primary server, for dns.server, is the first word of: dig +short SOA ZONE"
-	case "CNAME", "WILDCARD":
+	case rfc2136.FaultGrant:
+		return exitRefused, "what the server has to grant, for BIND, Knot and PowerDNS: solotick keygen tsig RECORD"
+	case rfc2136.FaultName:
 		return exitConfig, "give the job a name of its own in the file: record: NAME"
-	case "FORMERR", "NOTIMP":
+	case rfc2136.FaultUpdate:
 		return exitRefused, "enable signed dynamic updates there, or use a server that has them: solotick zone serve --help"
 	}
-	return exitRefused, "what the server has to grant, for BIND, Knot and PowerDNS: solotick keygen tsig RECORD"
+	return exitRefused, "solotick doctor tries each step by itself"
 }

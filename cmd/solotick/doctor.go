@@ -16,6 +16,7 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/rfc2136"
 )
 
 // doctorMark begins every value that the doctor writes. It is no record, so
@@ -225,7 +226,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	case seen.answer.Alias != "":
 		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.answer.Alias)
 	case seen.answer.Wildcard != "" && len(seen.answer.Texts) > 0:
-		code, do := remedy("WILDCARD")
+		code, do := remedy(rfc2136.FaultName)
 		d.failed(code)
 		d.tell(s.job, "dns", failed, do+"; or add any TXT value at this name once, by hand",
 			"the wildcard %s answers for this name, which has nothing of its own to compare with: no agent can create its record", seen.answer.Wildcard)

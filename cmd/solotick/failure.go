@@ -53,6 +53,9 @@ func usage(format string, args ...any) error {
 
 // end tells err on stderr and returns the exit code.
 func (a *app) end(cmd *cobra.Command, err error) int {
+	if err == nil && a.unsaid != nil {
+		err = fmt.Errorf("not all of it could be printed: %w", a.unsaid)
+	}
 	if err == nil {
 		return exitOK
 	}

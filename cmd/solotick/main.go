@@ -40,7 +40,8 @@ type app struct {
 	stderr io.Writer
 	env    func(string) string
 
-	color string // --color
+	color  string // --color
+	unsaid error  // of the first write to stdout that failed
 }
 
 const intro = `Solotick runs a periodic job once per tick on one of N machines, agreed over one DNS TXT record.`

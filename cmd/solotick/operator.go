@@ -272,8 +272,12 @@ func (a *app) confirm(question string) error {
 	return nil
 }
 
+// sayf prints data. The first failure is kept for the exit code.
 func (a *app) sayf(format string, args ...any) error {
 	_, err := fmt.Fprintf(a.stdout, format, args...)
+	if a.unsaid == nil {
+		a.unsaid = err
+	}
 	return err
 }
 

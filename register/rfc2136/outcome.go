@@ -20,6 +20,20 @@ const (
 	codeLame     = "LAME"
 )
 
+// A Fault is what a refusal comes down to. Servers give different codes for one
+// fault, and one code for several.
+type Fault string
+
+// The faults that can be found out.
+const (
+	FaultKey    Fault = "key"    // its name, algorithm or secret, or the clock where the server does not say which
+	FaultClock  Fault = "clock"  // the two clocks are too far apart
+	FaultZone   Fault = "zone"   // this is no server of the zone with authority
+	FaultGrant  Fault = "grant"  // all of that is right, and the key may not do this
+	FaultName   Fault = "name"   // an alias or a wildcard is in the record's place
+	FaultUpdate Fault = "update" // the server knows no signed dynamic updates
+)
+
 // A Refusal says that the server answered and will not serve this client. It is
 // a register.ErrRefused.
 type Refusal struct {
@@ -27,6 +41,8 @@ type Refusal struct {
 	// TSIG error (BADKEY, BADSIG, BADTIME, ...), or what was found in place of the
 	// record: CNAME, WILDCARD, or LAME for a server without authority.
 	Code string
+	// Fault is empty where it was not found out.
+	Fault Fault
 	// Reason is the cause, as far as it was found out, and what to do about it.
 	Reason string
 }
@@ -101,12 +117,12 @@ func answered(r reply, name string) error {
 	case len(r.Question) != 1 || r.Question[0].Qtype != dns.TypeTXT || !strings.EqualFold(r.Question[0].Name, name):
 		return errors.New("the answer is to another question")
 	case !r.Authoritative:
-		return &Refusal{Code: codeLame, Reason: "the server does not answer for this name with authority: " +
+		return &Refusal{Code: codeLame, Fault: FaultZone, Reason: "the server does not answer for this name with authority: " +
 			"it is a cache, its copy of the zone has expired, or the name is delegated to others; give it the primary server of the zone and a name in it"}
 	}
 	for _, rr := range r.Answer {
 		if alias, ok := rr.(*dns.CNAME); ok && strings.EqualFold(alias.Hdr.Name, name) {
-			return &Refusal{Code: codeAlias, Reason: "the name is an alias of " + strings.TrimSuffix(alias.Target, ".") +
+			return &Refusal{Code: codeAlias, Fault: FaultName, Reason: "the name is an alias of " + strings.TrimSuffix(alias.Target, ".") +
 				", and DNS ignores TXT updates at an alias: use another name, or delete the CNAME (a wildcard may have made it)"}
 		}
 	}
@@ -140,7 +156,7 @@ func (r *record) explain(ctx context.Context, err error) error {
 	var clock *clockError
 	switch {
 	case errors.As(err, &clock):
-		return &Refusal{"BADTIME", strings.TrimPrefix(clock.Error(), "BADTIME: ") +
+		return &Refusal{"BADTIME", FaultClock, strings.TrimPrefix(clock.Error(), "BADTIME: ") +
 			", also after it was corrected once: set both clocks (chronyc tracking)"}
 	case !errors.As(err, &no):
 		return err
@@ -149,34 +165,34 @@ func (r *record) explain(ctx context.Context, err error) error {
 	code, zone := rcodeName(no.Rcode), strings.TrimSuffix(c.zone, ".")
 	switch no.Rcode {
 	case dns.RcodeFormatError, dns.RcodeNotImplemented:
-		return &Refusal{code, "the server, or something in between, does not know signed dynamic updates (RFC 2136, RFC 8945): " +
+		return &Refusal{code, FaultUpdate, "the server, or something in between, does not know signed dynamic updates (RFC 2136, RFC 8945): " +
 			"give the address of a primary server that does, and enable updates there"}
 	case dns.RcodeNotZone:
-		return &Refusal{code, "the server says that the name is not in the zone " + zone + ": check the zone's name"}
+		return &Refusal{code, FaultZone, "the server says that the name is not in the zone " + zone + ": check the zone's name"}
 	}
 	said := c.tsigReason(no.reply)
 	found := c.probe(ctx)
 	switch granted := found.serves && found.refusal == nil; {
 	case said != nil && said.Code == "BADKEY" && granted:
 		// Knot says so of a key that it knows, and no rule grants.
-		return &Refusal{said.Code, c.policyReason()}
+		return &Refusal{said.Code, FaultGrant, c.policyReason()}
 	case said != nil:
 		return said
 	case found.err != nil:
-		return &Refusal{code, "the server does not say why, and did not answer when asked for the zone " + zone +
+		return &Refusal{code, "", "the server does not say why, and did not answer when asked for the zone " + zone +
 			" (" + found.err.Error() + "): is it the primary server, is key " + c.keyName() + " known there, and are updates allowed from this address?"}
 	case !found.serves:
-		return &Refusal{code, "the server does not serve the zone " + zone + ", or not to this address: " +
+		return &Refusal{code, FaultZone, "the server does not serve the zone " + zone + ", or not to this address: " +
 			"check the zone's name, and that this is its primary server"}
 	case !granted && found.refusal.Code == "":
-		return &Refusal{code, found.refusal.Reason}
+		return &Refusal{code, found.refusal.Fault, found.refusal.Reason}
 	case !granted:
 		return found.refusal
 	}
 	if alias := r.alias(ctx); alias != nil {
 		return alias // PowerDNS refuses updates there, others ignore them
 	}
-	return &Refusal{code, c.policyReason()}
+	return &Refusal{code, FaultGrant, c.policyReason()}
 }
 
 func (c *Client) policyReason() string {
@@ -194,16 +210,16 @@ func (c *Client) tsigReason(r reply) *Refusal {
 	code := rcodeName(int(r.tsig.Error))
 	switch r.tsig.Error {
 	case dns.RcodeBadKey:
-		return &Refusal{code, "the server does not know key " + key + " with " + c.key.Algorithm +
+		return &Refusal{code, FaultKey, "the server does not know key " + key + " with " + c.key.Algorithm +
 			": its name must match to the dot, the algorithm too, and the server must have loaded it"}
 	case dns.RcodeBadSig:
 		// As an extended response code this number is BADVERS.
-		return &Refusal{"BADSIG", "the server knows key " + key + ", but with another secret: copy it again"}
+		return &Refusal{"BADSIG", FaultKey, "the server knows key " + key + ", but with another secret: copy it again"}
 	case dns.RcodeBadTime:
-		return &Refusal{code, fmt.Sprintf("this machine's clock and the server's are more than %d s apart, "+
+		return &Refusal{code, FaultClock, fmt.Sprintf("this machine's clock and the server's are more than %d s apart, "+
 			"and the server does not tell its time: set both clocks (chronyc tracking)", dnsmsg.Fudge)}
 	}
-	return &Refusal{code, "the server does not accept the signature by key " + key + ": compare the key's algorithm on both sides"}
+	return &Refusal{code, FaultKey, "the server does not accept the signature by key " + key + ": compare the key's algorithm on both sides"}
 }
 
 // A probed says what the server answers to a question for the zone's SOA record.
@@ -237,7 +253,7 @@ func (c *Client) probe(ctx context.Context) probed {
 		return found
 	}
 	// An unsigned answer to a signed question: does it serve the zone at all?
-	found.refusal = &Refusal{"", fmt.Sprintf("the server serves the zone, but does not sign its answer to a signed question: "+
+	found.refusal = &Refusal{"", FaultKey, fmt.Sprintf("the server serves the zone, but does not sign its answer to a signed question: "+
 		"it does not know key %s with %s, has another secret for it, or its clock and this machine's are more than %d s apart: compare all of them",
 		c.keyName(), c.key.Algorithm, dnsmsg.Fudge)}
 	if req, err = conn.pack(question()); err == nil {

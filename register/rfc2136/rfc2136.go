@@ -303,7 +303,7 @@ func (r *record) conflict(conn *conn, was [][]byte, no noMatch) error {
 	}
 	parent := dnsmsg.Parent(r.name)
 	if probe, err := conn.read(randomLabel() + "." + parent); err == nil && equalSets(probe.rdata, was) {
-		return &Refusal{Code: codeWildcard, Reason: "what is read there is the answer of the wildcard *." + strings.TrimSuffix(parent, ".") +
+		return &Refusal{Code: codeWildcard, Fault: FaultName, Reason: "what is read there is the answer of the wildcard *." + strings.TrimSuffix(parent, ".") +
 			", and the name itself has no record to compare with: " +
 			"use a name that the wildcard does not cover, or add any TXT record at this name once, by hand"}
 	}

@@ -25,36 +25,42 @@ func TestRefusals(t *testing.T) {
 				change func(*Config)
 				record string
 				code   map[dnstest.Kind]string
+				fault  Fault
 				reason string
 			}{
 				{
 					"unknown key",
 					func(c *Config) { c.Key.Name = "nobody" }, "canary.t.test",
 					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED", own: "BADKEY"},
+					FaultKey,
 					"nobody",
 				},
 				{
 					"wrong secret",
 					func(c *Config) { c.Key.Secret = keyOf(dnstest.NewKey("agent")).Secret }, "canary.t.test",
 					map[dnstest.Kind]string{dnstest.BIND: "BADSIG", dnstest.Knot: "BADSIG", dnstest.PowerDNS: "REFUSED", own: "BADSIG"},
+					FaultKey,
 					"secret",
 				},
 				{
 					"wrong algorithm",
 					func(c *Config) { c.Key.Algorithm = "hmac-sha512" }, "canary.t.test",
 					map[dnstest.Kind]string{dnstest.BIND: "BADKEY", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "REFUSED", own: "BADKEY"},
+					FaultKey,
 					"agent",
 				},
 				{
 					"name not granted",
 					func(*Config) {}, "other.t.test",
 					map[dnstest.Kind]string{dnstest.BIND: "REFUSED", dnstest.Knot: "BADKEY", dnstest.PowerDNS: "", own: "REFUSED"},
+					FaultGrant,
 					"granted to the key",
 				},
 				{
 					"zone not served",
 					func(c *Config) { c.Zone = "example.com" }, "canary.example.com",
 					map[dnstest.Kind]string{dnstest.BIND: "NOTAUTH", dnstest.Knot: "NOTAUTH", dnstest.PowerDNS: "NOTAUTH", own: "NOTAUTH"},
+					FaultZone,
 					"does not serve the zone example.com",
 				},
 			} {
@@ -73,8 +79,8 @@ func TestRefusals(t *testing.T) {
 					}
 					wantOutcome(t, err, register.ErrRefused)
 					refusal := new(Refusal)
-					if !errors.As(err, &refusal) || refusal.Code != row.code[kind] || !strings.Contains(refusal.Reason, row.reason) {
-						t.Errorf("error %v, want %s with %q", err, row.code[kind], row.reason)
+					if !errors.As(err, &refusal) || refusal.Code != row.code[kind] || refusal.Fault != row.fault || !strings.Contains(refusal.Reason, row.reason) {
+						t.Errorf("error %v (fault %q), want %s with %q (fault %q)", err, refusal.Fault, row.code[kind], row.reason, row.fault)
 					}
 					if _, err := r.Load(t.Context()); row.name != "name not granted" {
 						t.Log(err)
