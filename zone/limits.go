@@ -22,11 +22,26 @@ func (c *connCount) init(l Limits) {
 	c.limits, c.open, c.perAddr = l, map[net.Conn]netip.Addr{}, map[netip.Addr]int{}
 }
 
-// add reports whether the connection may stay.
+// host is what counts as one client: an address, of IPv6 the /64 that anybody with one address has all of.
+func host(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap()
+	if addr.Is6() {
+		p, _ := addr.Prefix(64) // cannot fail: it has 128 bits
+		addr = p.Addr()
+	}
+	return addr
+}
+
+// add reports whether the connection may stay. Where all places are taken, whoever has the most gives one up for whoever has
+// at least two fewer: a few addresses that hold on to what they have keep nobody out.
 func (c *connCount) add(conn net.Conn, addr netip.Addr) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || len(c.open) >= c.limits.Conns || c.perAddr[addr] >= c.limits.ConnsPerAddr {
+	addr = host(addr)
+	if c.closed || c.perAddr[addr] >= c.limits.ConnsPerAddr {
+		return false
+	}
+	if len(c.open) >= c.limits.Conns && !c.evict(c.perAddr[addr]+2) {
 		return false
 	}
 	c.open[conn] = addr
@@ -34,10 +49,35 @@ func (c *connCount) add(conn net.Conn, addr netip.Addr) bool {
 	return true
 }
 
+// evict closes a connection of the address that has the most, if that is at least so many.
+func (c *connCount) evict(least int) bool {
+	var most netip.Addr
+	for addr, n := range c.perAddr {
+		if n >= least {
+			most, least = addr, n
+		}
+	}
+	for conn, addr := range c.open {
+		if addr == most {
+			_ = conn.Close() // its goroutine sees the error
+			c.drop(conn)
+			return true
+		}
+	}
+	return false
+}
+
 func (c *connCount) remove(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	addr := c.open[conn]
+	c.drop(conn)
+}
+
+func (c *connCount) drop(conn net.Conn) {
+	addr, ok := c.open[conn]
+	if !ok { // it was evicted
+		return
+	}
 	delete(c.open, conn)
 	if c.perAddr[addr]--; c.perAddr[addr] <= 0 {
 		delete(c.perAddr, addr)
@@ -71,14 +111,10 @@ func (t *rateTable) init(rate int) { t.seed, t.rate = maphash.MakeSeed(), int64(
 // take spends a token. Of the requests beyond the rate every other one gets slip: a truncated answer, so that a client whose
 // address is being forged can come by TCP.
 func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
-	addr = addr.Unmap()
-	if addr.IsLoopback() {
+	if addr.Unmap().IsLoopback() {
 		return true, false
 	}
-	if addr.Is6() {
-		p, _ := addr.Prefix(64) // cannot fail: it has 128 bits
-		addr = p.Addr()
-	}
+	addr = host(addr)
 	b := &t.buckets[maphash.Comparable(t.seed, addr)%uint64(len(t.buckets))]
 	b.mu.Lock()
 	defer b.mu.Unlock()

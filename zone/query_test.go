@@ -480,6 +480,68 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
+// TestConnectionsShared: addresses that hold all the connections there are keep no other one out.
+func TestConnectionsShared(t *testing.T) {
+	s := serve(t, queryZone, func(c *Config) { c.Limits = Limits{Conns: 6, ConnsPerAddr: 3, Idle: time.Minute} })
+	from := func(ip string) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		conn, err := d.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	m := new(dns.Msg)
+	m.SetQuestion("a.example.com.", dns.TypeTXT)
+	answers := func(conn net.Conn) error {
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		dc := dns.Conn{Conn: conn}
+		if err := dc.WriteMsg(m); err != nil {
+			return err
+		}
+		_, err := dc.ReadMsg()
+		return err
+	}
+	var held []net.Conn
+	for i := range 6 {
+		conn := from([]string{"127.0.0.2", "127.0.0.3"}[i%2])
+		if err := answers(conn); err != nil {
+			t.Fatalf("connection %d of six: %v", i, err)
+		}
+		held = append(held, conn)
+	}
+	for _, ip := range []string{"127.0.0.4", "127.0.0.5"} {
+		if err := answers(from(ip)); err != nil {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	if err := answers(from("127.0.0.4")); err == nil {
+		t.Error("of four addresses with six connections one took a second one from those with two")
+	}
+	open := 0
+	for _, conn := range held {
+		if answers(conn) == nil {
+			open++
+		}
+	}
+	if open != 4 {
+		t.Errorf("%d of the first six connections are open, want 4", open)
+	}
+}
+
+func TestHost(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::", "::1": "::",
+	} {
+		if got := host(netip.MustParseAddr(addr)); got != netip.MustParseAddr(want) {
+			t.Errorf("%s counts as %s, want %s", addr, got, want)
+		}
+	}
+}
+
 func TestRate(t *testing.T) {
 	var table rateTable
 	table.init(100)

@@ -151,7 +151,7 @@ func (s *Server) serveTCP(l *net.TCPListener) {
 			continue
 		}
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		if !s.conns.add(conn, from.Addr().Unmap()) {
+		if !s.conns.add(conn, from.Addr()) {
 			s.stats.refused.Add(1)
 			_ = conn.Close() // over a limit
 			continue

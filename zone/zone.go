@@ -64,8 +64,8 @@ type Key struct {
 
 // Limits bound what clients can take. A zero field takes the default in its comment.
 type Limits struct {
-	Conns        int           // TCP connections, 512
-	ConnsPerAddr int           // of one address, 128
+	Conns        int           // TCP connections, 512; beyond, whoever has the most gives one up for whoever has few
+	ConnsPerAddr int           // of one address (IPv6: /64), 128
 	Idle         time.Duration // a TCP connection without a request, or amid one: 10 s
 	Write        time.Duration // a client that does not read: 5 s
 	Rate         int           // UDP answers a second to one address (IPv6: /64), bursts of twice that: 2000; loopback is free
