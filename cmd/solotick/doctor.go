@@ -146,7 +146,7 @@ func (d *doctor) configuration(c *config.Config) {
 	d.tell("", "register", passed, "", "rfc2136: %s, zone %s, key %s (%s); class exact: a swap is one UPDATE with the old record as its condition",
 		c.DNS.Server, c.DNS.Zone, strings.TrimSuffix(d.svc.key.Name, "."), d.svc.key.Algorithm)
 	if d.svc.warning != "" {
-		d.tell("", "key file", advice, "chmod 600 "+c.DNS.TSIGFile, "%s", d.svc.warning)
+		d.tell("", "key file", advice, "", "%s", d.svc.warning) // it says what to do
 	}
 }
 

@@ -122,6 +122,9 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 // didYouMean is a hint at the known name nearest to name, or nothing.
 func didYouMean(prefix, name string, known []string) string {
 	best, least := "", 3 // more than two slips are another word
+	if len(name) < 6 {
+		least = 2
+	}
 	for _, k := range known {
 		d := distance(name, k)
 		if len(name) > 2 && strings.HasPrefix(k, name) {

@@ -203,19 +203,14 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		if item.ID != "" {
 			by = "by " + plain(item.ID)
 		}
-		a.row("last run", moment(item.LastTick.Unix(), now), ago(now.Sub(*item.LastTick))+" ago", by)
+		a.row("last run", moment(item.LastTick.Unix(), now), fromNow(item.LastTick.Sub(now)), by)
 	}
 	if item.Next != nil {
 		late := ""
 		if item.LateAfter != nil {
 			late = "LATE after " + moment(item.LateAfter.Unix(), now)
 		}
-		d := item.Next.Sub(now)
-		in := "in " + ago(d)
-		if d < 0 {
-			in = ago(d) + " ago"
-		}
-		a.row("next run", moment(item.Next.Unix(), now), in, late)
+		a.row("next run", moment(item.Next.Unix(), now), fromNow(item.Next.Sub(now)), late)
 	}
 	if s.set.State == record.Present {
 		kind := fmt.Sprintf("seq %d", item.Fence)
@@ -233,6 +228,14 @@ func (a *app) dot() string {
 		return " · "
 	}
 	return ", "
+}
+
+// fromNow says how far away a moment is, and on which side.
+func fromNow(d time.Duration) string {
+	if d < 0 {
+		return ago(d) + " ago"
+	}
+	return "in " + ago(d)
 }
 
 // ago is a distance in time for people.

@@ -82,10 +82,13 @@ func openRFC2136(d config.DNS) (*service, error) {
 	case !d.TSIG.IsZero():
 		s.key, err = rfc2136.ParseKey(d.TSIG.Reveal())
 	default:
-		err = errors.New("dns.tsig is missing: agents write with a TSIG key, which solotick keygen tsig makes")
+		err = errors.New("dns.tsig is missing: agents write with a TSIG key")
 	}
 	if err != nil {
-		return nil, configFailure(err)
+		return nil, &failure{
+			code: exitConfig, err: err, means: "nothing was started or changed",
+			do: "solotick keygen tsig RECORD makes a key's file, for the server and every agent",
+		}
 	}
 	s.client, err = rfc2136.New(rfc2136.Config{Server: d.Server, Zone: d.Zone, Key: s.key, TTL: d.TTL, Timeout: d.Timeout})
 	if err != nil {
@@ -159,6 +162,9 @@ func findSites(c *config.Config, names []string) ([]site, error) {
 		}
 	}
 	for _, n := range names {
+		if strings.HasPrefix(n, "@") {
+			return nil, usage("%s: this command goes to the server in the file, dns.server, and takes no other", n)
+		}
 		s, err := findSite(c, n)
 		if err != nil {
 			return nil, err
@@ -236,9 +242,12 @@ func (a *app) loadConfig(flag string) (*config.Config, error) {
 func configFailure(err error) error {
 	f := &failure{code: exitConfig, err: err, means: "nothing was started or changed"}
 	var d config.Diagnostics
-	if errors.As(err, &d) {
+	switch {
+	case errors.As(err, &d):
 		n := len(d)
 		f.err = fmt.Errorf("%d mistake%s in %s\n%w", n, plural(n), d[0].File, err)
+	case errors.Is(err, fs.ErrNotExist):
+		f.do = "name the file with -c, or in $SOLOTICK_CONFIG"
 	}
 	return f
 }
