@@ -228,6 +228,9 @@ func (d *demo) play(ctx context.Context) error {
 				return err
 			}
 			d.view.show(&d.runs, now)
+			if d.view.err != nil { // nobody is there to press Ctrl-C
+				return fmt.Errorf("the demo is over, as nobody can see it: %w", d.view.err)
+			}
 			if err := d.stir(now); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ type demoView struct {
 	flags demoFlags
 	live  bool // a last line that changes
 	line  bool // it is there
+	err   error
 }
 
 const laneWidth = 14
@@ -23,12 +24,15 @@ func (a *app) newDemoView(f demoFlags) *demoView {
 	return &demoView{app: a, w: a.stdout, flags: f, live: isTerminal(a.stdout)}
 }
 
+// print writes; err is that of the first write that failed.
 func (v *demoView) print(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
 	if v.line {
-		fmt.Fprint(v.w, "\r\x1b[K")
-		v.line = false
+		text, v.line = "\r\x1b[K"+text, false
 	}
-	fmt.Fprintf(v.w, format, args...)
+	if _, err := io.WriteString(v.w, text); err != nil && v.err == nil {
+		v.err = err
+	}
 }
 
 // status is a line that the next one replaces; only on a terminal.

@@ -166,6 +166,8 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, from.DNS.Server, "${env:-:-placeholder:c29sb3RpY2s=}" // not looked at
 	} else if f.file != "" {
 		return nil, usage("-c and --zone both say where the record is: take one")
+	} else if err := missing(dns); err != nil {
+		return nil, err
 	}
 	if path, ok := dns["tsig"].(string); ok && from == nil {
 		path, err := filepath.Abs(path) // a file may not hold a relative one, a command line may
@@ -187,6 +189,20 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 		c.DNS, c.Agent = from.DNS, from.Agent
 	}
 	return c, nil
+}
+
+// missing names the flags that --zone cannot do without.
+func missing(dns map[string]any) error {
+	var lines []string
+	for _, d := range dnsFlags {
+		if dns[d.key] == nil && (d.key == "server" || d.key == "tsig") {
+			lines = append(lines, "--"+d.flag+" is missing: "+d.usage)
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	return usage("%s", strings.Join(lines, "\n"))
 }
 
 // take puts a flag, if it was given, into a section of the file.

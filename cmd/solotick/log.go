@@ -42,7 +42,16 @@ func (a *app) logger(f logFlags) (*slog.Logger, error) {
 	if text {
 		return slog.New(&lineHandler{level: level, w: a.stderr, paint: a.paint, mu: new(sync.Mutex)}), nil
 	}
-	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds})), nil
+}
+
+// inSeconds writes durations as a number of seconds. JSON has no form for them, and
+// slog's nanoseconds are told from other numbers by their size alone.
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // A lineHandler writes short lines for people: time, level unless it is info,

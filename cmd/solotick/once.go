@@ -29,7 +29,7 @@ type once struct {
 	seq     int64         // of that claim
 	late    *time.Timer   // ends the turn
 	last    error         // of the register, while it does not answer
-	code    int           // of the command
+	code    int           // of the command, or 1 if the run failed by anything else
 }
 
 // patience is how long a turn lasts at most until its command runs, or goes on
@@ -47,7 +47,7 @@ func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
 	o := &once{policy: m.Policy, record: m.Record, end: cancel}
 	o.policy.Fill()
 	f.observe = func(_ member, ev solotick.Event) { o.see(ev) }
-	f.result = func(_ member, r steps.Result, _ error) { o.ran(r) }
+	f.result = func(_ member, r steps.Result, err error) { o.ran(r, err) }
 	crews, err := f.prepare([]member{m}, to)
 	if err != nil {
 		return configFailure(err)
@@ -74,11 +74,11 @@ func (o *once) finish(err error) {
 	}
 }
 
-func (o *once) ran(r steps.Result) {
+func (o *once) ran(r steps.Result, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.code = r.Code
-	if r.Code < 0 { // never came to an end that could be seen
+	if r.Code < 0 || r.Code == 0 && err != nil { // its end was not seen; what it left cannot be used
 		o.code = exitFailed
 	}
 }

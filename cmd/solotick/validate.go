@@ -174,7 +174,7 @@ func notes(j config.Job, p elect.Policy, now time.Time) []string {
 	}
 	switch worst := elect.WorstTakeover(p); {
 	case interval > 0 && interval < worst:
-		add("ticks are %s apart, a takeover may need %s: ticks that fall due meanwhile are treated as catch_up: %s says", seconds(interval), seconds(worst), j.CatchUp)
+		add("ticks are %s apart, a takeover may need %s: ticks that fall due meanwhile follow catch_up: %s", seconds(interval), seconds(worst), j.CatchUp)
 	}
 	switch {
 	case p.Timeout == 0:

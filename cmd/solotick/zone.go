@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -82,11 +85,15 @@ func (a *app) zoneServe(ctx context.Context, f zoneServe) error {
 	cfg.Log = log
 	s, err := zone.Open(cfg)
 	if err != nil {
-		return &failure{code: exitFailed, err: err}
+		return zoneFailure(err)
 	}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
-	log.Info("serving", "addr", s.Addr(), "zones", strings.Join(f.zones, " "))
+	var names []string
+	for _, z := range cfg.Zones {
+		names = append(names, z.Name)
+	}
+	log.Info("serving", "addr", s.Addr(), "zones", strings.Join(names, " "))
 	notifySystemd("READY=1")
 	defer notifySystemd("STOPPING=1")
 	served := make(chan error, 1)
@@ -102,6 +109,26 @@ func (a *app) zoneServe(ctx context.Context, f zoneServe) error {
 	return nil
 }
 
+// zoneFailure says what helps where the server does not start.
+func zoneFailure(err error) error {
+	f := &failure{code: exitFailed, err: err, means: "no server was started, so none of its records can be reached here"}
+	var file *fs.PathError
+	var socket *net.OpError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.do = "stop the other process that has this port, or take another port with --listen"
+	case errors.As(err, &socket) && errors.Is(err, fs.ErrPermission):
+		f.do = "ports below 1024 need root or CAP_NET_BIND_SERVICE; or take another port with --listen"
+	case errors.As(err, &socket):
+		f.do = "give an address of this machine with --listen"
+	case errors.As(err, &file):
+		f.do = "see that this user may write in the folder of --data, and read the files of --zone"
+	default:
+		f.do = "mend what the message names; the flags: solotick zone serve --help"
+	}
+	return f
+}
+
 // config is everything but the keys.
 func (f *zoneServe) config() (cfg zone.Config, err error) {
 	if len(f.zones) == 0 {
@@ -110,9 +137,17 @@ func (f *zoneServe) config() (cfg zone.Config, err error) {
 	if f.data == "" {
 		return cfg, usage("--data is missing: in which folder is the database to be?")
 	}
+	for _, addr := range f.listen {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return cfg, usage("--listen %q: want ADDRESS:PORT, such as 127.0.0.1:5300", addr)
+		}
+	}
 	cfg.Listen, cfg.Dir = f.listen, f.data
 	for _, z := range f.zones {
 		name, file, _ := strings.Cut(z, "=")
+		if name == "" {
+			return cfg, usage("--zone %q: want the name of a zone, such as jobs.example.com", z)
+		}
 		cfg.Zones = append(cfg.Zones, zone.Zone{Name: name, File: file})
 	}
 	if cfg.AllowUpdate, err = prefixes("--allow-update", f.allowUpdate); err != nil {
