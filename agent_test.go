@@ -139,9 +139,9 @@ func TestTick(t *testing.T) {
 	bubble(t, func(w *world) {
 		n := w.node(minutely)
 		n.Job.Name = "canary"
-		var left time.Duration
+		left := make(chan time.Duration, 2)
 		n.work = func(_ context.Context, tick Tick) error {
-			left = tick.Left()
+			left <- tick.Left()
 			return nil
 		}
 		n.run()
@@ -153,8 +153,8 @@ func TestTick(t *testing.T) {
 		if r.Time.Location() != time.UTC || r.Time.Nanosecond() != 0 {
 			t.Errorf("tick %v: want whole seconds of UTC", r.Time)
 		}
-		if want := 15*time.Second - n.rtt; left != want {
-			t.Errorf("%v left, want the lease less the round trip, %v", left, want)
+		if got, want := <-left, 15*time.Second-n.rtt; got != want {
+			t.Errorf("%v left, want the lease less the round trip, %v", got, want)
 		}
 		if min := (w.start.Unix() + 60) * 1000; r.Fence < min {
 			t.Errorf("fence %d, want at least %d", r.Fence, min)

@@ -3,6 +3,7 @@ package solotick
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,11 +174,13 @@ func TestSuspendedHolder(t *testing.T) {
 				}
 				w.until(67*time.Second + 10*time.Minute)
 				swaps := holder.swaps()
-				holder.swap = func([]string) {
-					if w.allRuns()[0].ended < 0 {
-						t.Error("it wrote before it stopped its job")
+				holder.set(func(how *ways) {
+					how.swap = func([]string) {
+						if w.allRuns()[0].ended < 0 {
+							t.Error("it wrote before it stopped its job")
+						}
 					}
-				}
+				})
 				holder.time.thaw(stood)
 				w.until(67*time.Second + 10*time.Minute + trips)
 				if r := w.allRuns()[0]; r.ended < 0 || r.err == nil {
@@ -225,18 +228,20 @@ func TestFrozenAgent(t *testing.T) {
 		w.until(58 * time.Second)
 		first := incumbent(w)
 		frozen := false
-		first.swap = func([]string) { // between the decision and the request of its claim
-			if !frozen {
-				frozen = true
-				first.time.freeze()
+		first.set(func(how *ways) {
+			how.swap = func([]string) { // between the decision and the request of its claim
+				if !frozen {
+					frozen = true
+					first.time.freeze()
+				}
 			}
-		}
+		})
 		w.until(60*time.Second + elect.WorstTakeover(minutely) + trips)
 		runs := w.wantRuns("60/2")
 		if runs[0].node == first {
 			t.Error("a frozen agent ran")
 		}
-		first.swap = nil
+		first.set(func(w *ways) { w.swap = nil })
 		first.time.thaw(0)
 		w.until(90 * time.Second)
 		w.wantRuns("60/2")
@@ -305,11 +310,11 @@ func TestRegisterClockSteps(t *testing.T) {
 		t.Run(by.String(), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.pardon = "the register's clock steps"
-				var off time.Duration
-				w.mem.Now = func() time.Time { return time.Now().Add(off) }
+				var off atomic.Int64
+				w.mem.Now = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
 				w.agents(3, minutely)
 				w.until(3*time.Minute + 30*time.Second)
-				off = by
+				off.Store(int64(by))
 				w.until(90 * time.Minute)
 				last := w.start.Add(90*time.Minute + by)
 				if r := w.record(); time.Unix(r.TimerOld, 0).Sub(last).Abs() > time.Minute {
@@ -339,7 +344,7 @@ func TestClockRate(t *testing.T) {
 					n.work = works(20 * time.Second)
 				}
 				for w.now() < 20*time.Minute+30*time.Second { // in steps of a tenth of a second
-					time.Sleep(100 * time.Millisecond)
+					w.until(w.now() + 100*time.Millisecond)
 					by := 100 * time.Millisecond * time.Duration(percent-100) / 100
 					all[0].time.step(by, by)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,24 +136,24 @@ func TestHolderLosesRegister(t *testing.T) {
 				n.reg.Swaps(registertest.Drop)
 			}
 		},
-		"swaps hang, loads pass": func(n *node) { n.reg.Swaps(hangs(50)...) },
-		"refused":                func(n *node) { n.reg.Swaps(refuses(50)...); n.reg.Loads(refuses(50)...) },
-		"swaps refused as conflicts, loads refuse": func(n *node) { n.reg.Register = stuck{n.reg.Register} },
+		"swaps hang, loads pass":      func(n *node) { n.reg.Swaps(hangs(50)...) },
+		"refused":                     func(n *node) { n.reg.Swaps(refuses(50)...); n.reg.Loads(refuses(50)...) },
+		"swaps conflict with nothing": func(n *node) { n.set(func(w *ways) { w.stuck = true }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				var renewed time.Duration
+				var renewed atomic.Int64
 				for _, n := range w.agents(3, minutely) {
 					n.swap = func([]string) {
 						if w.now() < 66*time.Second {
-							renewed = w.now()
+							renewed.Store(int64(w.now()))
 						}
 					}
 					n.work = func(ctx context.Context, tick Tick) error {
 						select {
 						case <-ctx.Done():
 							if tick.Attempt == 1 {
-								if got := w.now() - renewed; got != 12*time.Second {
+								if got := w.now() - time.Duration(renewed.Load()); got != 12*time.Second {
 									t.Errorf("stopped %v after its last renewal was sent, want 12 s", got)
 								}
 								if left := tick.Left(); left != 3*time.Second {
@@ -167,17 +168,17 @@ func TestHolderLosesRegister(t *testing.T) {
 					}
 				}
 				w.until(66 * time.Second)
-				if renewed < 65*time.Second {
+				if renewed := time.Duration(renewed.Load()); renewed < 65*time.Second {
 					t.Fatalf("last renewed at %v", renewed)
 				}
 				holder := w.running()
 				lose(holder)
 				w.until(time.Minute + 5*time.Second + elect.WorstTakeover(minutely) + trips)
 				runs := w.wantRuns("60/1", "60/2")
-				if runs[0].ended != renewed+15*time.Second || runs[0].cause == nil || runs[0].cause.Error() != elect.WindowOver.String() {
+				if runs[0].ended != time.Duration(renewed.Load())+15*time.Second || runs[0].cause == nil || runs[0].cause.Error() != elect.WindowOver.String() {
 					t.Errorf("ended %v because of %v", runs[0].ended, runs[0].cause)
 				}
-				if res := holder.ended(); len(res) != 1 || res[0] != record.Lost {
+				if res := holder.results(); len(res) != 1 || res[0] != record.Lost {
 					t.Errorf("results %q, want lost", res)
 				}
 				w.until(115 * time.Second)
@@ -201,13 +202,6 @@ func refuses(n int) (all []registertest.Fault) {
 		all = append(all, registertest.Refuse)
 	}
 	return all
-}
-
-// stuck answers as a server whose view of its own zone is stale does.
-type stuck struct{ register.Register }
-
-func (s stuck) Swap(context.Context, register.Snapshot, []string) (register.Snapshot, error) {
-	return register.Snapshot{}, register.ErrConflict
 }
 
 // A long run is kept by renewals, three in a lease; the ticks that fall due
@@ -473,7 +467,7 @@ func TestRefused(t *testing.T) {
 func TestStaleView(t *testing.T) {
 	bubble(t, func(w *world) {
 		n := w.node(minutely)
-		n.reg.Register = stuck{n.reg.Register}
+		n.stuck = true
 		n.run()
 		w.until(time.Hour)
 		w.wantRuns()
@@ -542,7 +536,7 @@ func TestEndWhileRequestsHang(t *testing.T) {
 		w.until(25 * time.Second)
 		n.stop()
 		w.until(36 * time.Second)
-		if n.gone < 0 {
+		if n.gone() < 0 {
 			t.Error("ten seconds after its end an agent still waits for a request")
 		}
 		synctest.Wait()

@@ -27,8 +27,8 @@ func TestShutdownIdle(t *testing.T) {
 		before, swaps := w.record(), n.swaps()
 		n.stop()
 		synctest.Wait()
-		if n.gone != 90*time.Second {
-			t.Errorf("Run returned at %v, want at once", n.gone)
+		if n.gone() != 90*time.Second {
+			t.Errorf("Run returned at %v, want at once", n.gone())
 		}
 		w.until(5 * time.Minute)
 		w.wantRuns("60/1")
@@ -65,15 +65,15 @@ func TestShutdownWithinGrace(t *testing.T) {
 		n := w.running()
 		n.stop()
 		w.until(69 * time.Second)
-		if r := w.wantRuns("60/1")[0]; r.ended >= 0 || n.gone >= 0 {
-			t.Errorf("run ended %v, agent %v", r.ended, n.gone)
+		if r := w.wantRuns("60/1")[0]; r.ended >= 0 || n.gone() >= 0 {
+			t.Errorf("run ended %v, agent %v", r.ended, n.gone())
 		}
 		w.until(71 * time.Second)
 		if r := w.record(); r.Last != record.OK || r.Claimed {
 			t.Errorf("record %v", r)
 		}
-		if n.gone < 0 || n.gone > 70*time.Second+trips {
-			t.Errorf("Run returned at %v", n.gone)
+		if n.gone() < 0 || n.gone() > 70*time.Second+trips {
+			t.Errorf("Run returned at %v", n.gone())
 		}
 		w.until(130 * time.Second)
 		if runs := w.wantRuns("60/1", "120/1"); runs[1].node == n {
@@ -107,8 +107,8 @@ func TestShutdownHandsOver(t *testing.T) {
 				if r := runs[1]; r.node == n || r.Last != record.Lost || r.Fence <= runs[0].Fence {
 					t.Errorf("%+v", r.Tick)
 				}
-				if n.gone < want || n.gone > want+trips {
-					t.Errorf("Run returned at %v, want %v", n.gone, want)
+				if n.gone() < want || n.gone() > want+trips {
+					t.Errorf("Run returned at %v, want %v", n.gone(), want)
 				}
 			})
 		})
@@ -141,10 +141,10 @@ func TestShutdownWhileClaiming(t *testing.T) {
 		}
 		w.until(50 * time.Second)
 		n := incumbent(w)
-		n.swap = func([]string) { n.stop() }
+		n.set(func(w *ways) { w.swap = func([]string) { n.stop() } })
 		w.until(63*time.Second + 100*time.Millisecond) // nobody else claims within the head start
-		if r := w.record(); n.gone < 0 || r.Claimed || r.Last != record.Lost || r.Attempt() != 2 {
-			t.Errorf("gone at %v, record %v", n.gone, r)
+		if r := w.record(); n.gone() < 0 || r.Claimed || r.Last != record.Lost || r.Attempt() != 2 {
+			t.Errorf("gone at %v, record %v", n.gone(), r)
 		}
 		w.until(60*time.Second + aLook + 8*time.Second)
 		if runs := w.wantRuns("60/2"); runs[0].node == n {
@@ -169,8 +169,8 @@ func TestShutdownOfDeafJob(t *testing.T) {
 		w.until(109 * time.Second)
 		w.wantRuns("60/1")
 		w.until(111 * time.Second)
-		if r := w.record(); n.gone < 0 || r.Last != record.OK || r.Claimed {
-			t.Errorf("Run returned at %v, record %v", n.gone, r)
+		if r := w.record(); n.gone() < 0 || r.Last != record.OK || r.Claimed {
+			t.Errorf("Run returned at %v, record %v", n.gone(), r)
 		}
 		w.wantRuns("60/1")
 	})
@@ -196,7 +196,7 @@ func TestShutdownWithoutRegister(t *testing.T) {
 				w.until(60*time.Second + elect.WorstTakeover(minutely) + trips)
 				w.wantRuns("60/1", "60/2")
 				w.until(64*time.Second + 8*time.Second + 15*time.Second + 10*time.Second + trips)
-				if n.gone < 0 {
+				if n.gone() < 0 {
 					t.Error("Run has not returned a lease after the grace and one request")
 				}
 			})
@@ -327,7 +327,7 @@ func TestTimeout(t *testing.T) {
 				if got := w.record().Last; got != c.want {
 					t.Errorf("last %q, want %q", got, c.want)
 				}
-				if res := n.ended(); len(res) != 1 || res[0] != c.want {
+				if res := n.results(); len(res) != 1 || res[0] != c.want {
 					t.Errorf("results %q", res)
 				}
 			})

@@ -64,20 +64,47 @@ type node struct {
 	reg  *registertest.Faulty // every Load and Swap
 	dns  *registertest.Faulty // every look is a Load of it
 	time *clocks
-	work func(ctx context.Context, t Tick) error // the job; a second by default
-	rtt  time.Duration                           // of a request
-	lag  time.Duration                           // by which its DNS trails
+	ways // not to be changed once the node runs, save by set
 
-	stop context.CancelFunc
-	done chan struct{}
-	gone time.Duration // when Run returned; -1: not yet
+	start func() // not nil: to be started
+	stop  context.CancelFunc
+	done  chan struct{}
+	ended time.Duration // when Run returned; -1: not yet
 
 	mu     sync.Mutex
 	dead   bool
 	log    bytes.Buffer
 	events []Event
-	swap   func([]string) // before a Swap is sent
-	seen   func(Event)    // each event
+}
+
+// The ways of a node are how it fares.
+type ways struct {
+	work  func(ctx context.Context, t Tick) error // the job; a second by default
+	rtt   time.Duration                           // of a request
+	lag   time.Duration                           // by which its DNS trails
+	swap  func([]string)                          // before a Swap is sent
+	seen  func(Event)                             // each event
+	stuck bool                                    // each Swap is refused as a conflict, as by a stale server
+}
+
+// how returns the ways of the node, set changes them.
+func (n *node) how() ways {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ways
+}
+
+func (n *node) set(f func(*ways)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f(&n.ways)
+}
+
+// gone is when Run returned; -1: not yet.
+func (n *node) gone() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ended
 }
 
 // bubble runs f in a world of its own. At its end every agent is told to stop,
@@ -93,13 +120,13 @@ func bubble(t *testing.T, f func(w *world)) {
 
 func (w *world) end() {
 	for _, n := range w.nodes {
-		if n.stop != nil {
+		if n.stop != nil && n.start == nil {
 			n.time.thaw(0)
 			n.stop()
 		}
 	}
 	for _, n := range w.nodes {
-		if n.stop == nil {
+		if n.stop == nil || n.start != nil {
 			continue
 		}
 		select {
@@ -171,6 +198,12 @@ func (w *world) now() time.Duration { return time.Since(w.start) }
 // until sleeps until that moment, and until everything that happens then has happened.
 func (w *world) until(at time.Duration) {
 	w.Helper()
+	for _, n := range w.nodes {
+		if n.start != nil {
+			n.start()
+			n.start = nil
+		}
+	}
 	if at < w.now() {
 		w.Fatalf("it is %v, and %v is over", w.now(), at)
 	}
@@ -180,8 +213,8 @@ func (w *world) until(at time.Duration) {
 
 // node makes an agent that is not started. Its id ends in its number.
 func (w *world) node(p elect.Policy) *node {
-	n := &node{w: w, time: newClocks(), rtt: 20 * time.Millisecond, done: make(chan struct{}), gone: -1}
-	n.work = works(time.Second)
+	n := &node{w: w, time: newClocks(), done: make(chan struct{}), ended: -1}
+	n.ways = ways{work: works(time.Second), rtt: 20 * time.Millisecond}
 	n.reg = registertest.NewFaulty(way{n, w.mem.At(jobName)}, jobName)
 	n.dns = registertest.NewFaulty(resolver{n}, jobName)
 	n.Agent = &Agent{
@@ -192,8 +225,8 @@ func (w *world) node(p elect.Policy) *node {
 			n.mu.Lock()
 			n.events = append(n.events, ev)
 			n.mu.Unlock()
-			if n.seen != nil {
-				n.seen(ev)
+			if seen := n.how().seen; seen != nil {
+				seen(ev)
 			}
 		},
 		clock: clock{elapsed: n.time.elapsed, wall: n.time.wall},
@@ -212,16 +245,21 @@ func (w *world) agents(n int, p elect.Policy) []*node {
 	return all
 }
 
+// run starts the agent when time next goes on, so that it can be furnished until then.
 func (n *node) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
-	go func() {
-		defer close(n.done)
-		if err := n.Run(ctx); err != nil {
-			n.w.Errorf("%s: Run: %v", n.ID, err)
-		}
-		n.gone = n.w.now()
-	}()
+	n.start = func() {
+		go func() {
+			defer close(n.done)
+			if err := n.Run(ctx); err != nil {
+				n.w.Errorf("%s: Run: %v", n.ID, err)
+			}
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.ended = n.w.now()
+		}()
+	}
 }
 
 // works is a job that takes so long, or until it is told to stop.
@@ -242,15 +280,17 @@ func (n *node) do(ctx context.Context, t Tick) error {
 	n.w.mu.Lock()
 	n.w.runs = append(n.w.runs, r)
 	n.w.mu.Unlock()
+	var err error
 	defer func() {
 		n.w.mu.Lock()
 		defer n.w.mu.Unlock()
+		r.err = err
 		if r.ended < 0 { // else it died with its process
 			r.ended, r.cause = n.w.now(), context.Cause(ctx)
 		}
 	}()
-	r.err = n.work(ctx, t)
-	return r.err
+	err = n.how().work(ctx, t)
+	return err
 }
 
 // kill ends the process without a word: nothing that it does reaches anybody,
@@ -287,8 +327,8 @@ func (n *node) warnings(text string) int {
 	return c
 }
 
-// ended returns the results of the node's runs.
-func (n *node) ended() (all []record.Result) {
+// results returns the results of the node's runs.
+func (n *node) results() (all []record.Result) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, ev := range n.events {
@@ -404,7 +444,7 @@ func (n *node) half(ctx context.Context) error {
 		return ctx.Err()
 	}
 	select {
-	case <-time.After(n.rtt / 2):
+	case <-time.After(n.how().rtt / 2):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -423,11 +463,15 @@ func (v way) Load(ctx context.Context) (register.Snapshot, error) {
 }
 
 func (v way) Swap(ctx context.Context, old register.Snapshot, texts []string) (register.Snapshot, error) {
-	if v.n.swap != nil {
-		v.n.swap(texts)
+	how := v.n.how()
+	if how.swap != nil {
+		how.swap(texts)
 	}
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, err)
+	}
+	if how.stuck {
+		return register.Snapshot{}, register.ErrConflict
 	}
 	s, err := v.reg.Swap(ctx, old, texts)
 	if err == nil {
@@ -447,11 +491,11 @@ func (v resolver) Load(ctx context.Context) (register.Snapshot, error) {
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, err
 	}
-	w := v.n.w
+	w, lag := v.n.w, v.n.how().lag
 	w.mu.Lock()
 	s := register.Snapshot{Time: time.Now().Add(time.Hour)}
 	for _, p := range w.past {
-		if p.at <= w.now()-v.n.lag {
+		if p.at <= w.now()-lag {
 			s.Texts = slices.Clone(p.texts)
 		}
 	}
