@@ -34,7 +34,7 @@ func (x *explorer) apply(w *world, m move) string {
 	case thaw:
 		a.frozen = false
 	case shutdown:
-		a.self.Stopping, a.self.StopBy = true, second(w.now)
+		a.self.Stopping, a.self.StopBy = true, second(x.elapsed(w, i)+x.cfg.grace)
 	case delivered:
 		return x.deliver(w, i)
 	case lands:
@@ -44,13 +44,19 @@ func (x *explorer) apply(w *world, m move) string {
 		return bad
 	case evaporates:
 		w.mail[i] = letter{}
-	case deleted, damaged, rollback, future, farTimer, clockOn, clockBack, away, back, sealed, unsealed, pause, resume, trigger:
+	case catchesUp:
+		w.dns = w.reg
+	case deleted, damaged, rollback, future, farTimer, clockOn, clockBack, away, back, sealed, unsealed, foreign, pause, pauseFor, resume, trigger:
 		x.hand(w, m.kind)
 	default:
 		return x.step(w, i, m)
 	}
 	return ""
 }
+
+// actsMost is how often an agent may act at one instant: more is a loop that
+// does not end before time passes.
+const actsMost = 14
 
 // fault tells the moves that are counted from those that only end one.
 func (k kind) fault() bool {
@@ -62,10 +68,16 @@ func (k kind) fault() bool {
 }
 
 func (x *explorer) advance(w *world) string {
+	for i := range x.cfg.agents {
+		if a := &w.actors[i]; a.up && !a.frozen && !a.stalled { // what it waits for, it remembers
+			a.self.Took(Decide(x.policyOf(i), &a.self, x.nowOf(w, i)))
+		}
+		w.actors[i].acts = 0
+	}
 	w.now++
 	for i := range w.actors {
 		a := &w.actors[i]
-		if a.job && !a.dead && !a.loose && w.now >= a.deadline {
+		if a.job && !a.dead && !a.loose && x.elapsed(w, i) >= a.deadline {
 			a.dead = true
 			told := !a.up || a.frozen || a.self.Claim.Cut != "" || Decide(x.policyOf(i), &a.self, x.nowOf(w, i)).Verb == Stop
 			if bad := x.breaks(pTold, told, "%s ran tick %d until %d", a.self.ID, a.tick, a.deadline); bad != "" {
@@ -76,7 +88,19 @@ func (x *explorer) advance(w *world) string {
 	if w.busy() {
 		w.ghost.ended = w.now
 	}
+	if g := &w.ghost; g.hand && w.now > g.handAt+x.aftermath() {
+		g.hand = false
+		g.claims, g.ok, g.begun = [8]claimed{}, [8]int64{}, [8]int64{} // of before
+	}
 	return ""
+}
+
+// aftermath is for how long something done by hand in a run may show, in
+// seconds: those who saw what was there watch it for a lease, and so do those who
+// see what came of that, until the next tick is over.
+func (x *explorer) aftermath() int64 {
+	l := x.policy.Lease
+	return int64((2*(l+Margin(l))+x.policy.PollMax)/time.Second) + x.policy.Schedule.Next(0)
 }
 
 // busy tells whether a claim or a run is there.
@@ -98,6 +122,9 @@ func (x *explorer) jobEnds(w *world, i int) string {
 	loose, tick := a.loose, a.tick
 	a.job, a.dead = false, false
 	w.ghost.ended = w.now
+	if !loose {
+		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK}
+	}
 	if loose {
 		a.self.LooseEnded(res)
 		return ""
@@ -119,6 +146,8 @@ func add(list []int64, v int64) {
 			return
 		}
 	}
+	copy(list, list[1:]) // the oldest will hardly come back
+	list[len(list)-1] = v
 }
 
 func has(list []int64, v int64) bool {
@@ -149,6 +178,8 @@ func (x *explorer) hand(w *world, k kind) {
 		return
 	case pause:
 		r, _ = Pause(r, time.Time{}, "", now)
+	case pauseFor:
+		r, _ = Pause(r, now.Add(3*time.Second), "", now)
 	case resume:
 		r = Resume(r, now)
 	case trigger:
@@ -158,24 +189,29 @@ func (x *explorer) hand(w *world, k kind) {
 		w.ghost.stepped = true
 	case farTimer:
 		r.Timer, r.Seq = w.now+5000, max(r.Seq+1, now.Unix()*1000)
-		w.ghost.stepped = true
-	}
-	switch k {
-	case pause, resume, trigger:
-		w.put(text{record.Present, r})
+		w.put(text{record.Present, r, was.foreign})
 		w.ghost.seq = max(w.ghost.seq, r.Seq)
 		return
 	}
-	if l := x.policy.Lease; w.busy() || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
-		w.ghost.hand = true
+	switch k {
+	case pause, pauseFor, resume, trigger:
+		w.put(text{record.Present, r, was.foreign})
+		w.ghost.seq = max(w.ghost.seq, r.Seq)
+		return
+	case foreign:
+		w.put(text{was.state, r, !was.foreign})
+		return
+	}
+	if l := x.policy.Lease; w.busy() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
+		w.ghost.hand, w.ghost.handAt = true, w.now
 	}
 	switch k {
 	case deleted:
 		w.put(text{state: record.Absent})
 	case damaged:
 		w.put(text{state: record.Damaged})
-	case future, farTimer:
-		w.put(text{record.Present, r})
+	case future:
+		w.put(text{record.Present, r, was.foreign})
 		w.ghost.seq = max(w.ghost.seq, r.Seq)
 	case sealed:
 		w.put(text{state: record.Unopenable})
@@ -193,11 +229,18 @@ func (x *explorer) step(w *world, i int, m move) string {
 	p, n := x.policyOf(i), x.nowOf(w, i)
 	act := Decide(p, &a.self, n)
 	a.self.Took(act)
+	a.acts++
+	if bad := x.breaks(pSpin, a.acts <= actsMost, "%s acted %d times at %d, at last %v (%v)", a.self.ID, a.acts, w.now, act.Verb, act.Why); bad != "" {
+		return bad
+	}
 	switch act.Verb {
 	case End:
 		*a = actor{lives: a.lives}
 	case Look:
 		t := w.reg
+		if x.cfg.lag > 0 || x.cfg.stuck {
+			t = w.dns
+		}
 		switch {
 		case m.kind == lookFails:
 			a.self.LookFailed(n)
@@ -206,8 +249,9 @@ func (x *explorer) step(w *world, i int, m move) string {
 		case m.kind == lookStale:
 			t = w.hist
 		case x.cfg.noDNS && w.away:
-			a.self.LoadFailed(n, Unreached)
 			a.self.NextLook = n.Elapsed + p.PollMax
+			a.self.LookFailed(n)
+			a.self.LoadFailed(n, Unreached)
 			return ""
 		case x.cfg.noDNS:
 			x.load(w, i)
@@ -236,7 +280,9 @@ func (x *explorer) step(w *world, i int, m move) string {
 			}
 		}
 		// Told to stop, it takes all of its grace and dies of the guard or at the end of it.
-		a.ends, a.fails = min(a.ends, w.now+int64(p.KillGrace/time.Second)), a.fails || w.now < a.ends
+		if !x.cfg.deaf {
+			a.ends, a.fails = min(a.ends, w.now+int64(p.KillGrace/time.Second)), a.fails || w.now < a.ends
+		}
 	}
 	return ""
 }
@@ -247,9 +293,12 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 	if act.Next.Seq <= 0 || act.Next.Seq > 1<<53-1 || len(act.Next.String()) > 255 {
 		return "a record was written that does not fit: " + act.Next.String()
 	}
-	old := text{a.self.View.State, a.self.View.Record}
+	old := a.snap
+	if v := &a.self.View; !act.Again && (old.state != v.State || old.rec != v.Record) {
+		return "a swap was decided against what the register did not show: " + act.Next.String()
+	}
 	a.self.Sending(x.policyOf(i), n, act)
-	next := text{record.Present, act.Next}
+	next := text{record.Present, act.Next, old.foreign}
 	a.action = act
 	if w.away {
 		k = swapUnreached
@@ -289,6 +338,9 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 		return bad
 	default:
 		ok, bad := x.cas(w, old, next, i, false)
+		if p := x.policyOf(i); w.faults == 0 && p.HeadStart > 0 && old.state == record.Present && x.cfg.other == nil && x.cfg.lag == 0 {
+			bad = first(bad, x.breaks(pWrites, ok, "%s tried %s", a.self.ID, act.Next))
+		}
 		if k == swapTwice {
 			post()
 		}
@@ -313,8 +365,7 @@ func (x *explorer) deliver(w *world, i int) string {
 		a.action = Action{}
 		return ""
 	}
-	old := text{a.self.View.State, a.self.View.Record}
-	ok, bad := x.cas(w, old, text{record.Present, a.action.Next}, i, false)
+	ok, bad := x.cas(w, a.snap, text{record.Present, a.action.Next, a.snap.foreign}, i, false)
 	x.answer(w, i, ok)
 	return bad
 }
@@ -324,10 +375,11 @@ func (x *explorer) answer(w *world, i int, ok bool) {
 	out := Conflict
 	if ok {
 		out = Done
+		a.snap = text{record.Present, a.action.Next, a.snap.foreign}
 	}
 	w.hears(i)
 	n := x.nowOf(w, i)
-	a.self.Swapped(n, a.action, out, text{record.Present, a.action.Next}.sum())
+	a.self.Swapped(n, a.action, out, text{record.Present, a.action.Next, a.snap.foreign}.sum())
 	a.action = Action{}
 	if a.job && !a.loose {
 		a.deadline = x.deadline(w, i)
@@ -352,6 +404,9 @@ func (x *explorer) cas(w *world, old, next text, by int, late bool) (bool, strin
 
 func (x *explorer) run(w *world, i int, m move, act Action) string {
 	a := &w.actors[i]
+	if a.job {
+		return "a run was started beside a run of the same agent"
+	}
 	a.self.Starting(x.nowOf(w, i), act)
 	j := x.cfg.jobs[0]
 	if m.kind == runs {

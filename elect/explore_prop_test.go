@@ -29,11 +29,20 @@ const (
 	pLoose    = "8: no unarbitrated run beside a live claim, in a pause or of a tick known run"
 	pSealed   = "9: what cannot be opened is not overwritten"
 	pLive     = "2: from every state, without further faults, a new tick is run to its end in time"
+	pPrompt   = "3: a tick whose incumbent lives is claimed in its second"
+	pBetween  = "5: a tick whose incumbent died between ticks is claimed within head start and spread"
+	pWrites   = "5: while nothing goes wrong no write is refused"
+	pTries    = "2: attempts count up, to attempts and takeovers at most"
+	pLower    = "5: a repair only lowers the timer"
+	pTick     = "what is claimed is due by the record or the schedule"
+	pReport   = "2: a holder reports what its run came to"
+	pSpin     = "nobody asks without end"
 	pOver     = "3: a vanished holder's tick is taken over in time"
 )
 
 var properties = []string{
 	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
+	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSpin,
 }
 
 // breaks tells whether a property that was put to the test does not hold.
@@ -58,25 +67,37 @@ func first(bad ...string) string {
 func (x *explorer) committed(w *world, old text, r record.Record, by int, late bool) string {
 	g, o := &w.ghost, old.rec
 	p := x.policyOf(by)
-	excused := g.hand || g.stepped
 	if r.Claimed || o.Claimed {
 		g.ended = w.now
 	}
-	bad := x.breaks(pSeq, r.Seq > o.Seq && (r.Seq > g.seq || excused), "%d after %d, highest %d", r.Seq, o.Seq, g.seq)
+	bad := x.breaks(pSeq, r.Seq > o.Seq && (r.Seq > g.seq || w.used[rollback] > 0 || w.used[clockBack] > 0 || old.state != record.Present && w.used[deleted]+w.used[damaged]+w.used[sealed] > 0), "%d after %d, highest %d", r.Seq, o.Seq, g.seq)
 	bad = first(bad, x.breaks(pSealed, old.state != record.Unopenable, "%s", r))
 	g.seq = max(g.seq, r.Seq)
 	if old.state == record.Present {
 		bad = first(bad,
 			x.breaks(pKeep, r.Pause == o.Pause || o.Pause > 0, "pause %d became %d", o.Pause, r.Pause),
-			x.transition(w, p, o, r))
+			x.breaks(pKeep, g.hand || r.State == o.State && r.EntryID == o.EntryID && r.Extra == o.Extra, "%s became %s", o, r),
+			x.transition(w, p, o, r, by, late))
 	}
 	tick := r.TimerOld
-	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && r.Last != record.Skipped && !g.stepped
+	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && !g.stepped
 	if isClaim {
 		bad = first(bad, x.claimedNow(w, p, o, r, by))
 	}
-	if t := tick; t > 0 && attempt(r) == 1 && r.Last != record.Skipped && !g.stepped && x.cfg.other == nil {
+	if t := tick; t > 0 && attempt(r) == 1 && !g.stepped && x.cfg.other == nil {
 		n := p.Schedule.Next(t)
+		switch skew := int64(p.Skew / time.Second); {
+		case r.Claimed:
+		case old.state != record.Present && r.Last == record.Skipped: // what was there is not known
+			n = p.Schedule.Next(max(t, w.now+w.clock+2*skew+int64(p.Lease/time.Second)))
+		case !o.Claimed && o.TimerOld == t && r.Timer < o.Timer && w.used[farTimer] > 0: // repaired
+			n = p.Schedule.Next(max(t, w.now+w.clock+3*skew+int64(p.Lease/time.Second)))
+		case p.CatchUp == CatchUpNone && r.Last == record.Skipped:
+			n = p.Schedule.Next(max(t, w.now+w.clock+skew))
+		}
+		if o.Timer == r.Timer && o.TimerOld == t || old.state != record.Present && w.used[farTimer] > 0 { // as it was found
+			n = max(n, r.Timer)
+		}
 		if p.Overlap == OverlapSkip && !r.Claimed {
 			n = p.Schedule.Next(max(t, w.now))
 		}
@@ -97,14 +118,19 @@ func claims(o, r record.Record) bool {
 func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) string {
 	g := &w.ghost
 	bad := first(
-		x.breaks(pFence, r.Seq > g.fence || r == w.hist.rec || g.hand && w.used[rollback] > 0,
+		x.breaks(pFence, r.Seq > g.fence || w.used[rollback] > 0 && (g.hand || r == w.hist.rec),
 			"claim with fence %d after one with %d", r.Seq, g.fence),
-		x.breaks(pPause, o.Pause == 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
+		x.breaks(pPause, o.Pause == 0 || o.Pause > 0 && o.Pause <= w.now+w.clock+int64(p.Skew/time.Second) || g.stepped && o.Pause > 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
 			"claimed while paused"),
 	)
 	g.fence = max(g.fence, r.Seq)
-	if o.Claimed && w.faults == w.used[crash] && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
-		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second
+	bad = first(bad, x.prompt(w, p, o, r, by))
+	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil {
+		bad = first(bad, x.breaks(pTick, r.TimerOld > o.TimerOld && r.TimerOld >= o.Timer && (r.TimerOld == o.Timer || p.Schedule.Prev(r.TimerOld) == r.TimerOld),
+			"tick %d was claimed where %d was due", r.TimerOld, o.Timer))
+	}
+	if o.Claimed && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
+		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
 		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
 	}
 	if !g.stepped {
@@ -126,9 +152,29 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 	return bad
 }
 
+// prompt judges when an idle record was claimed.
+func (x *explorer) prompt(w *world, p *Policy, o, r record.Record, by int) string {
+	if o.Claimed || attempt(o) > 1 || o.Timer <= w.wrote || w.faults != w.used[crash] || p.NoAffinity || x.cfg.other != nil || x.cfg.offset != ([most]int64{}) {
+		return ""
+	}
+	for i := range x.cfg.agents {
+		if a := &w.actors[i]; a.up && a.self.ID == o.ID && w.used[crash] == 0 {
+			return x.breaks(pPrompt, w.now == o.Timer, "tick %d was claimed at %d by %s, where %s lives", o.Timer, w.now, r.ID, o.ID)
+		}
+	}
+	s := &w.actors[by].self
+	if s.Born.Unix() > w.wrote || s.Wide > 0 || x.cfg.lag > 0 || x.cfg.stuck {
+		return ""
+	}
+	return x.breaks(pBetween, w.now <= o.Timer+int64((p.HeadStart+p.Spread)/time.Second)+1, "tick %d was claimed at %d by %s", o.Timer, w.now, r.ID)
+}
+
 // transition judges the step from one record to the next.
-func (x *explorer) transition(w *world, p *Policy, o, r record.Record) string {
+func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, late bool) string {
 	g := &w.ghost
+	if bad := x.counting(w, p, o, r, by, late); bad != "" {
+		return bad
+	}
 	closes := o.Claimed && !r.Claimed && o.TimerOld == r.TimerOld && attempt(r) == 1
 	if closes || p.AtMostOnce && !o.Claimed && r.TimerOld > o.TimerOld {
 		g.done++
@@ -184,8 +230,8 @@ func (x *explorer) started(w *world, i int) string {
 	if !g.hand && !g.stepped {
 		bad = first(bad, x.breaks(pFinished, !has(g.ok[:], a.tick), "tick %d", a.tick))
 		if x.policy.AtMostOnce {
-			bad = first(bad, x.breaks(pTwice, !has(g.worked[:], -a.tick), "tick %d", a.tick))
-			add(g.worked[:], -a.tick)
+			bad = first(bad, x.breaks(pTwice, !has(g.begun[:], a.tick), "tick %d", a.tick))
+			add(g.begun[:], a.tick)
 		}
 		l := &a.self.Loose
 		bad = first(bad, x.breaks(pFinished, l.Tick != a.tick || l.Running || l.Result != record.OK, "tick %d was already run here without the register", a.tick))
@@ -197,12 +243,50 @@ func (x *explorer) started(w *world, i int) string {
 func (x *explorer) startedLoose(w *world, i int) string {
 	g, a := &w.ghost, &w.actors[i]
 	v := a.self.View
-	live := w.reg.state == record.Present && w.reg.rec.Claimed && w.reg.rec.TimerOld == a.tick && w.reg == text{v.State, v.Record} &&
+	live := w.reg.state == record.Present && w.reg.rec.Claimed && w.reg.rec.TimerOld == a.tick && w.reg.rec == v.Record &&
 		second(w.now-w.wrote) < v.Record.LeaseOr(x.policy.Lease)
+	p := x.policyOf(i)
+	now := w.now + w.clock
+	shown := v.State == record.Present && v.Record.Pause <= now && (!v.Record.Claimed && v.Record.Timer <= a.tick ||
+		v.Record.Claimed && second(x.elapsed(w, i)) >= v.First+v.Record.LeaseOr(p.Lease)+Margin(p.Lease))
 	bad := first(
+		x.breaks(pLoose, p.WithoutRegister == WithoutAlways || shown && v.Last > a.self.DownSince, "tick %d, though DNS showed %s", a.tick, v.Record),
+		x.breaks(pLoose, w.away || a.self.Fails > 0, "tick %d, though the register was not asked", a.tick),
+		x.breaks(pLoose, g.stepped || now >= a.tick+int64(p.OutageAfter/time.Second), "tick %d before the outage was long enough", a.tick),
+		x.breaks(pLoose, g.stepped || a.self.Born.Unix() <= a.tick, "tick %d came before %s", a.tick, a.self.ID),
+		x.breaks(pLoose, p.WithoutRegister != WithoutWait && !p.AtMostOnce, "tick %d", a.tick),
 		x.breaks(pLoose, !has(g.loosely[i][:], a.tick), "tick %d is run twice by one process", a.tick),
 		x.breaks(pLoose, !live, "beside a live claim of tick %d", a.tick),
 		x.breaks(pLoose, v.Record.Pause == 0, "in a pause"))
 	add(g.loosely[i][:], a.tick)
+	return bad
+}
+
+// counting judges the attempts of one tick, and what its holder says of them.
+func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, late bool) string {
+	g := &w.ghost
+	loosely := false
+	for i := range w.actors {
+		loosely = loosely || has(g.loosely[i][:], r.TimerOld)
+	}
+	if !o.Claimed && !r.Claimed && o.TimerOld == r.TimerOld && !loosely {
+		lower := r.Timer <= o.Timer || p.CatchUp == CatchUpNone && r.Last == record.Skipped || p.AtMostOnce && attempt(o) > 1 || g.stepped
+		if bad := x.breaks(pLower, lower, "%s became %s", o, r); bad != "" {
+			return bad
+		}
+	}
+	n := attempt(r)
+	same := r.TimerOld == o.TimerOld
+	ok := n == 1 && r.TimerOld >= o.TimerOld || same && n <= p.Runs() && (n == attempt(o) || o.Claimed && n == attempt(o)+1)
+	if o.Claimed && !r.Claimed && same && n > 1 && (r.Last == record.Failed || r.Last == record.Timeout) {
+		now := min(w.now+w.clock, r.Seq/1000) // when it was composed
+		early := min(now+int64(BackOff(n-1)/time.Second), p.Schedule.Next(now))
+		ok = ok && n <= p.Attempts && (g.stepped || r.Timer >= early)
+	}
+	bad := x.breaks(pTries, ok || g.stepped || g.hand && !same, "%s became %s", o, r)
+	a := &w.actors[by]
+	if d := a.did; !late && a.up && o.ID == a.self.ID && r.ID == o.ID && o.Claimed && !r.Claimed && same && d.tick == o.TimerOld && d.try == attempt(o) && d.fence == a.self.Claim.Fence && !loosely {
+		bad = first(bad, x.breaks(pReport, (r.Last == record.OK) == d.ok, "%s says %q of tick %d", r.ID, r.Last, d.tick))
+	}
 	return bad
 }

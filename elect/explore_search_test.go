@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -28,7 +30,11 @@ type explorer struct {
 	premises map[string]int
 	checked  int
 	wait     int64 // the longest that was needed
+	lively   int
+	latest   int64 // second that was reached
+	wandered int
 	stuck    []move
+	spin     string // an agent waits for what has passed
 	scratch  world
 	way      []mark
 	course   []move
@@ -85,6 +91,9 @@ func (x *explorer) search(upTo int) *violation {
 				return &violation{bad, x.path(e.id)}
 			}
 			buf = x.moves(&e.w, buf[:0])
+			if x.spin != "" {
+				return &violation{x.spin, x.path(e.id)}
+			}
 			for _, m := range buf {
 				w = e.w
 				if bad := x.apply(&w, m); bad != "" {
@@ -93,6 +102,7 @@ func (x *explorer) search(upTo int) *violation {
 				if !x.seen.add(x.hash(&w)) {
 					continue
 				}
+				x.latest = max(x.latest, w.now)
 				next.push(&spare, &w, int32(len(x.nodes)))
 				x.nodes = append(x.nodes, node{e.id, m})
 			}
@@ -105,6 +115,101 @@ func (x *explorer) search(upTo int) *violation {
 	}
 	x.whole = true
 	return nil
+}
+
+// wander goes n long ways through the world by chance, far beyond what the
+// search reaches step by step, and with faults at any time. Courses are the same
+// on every call.
+func (x *explorer) wander(n int) *violation {
+	dice := rand.New(rand.NewPCG(1, uint64(n)))
+	until := x.cfg.until
+	x.cfg.until += 12
+	defer func() { x.cfg.until = until }()
+	var list, likely []move
+	var course []move
+	for range n {
+		w := *x.begin()
+		course = course[:0]
+		rare := 2 + dice.IntN(30) // how seldom faults are on this way
+		for {
+			list, likely = x.moves(&w, list[:0]), likely[:0]
+			if x.spin != "" {
+				return &violation{x.spin, course}
+			}
+			misfortune := dice.IntN(rare) == 0
+			for _, m := range list {
+				if m.kind.fault() == misfortune {
+					likely = append(likely, m)
+				}
+			}
+			if len(likely) == 0 {
+				likely = list
+			}
+			if len(likely) == 0 || len(course) == 1000 {
+				break
+			}
+			m := likely[dice.IntN(len(likely))]
+			course = append(course, m)
+			if bad := x.apply(&w, m); bad != "" {
+				return x.shorten(&violation{bad, course})
+			}
+			x.latest = max(x.latest, w.now)
+			if x.seen.add(x.hash(&w)) {
+				x.wandered++
+			}
+			if m.kind >= crash || misfortune {
+				if bad := x.liveness(&w); bad != "" {
+					return x.shorten(&violation{bad, course})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// shorten leaves moves out of a course for as long as the same property is violated.
+func (x *explorer) shorten(v *violation) *violation {
+	stuck := x.stuck
+	for again := true; again; {
+		again = false
+		for i := len(v.moves) - 1; i >= 0; i-- {
+			less := slices.Delete(slices.Clone(v.moves), i, i+1)
+			what, n := x.replay(less)
+			if what != "" && property(what) == property(v.what) {
+				v, stuck, again = &violation{what, less[:n]}, x.stuck, true
+				i = min(i, n)
+			}
+		}
+	}
+	x.stuck = stuck
+	return v
+}
+
+// property is which one was violated.
+func property(what string) string {
+	for _, p := range properties {
+		if strings.HasPrefix(what, p) {
+			return p
+		}
+	}
+	return what
+}
+
+// replay makes the moves in their order, as far as they can be made, and returns
+// what was violated after how many.
+func (x *explorer) replay(moves []move) (string, int) {
+	w := x.begin()
+	x.stuck, x.spin = nil, ""
+	for i, m := range moves {
+		if !slices.Contains(x.moves(w, nil), m) {
+			return "", 0
+		}
+		if bad := first(x.spin, x.apply(w, m)); bad != "" {
+			return bad, i + 1
+		}
+	}
+	x.live = map[hash]int64{}
+	return x.liveness(w), len(moves)
 }
 
 // A pile is a list of worlds that are large and many.
@@ -169,15 +274,17 @@ func (x *explorer) liveness(w0 *world) string {
 			break
 		}
 		x.way = append(x.way, mark{h, w.now})
-		if w.now > limit || len(x.way) > 500 {
-			x.stuck = x.course
+		if w.now > limit || int64(len(x.way)) > 500+5*x.cfg.settle {
+			x.stuck = slices.Clone(x.course)
 			return fmt.Sprintf("%s: nothing ends within %d s; %s", pLive, x.cfg.settle, strings.TrimSpace(x.describe(w)))
 		}
 		x.list = x.moves(w, x.list[:0])
 		if len(x.list) == 0 {
 			return pLive + ": nothing can happen any more"
 		}
-		m := x.list[0]
+		// In any order, by what looks like chance: h decides, so that a state that
+		// is met again goes on alike. All but the passing of time comes to an end.
+		m := x.list[h%hash(len(x.list))]
 		for _, c := range x.list { // who was held back goes on first
 			if c.kind == jobEnds || c.kind == thaw || c.kind == start || c.kind == back || c.kind == unsealed {
 				m = c
@@ -186,7 +293,12 @@ func (x *explorer) liveness(w0 *world) string {
 		}
 		x.course = append(x.course, m)
 		if bad := x.apply(w, m); bad != "" {
-			return "" // found, with its trace, by the search itself
+			x.stuck = slices.Clone(x.course)
+			return bad
+		}
+		if x.spin != "" {
+			x.stuck = slices.Clone(x.course)
+			return x.spin
 		}
 	}
 	rest += w.now - w0.now
@@ -219,11 +331,11 @@ type mark struct {
 }
 
 func (x *explorer) paused(w *world) bool {
-	if w.reg.rec.Pause != 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause != 0 {
+	if w.reg.rec.Pause < 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause < 0 {
 		return true
 	}
-	for i := range w.actors { // only a record that was deleted in a pause brings it back
-		if w.actors[i].self.Last.Pause != 0 {
+	for i := range w.actors { // a record that was deleted in a pause brings it back
+		if w.reg.state != record.Present && w.actors[i].self.Last.Pause < 0 {
 			return true
 		}
 	}
@@ -241,7 +353,8 @@ func (x *explorer) report(out io.Writer, took time.Duration) {
 	if !x.whole {
 		whole = "the first"
 	}
-	fmt.Fprintf(out, "%-26s %9s %9d states, %d tested for liveness (longest %d s), %.1f s\n", x.cfg.name, whole, len(x.nodes), len(x.live), x.wait, took.Seconds())
+	fmt.Fprintf(out, "%-26s %9s %7d states and %7d by chance, up to second %3d, %7d lead to the end of a tick (in at most %d s), %.1f s\n",
+		x.cfg.name, whole, len(x.nodes), x.wandered, x.latest, x.lively, x.wait, took.Seconds())
 }
 
 // trace prints a violation as a story that can be replayed.
@@ -347,6 +460,7 @@ func (h *hash) record(r *record.Record, as *[most]uint8) {
 
 func (h *hash) text(t *text, as *[most]uint8) {
 	h.word(uint64(t.state))
+	h.flags(t.foreign)
 	if t.state == record.Present {
 		h.record(&t.rec, as)
 	}
@@ -355,9 +469,11 @@ func (h *hash) text(t *text, as *[most]uint8) {
 func (h *hash) self(s *Self, as *[most]uint8) {
 	h.flags(s.Stopping, s.Known, s.Away, s.MustLoad, s.View.Seen, s.View.Held, s.Claim.Reported, s.Claim.HasState, s.Open.Unsure, s.Open.Told, s.Open.Refused, s.Loose.Running, s.Loose.Cut)
 	h.dur(s.StopBy)
+	h.int(s.Born.Unix())
 	v := &s.View
 	if v.Seen {
-		h.text(&text{v.State, v.Record}, as)
+		h.text(&text{state: v.State, rec: v.Record}, as)
+		h.flags(v.Sum>>62&1 == 1)
 		h.dur(v.First)
 		h.dur(v.Last)
 		h.dur(v.Loaded)
@@ -374,6 +490,8 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 		h.int(c.Fence)
 		h.dur(c.From)
 		h.dur(c.Began)
+		h.int(c.Timer)
+		h.int(c.BeganAt)
 		h.word(uint64(len(c.Cut))<<8 | uint64(len(c.Result)))
 	}
 	o := &s.Open
@@ -390,6 +508,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	}
 	h.int(s.Loose.Tick)
 	h.dur(s.Loose.Began)
+	h.word(uint64(len(s.Loose.Result)))
 	h.dur(s.LastLoad)
 	h.dur(s.NextLook)
 	h.int(int64(s.Fails)<<16 | int64(s.Stale)<<8 | int64(s.Wide))
@@ -408,6 +527,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	}
 	h.word(uint64(s.intent.why))
 	h.dur(s.intent.since)
+	h.flags(s.intent.sum == v.Sum)
 }
 
 func (h *hash) actor(a *actor, as *[most]uint8) {
@@ -418,6 +538,10 @@ func (h *hash) actor(a *actor, as *[most]uint8) {
 	}
 	h.int(a.clock)
 	h.self(&a.self, as)
+	h.text(&a.snap, as)
+	h.int(a.did.tick<<8 | int64(a.did.try))
+	h.int(a.did.fence)
+	h.flags(a.did.ok)
 	if a.stalled {
 		h.record(&a.action.Next, as)
 	}
@@ -438,7 +562,7 @@ func (x *explorer) hash(w *world) hash {
 	for i := range as {
 		as[i], order[i] = uint8(i), i
 	}
-	if x.cfg.other == nil && x.cfg.offset == ([most]int64{}) {
+	if x.cfg.other == nil && x.cfg.offset == ([most]int64{}) && x.cfg.drift == ([most]int64{}) && x.policy.Spread == 0 {
 		for i := range x.cfg.agents {
 			blind := [most]uint8{1, 1, 1}
 			blind[i] = 0
@@ -459,6 +583,7 @@ func (x *explorer) hash(w *world) hash {
 	h.int(w.wrote)
 	h.text(&w.reg, &as)
 	h.text(&w.hist, &as)
+	h.text(&w.dns, &as)
 	for i := range w.mail {
 		l := &w.mail[i]
 		h.flags(l.used)
@@ -490,9 +615,13 @@ func (x *explorer) hash(w *world) hash {
 	for i := range g.ok {
 		h.int(g.ok[i])
 		h.int(g.worked[i])
+		h.int(g.begun[i])
 	}
 	h.int(g.ended)
 	h.flags(g.hand, g.stepped, w.away)
+	if g.hand {
+		h.int(g.handAt)
+	}
 	h.word(uint64(g.done))
 	return h
 }

@@ -1,6 +1,7 @@
 package elect
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/solotick/solotick/record"
@@ -32,9 +33,14 @@ type config struct {
 	jobs    []job        // how a run may go; the first costs nothing
 	offset  [most]int64  // what each agent's idea of now is off by, in seconds
 	noDNS   bool
-	kept    bool // agents are there from the beginning with the record in view
-	restart int  // how many processes may follow a crashed one
-	untold  bool // the register tells no time
+	kept    bool        // agents are there from the beginning with the record in view
+	restart int         // how many processes may follow a crashed one
+	grace   int64       // that a shutdown gives to a run, in seconds
+	lag     int64       // seconds by which DNS may trail the register
+	stuck   bool        // DNS shows something new only by a move that is counted as a fault
+	drift   [most]int64 // each agent's monotonic clock gains one second in so many; negative: loses
+	deaf    bool        // jobs take no order to stop: their guard kills them
+	untold  bool        // the register tells no time
 	settle  int64
 }
 
@@ -84,9 +90,12 @@ const (
 	clockBack
 	away // the register cannot be reached; DNS can
 	back
-	sealed   // by hand: a text that nobody here can open
-	unsealed // and the one before again
+	sealed    // by hand: a text that nobody here can open
+	unsealed  // and the one before again
+	foreign   // a stranger's value comes to stand beside the record, or goes
+	catchesUp // DNS shows what the register holds now
 	pause
+	pauseFor // three seconds
 	resume
 	trigger
 	kinds
@@ -96,7 +105,7 @@ var kindNames = [kinds]string{
 	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
 	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
 	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
-	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "pause", "resume", "trigger",
+	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
 }
 
 // A move is one transition of the world.
@@ -108,17 +117,22 @@ type move struct {
 
 // A text is what the register holds.
 type text struct {
-	state record.State
-	rec   record.Record
+	state   record.State
+	rec     record.Record
+	foreign bool // and another's value beside it
 }
 
 func (t text) sum() uint64 {
+	beside := uint64(0)
+	if t.foreign {
+		beside = 1 << 62
+	}
 	if t.state != record.Present {
-		return uint64(t.state)
+		return uint64(t.state) | beside
 	}
 	h := newHash()
 	h.record(&t.rec, nil)
-	return uint64(h) | 1<<63
+	return uint64(h)>>2 | 1<<63 | beside
 }
 
 // A letter is a swap on its way.
@@ -137,6 +151,8 @@ type actor struct {
 	self   Self
 	clock  int64 // the register's clock against true time, as last heard
 	heard  bool
+	snap   text  // what the register last showed it: what its swaps are against
+	acts   uint8 // at this instant; not part of the state
 
 	stalled bool // action is composed and not sent, or
 	landed  int8 // already applied (1) or refused (-1), and not answered
@@ -150,6 +166,15 @@ type actor struct {
 	fails    bool
 	deadline int64 // when its guard kills it
 	dead     bool  // killed by its guard; the agent does not know yet
+	did      did
+}
+
+// A did is how the latest run of a process ended, for the properties.
+type did struct {
+	tick  int64
+	fence int64
+	try   int
+	ok    bool
 }
 
 // A world is one state of everything. It is copied for each move.
@@ -158,6 +183,7 @@ type world struct {
 	clock  int64 // the register's clock against true time
 	reg    text
 	hist   text // what it held before
+	dns    text // what DNS shows, where it trails
 	wrote  int64
 	away   bool
 	mail   [mail]letter
@@ -173,11 +199,13 @@ type ghost struct {
 	seq     int64          // highest ever
 	started int64          // highest fence of a run
 	claims  [8]claimed     // (tick, try) that were claimed
-	ok      [4]int64       // ticks that ended ok, by report
-	worked  [4]int64       // ticks whose job ended ok
+	ok      [8]int64       // ticks that ended ok, by report
+	worked  [8]int64       // ticks whose job ended ok
+	begun   [8]int64       // ticks that were started, under at-most-once
 	loosely [most][2]int64 // ticks that a process ran unarbitrated
 	ended   int64          // when a claim or a run was last there
-	hand    bool           // by hand in a run or soon after: section 10 promises little
+	hand    bool           // by hand in a run or soon after: section 10 promises little, for a while
+	handAt  int64          // and when
 	stepped bool           // the register's clock stepped, or a record came from the future
 	done    uint8          // ticks finished
 }
@@ -196,7 +224,16 @@ func (x *explorer) nowOf(w *world, i int) Now {
 	if a.heard {
 		t += a.clock
 	}
-	return Now{Time: time.Unix(t, 0), Told: a.heard && !x.cfg.untold, Elapsed: second(w.now), Held: second(w.now)}
+	e := second(x.elapsed(w, i))
+	return Now{Time: time.Unix(t, 0), Told: a.heard && !x.cfg.untold, Elapsed: e, Held: e}
+}
+
+// elapsed is agent i's monotonic clock, in seconds.
+func (x *explorer) elapsed(w *world, i int) int64 {
+	if n := x.cfg.drift[i]; n != 0 {
+		return w.now + (w.now-x.cfg.from)/n
+	}
+	return w.now
 }
 
 func (x *explorer) policyOf(i int) *Policy {
@@ -211,11 +248,12 @@ func (w *world) hears(i int) { w.actors[i].heard, w.actors[i].clock = true, w.cl
 
 // begin is the first world.
 func (x *explorer) begin() *world {
-	w := &world{now: x.cfg.from}
+	w := &world{now: x.cfg.from, wrote: x.cfg.from - 1}
 	if x.cfg.begin != (record.Record{}) {
-		w.reg = text{record.Present, x.cfg.begin}
+		w.reg = text{state: record.Present, rec: x.cfg.begin}
 		w.hist = w.reg
 		w.ghost.seq = x.cfg.begin.Seq
+		w.dns = w.reg
 	}
 	for i := range x.cfg.agents {
 		x.boot(w, i)
@@ -240,6 +278,7 @@ func (x *explorer) boot(w *world, i int) {
 
 func (x *explorer) load(w *world, i int) {
 	w.hears(i)
+	w.actors[i].snap = w.reg
 	x.see(w, i, w.reg, true)
 }
 
@@ -299,6 +338,15 @@ func (x *explorer) moves(w *world, out []move) []move {
 		}
 	}
 	x.worldMoves(w, fault, func(k kind) { add(k, 0, 0) })
+	if w.dns != w.reg && (x.cfg.lag > 0 || x.cfg.stuck) {
+		switch {
+		case x.cfg.lag > 0:
+			add(catchesUp, 0, 0)
+			quiet = quiet && w.now < w.wrote+x.cfg.lag
+		default:
+			fault(catchesUp, 0, 0)
+		}
+	}
 	quiet = quiet && !(x.fair && (w.away || w.reg.state == record.Unopenable))
 	if quiet && (w.now < x.cfg.until || x.fair) {
 		add(advance, 0, 0)
@@ -328,6 +376,9 @@ func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) 
 		return quiet && act.Verb != Stop && !x.fair
 	}
 	if act.Verb == Wait {
+		if act.At <= second(x.elapsed(w, i)) && x.spin == "" {
+			x.spin = fmt.Sprintf("%s: %s waits for %v at %d (%v)", pSpin, a.self.ID, act.At, w.now, act.Why)
+		}
 		return quiet
 	}
 	if !x.fair {
@@ -372,6 +423,7 @@ func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(ki
 	fault(clockBack, 0, 0)
 	if here && later {
 		fault(sealed, 0, 0)
+		fault(foreign, 0, 0)
 	}
 	if w.reg.state == record.Unopenable {
 		free(unsealed)
@@ -384,6 +436,7 @@ func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(ki
 	if here {
 		if w.reg.rec.Pause == 0 {
 			fault(pause, 0, 0)
+			fault(pauseFor, 0, 0)
 		} else {
 			fault(resume, 0, 0)
 		}
