@@ -105,6 +105,9 @@ func settle(ctx context.Context, reg register.Register, name string, old registe
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-ctx.Done():
+			if err == nil && errors.Is(cause, rfc2136.ErrIgnored) {
+				return registerFailure(cause, "nothing was changed, as far as the server shows")
+			}
 			f := &failure{
 				code: exitTryAgain, err: fmt.Errorf("it is not known whether %s was changed: %w", name, cause),
 				means: "a late copy of this change may still arrive; the agents go on by whatever the record says",
@@ -135,6 +138,8 @@ func registerFailure(err error, means string) error {
 	switch {
 	case errors.As(err, &refusal):
 		f.code, f.do = remedy(refusal.Fault)
+	case errors.Is(err, rfc2136.ErrIgnored):
+		f.code, f.do = remedy(rfc2136.FaultGrant)
 	case errors.Is(err, register.ErrRefused):
 		f.code, f.do = exitRefused, "solotick doctor tries each step by itself"
 	case errors.Is(err, register.ErrConflict), errors.Is(err, register.ErrUncertain):

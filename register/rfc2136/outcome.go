@@ -34,6 +34,11 @@ const (
 	FaultUpdate Fault = "update" // the server knows no signed dynamic updates
 )
 
+// ErrIgnored says that the server acknowledged an update and still showed the old
+// records. It is a register.ErrUncertain too: a server that forwards updates may
+// yet apply it.
+var ErrIgnored = errors.New("write ignored")
+
 // A Refusal says that the server answered and will not serve this client. It is
 // a register.ErrRefused.
 type Refusal struct {

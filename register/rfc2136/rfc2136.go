@@ -279,9 +279,9 @@ func (r *record) readBack(conn *conn, was, next [][]byte, at time.Time) (rrset, 
 		r.proved.Store(true)
 		return now, nil
 	case equalSets(now.rdata, was):
-		return rrset{}, fmt.Errorf("%w: write ignored: the server answered NOERROR and still shows the old records: "+
+		return rrset{}, fmt.Errorf("%w: %w: the server answered NOERROR and still shows the old records: "+
 			"its update policy does not let key %s write TXT here (PowerDNS then ignores an update and says so only in its log), "+
-			"or it forwards updates: grant the key this name, and use the primary server", register.ErrUncertain, r.client.keyName())
+			"or it forwards updates: grant the key this name, and use the primary server", register.ErrUncertain, ErrIgnored, r.client.keyName())
 	}
 	// Somebody else's swap followed within one round trip. Unless a server that
 	// ignores ours and takes theirs can be ruled out, only a Load and the texts
