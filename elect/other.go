@@ -33,7 +33,7 @@ func (d *decision) atMostOnce() Action {
 		return d.repaired(d.swap(ClaimExhausted, idle(r, record.Lost)))
 	case !r.Claimed && attempt(r) > 1:
 		n := idle(r, r.Last)
-		n.Timer = p.Schedule.Next(max(d.sec(), r.TimerOld))
+		n.Timer = p.Schedule.Next(r.TimerOld) // what has passed since coalesces as ever
 		return d.repaired(d.swap(RetryLeft, n))
 	}
 	return d.others(r)
