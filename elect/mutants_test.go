@@ -54,8 +54,10 @@ var mutants = []mutant{
 	{"a damaged record stays", "by hand", "decide.go", "			return Action{Verb: Load, Why: RecordDamaged}\n", "			return d.wait(RecordDamaged, never)\n"},
 }
 
-var violated = regexp.MustCompile(`(?m)^(.+): VIOLATED (.+?): `)
-var counted = regexp.MustCompile(`(?m)^(\d+) states in all`)
+var (
+	violated = regexp.MustCompile(`(?m)^(.+): VIOLATED (.+?): `)
+	counted  = regexp.MustCompile(`(?m)^(\d+) states in all`)
+)
 
 // TestMutants shows that each of the mistakes is caught, and by what.
 func TestMutants(t *testing.T) {
