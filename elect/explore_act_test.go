@@ -77,9 +77,15 @@ func (x *explorer) advance(w *world) string {
 	w.now++
 	for i := range w.actors {
 		a := &w.actors[i]
+		if p := x.policyOf(i); a.job && !a.loose && !a.frozen && p.Overlap == OverlapReplace && !p.AtMostOnce && a.self.Claim.Cut == "" {
+			next := p.Schedule.Next(max(a.tick, a.self.Claim.BeganAt))
+			if bad := x.breaks(pReplaces, x.nowOf(w, i).Time.Unix() <= next, "%s still runs tick %d at %d", a.self.ID, a.tick, w.now); bad != "" {
+				return bad
+			}
+		}
 		if a.job && !a.dead && !a.loose && x.elapsed(w, i) >= a.deadline {
 			a.dead = true
-			told := !a.up || a.frozen || a.self.Claim.Cut != "" || Decide(x.policyOf(i), &a.self, x.nowOf(w, i)).Verb == Stop
+			told := a.frozen || a.self.Claim.Cut != "" || x.policyOf(i).KillGrace == 0 && Decide(x.policyOf(i), &a.self, x.nowOf(w, i)).Verb == Stop
 			if bad := x.breaks(pTold, told, "%s ran tick %d until %d", a.self.ID, a.tick, a.deadline); bad != "" {
 				return bad
 			}
@@ -235,6 +241,12 @@ func (x *explorer) step(w *world, i int, m move) string {
 	}
 	switch act.Verb {
 	case End:
+		if !w.away && !w.ghost.hand {
+			mine := w.reg.state == record.Present && a.self.mine(w.reg.rec) && a.self.Claim.Phase != NoClaim
+			if bad := x.breaks(pLeaves, !mine || n.Elapsed >= a.self.StopBy+p.Lease, "%s leaves %s", a.self.ID, w.reg.rec); bad != "" {
+				return bad
+			}
+		}
 		*a = actor{lives: a.lives}
 	case Look:
 		t := w.reg

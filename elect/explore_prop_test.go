@@ -36,13 +36,16 @@ const (
 	pLower    = "5: a repair only lowers the timer"
 	pTick     = "what is claimed is due by the record or the schedule"
 	pReport   = "2: a holder reports what its run came to"
+	pSkips    = "5: overlap skip: what fell due in a run is skipped"
+	pReplaces = "5: overlap replace: a run ends when the next tick begins"
+	pLeaves   = "5: an agent that ends leaves no claim of its own"
 	pSpin     = "nobody asks without end"
 	pOver     = "3: a vanished holder's tick is taken over in time"
 )
 
 var properties = []string{
 	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
-	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSpin,
+	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pSpin,
 }
 
 // breaks tells whether a property that was put to the test does not hold.
@@ -95,6 +98,9 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 		case p.CatchUp == CatchUpNone && r.Last == record.Skipped:
 			n = p.Schedule.Next(max(t, w.now+w.clock+skew))
 		}
+		if p.AtMostOnce && attempt(o) > 1 { // a retry left over is dropped, with what falls due meanwhile
+			n = p.Schedule.Next(max(t, w.now+w.clock))
+		}
 		if o.Timer == r.Timer && o.TimerOld == t || old.state != record.Present && w.used[farTimer] > 0 { // as it was found
 			n = max(n, r.Timer)
 		}
@@ -122,12 +128,17 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 			"claim with fence %d after one with %d", r.Seq, g.fence),
 		x.breaks(pPause, o.Pause == 0 || o.Pause > 0 && o.Pause <= w.now+w.clock+int64(p.Skew/time.Second) || g.stepped && o.Pause > 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
 			"claimed while paused"),
+		x.breaks(pPause, r.Pause <= 0, "a pause that has ended stays"),
 	)
 	g.fence = max(g.fence, r.Seq)
 	bad = first(bad, x.prompt(w, p, o, r, by))
 	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil {
 		bad = first(bad, x.breaks(pTick, r.TimerOld > o.TimerOld && r.TimerOld >= o.Timer && (r.TimerOld == o.Timer || p.Schedule.Prev(r.TimerOld) == r.TimerOld),
 			"tick %d was claimed where %d was due", r.TimerOld, o.Timer))
+		if p.CatchUp != CatchUpAll {
+			latest := p.Schedule.Prev(min(w.now+w.clock, r.Seq/1000) - int64(p.Skew/time.Second))
+			bad = first(bad, x.breaks(pTick, r.TimerOld >= latest, "tick %d was claimed, the latest is %d", r.TimerOld, latest))
+		}
 	}
 	if o.Claimed && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
 		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
@@ -192,10 +203,13 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 		n := attempt(o)
 		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
-			r.Last == record.Lost && n >= p.Runs() && w.faults > w.used[swapUnheard]+w.used[swapTwice]+w.used[swapForNothing] || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
+			r.Last == record.Lost && n >= p.Runs() && w.faults > w.harmless() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
 		if r.Last == record.OK {
 			add(g.ok[:], r.TimerOld)
+		}
+		if p.Overlap == OverlapSkip && r.ID == o.ID {
+			bad = first(bad, x.breaks(pSkips, r.Timer > min(w.now+w.clock, r.Seq/1000)-int64(p.Skew/time.Second), "%s", r))
 		}
 		return bad
 	case o.Claimed && r.TimerOld != o.TimerOld:
@@ -209,6 +223,15 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 		return x.breaks(pNone, r.TimerOld == o.Timer, "catch_up all: tick %d was due, %d was claimed", o.Timer, r.TimerOld)
 	}
 	return ""
+}
+
+// harmless counts the faults that are no reason for a run to be lost.
+func (w *world) harmless() uint8 {
+	n := uint8(0)
+	for _, k := range []kind{swapUnheard, swapTwice, swapForNothing, runs, trigger, pause, pauseFor, resume, lookStale, lookFails, catchesUp} {
+		n += w.used[k]
+	}
+	return n
 }
 
 // started judges the start of a run.
@@ -281,7 +304,10 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 	if o.Claimed && !r.Claimed && same && n > 1 && (r.Last == record.Failed || r.Last == record.Timeout) {
 		now := min(w.now+w.clock, r.Seq/1000) // when it was composed
 		early := min(now+int64(BackOff(n-1)/time.Second), p.Schedule.Next(now))
-		ok = ok && n <= p.Attempts && (g.stepped || r.Timer >= early)
+		ok = ok && n <= p.Attempts && (g.stepped || r.Timer >= early && r.Timer <= p.Schedule.Next(now))
+	}
+	if o.Claimed && !r.Claimed && same && n > 1 && r.Last == record.Lost {
+		ok = ok && (g.stepped || r.Timer <= w.now+w.clock+int64(p.Skew/time.Second))
 	}
 	bad := x.breaks(pTries, ok || g.stepped || g.hand && !same, "%s became %s", o, r)
 	a := &w.actors[by]
