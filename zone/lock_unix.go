@@ -23,6 +23,9 @@ func lockFile(path string) (*os.File, error) {
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) || try == 100 {
 			_ = f.Close() // nothing was written
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				err = errInUse
+			}
 			return nil, err
 		}
 		time.Sleep(10 * time.Millisecond)

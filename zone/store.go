@@ -56,6 +56,9 @@ var boltOptions = bolt.Options{
 	FreelistType:   bolt.FreelistMapType,
 }
 
+// errInUse says that another process has the lock of a data directory.
+var errInUse = errors.New("in use by another process")
+
 // openStore opens the database in dir and returns its zones by origin. There are none, and created is true, if dir has
 // never held a database.
 func openStore(dir string) (s *store, zones map[string]*tree, created bool, err error) {
@@ -65,7 +68,10 @@ func openStore(dir string) (s *store, zones map[string]*tree, created bool, err 
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("%s is in use by another process: %w", dir, err)
+		if errors.Is(err, errInUse) {
+			return nil, nil, false, fmt.Errorf("%s is in use by another process", dir)
+		}
+		return nil, nil, false, fmt.Errorf("%s cannot be locked: %w", dir, err)
 	}
 	s = &store{dir: dir, lock: lock, sums: map[string]sum{}}
 	defer func() {
