@@ -28,7 +28,6 @@ type explorer struct {
 	fired    [kinds]int
 	decided  [64]int // by Reason
 	premises map[string]int
-	checked  int
 	wait     int64 // the longest that was needed
 	lively   int
 	latest   int64 // second that was reached
