@@ -34,10 +34,11 @@ type loop struct {
 	snap register.Snapshot // what the register last showed: what a swap is against
 	set  record.Set
 
-	busy    bool // a request is in flight
-	answers chan func()
-	runs    map[bool]*run // by unarbitrated
-	offWarn bool
+	busy       bool // a request is in flight
+	answers    chan func()
+	runs       map[bool]*run // by unarbitrated
+	offWarn    bool
+	complained bool // that the register does not answer, and not yet that it does again
 }
 
 func newLoop(a *Agent) (*loop, error) {
@@ -308,7 +309,11 @@ func (l *loop) swap(ctx context.Context, act elect.Action) {
 		case elect.Conflict:
 			l.log.Debug("the record changed first", "why", act.Why.String())
 		case elect.Uncertain:
-			l.log.Warn("the outcome of a write is unknown; the register is asked before anything else", "why", act.Why.String(), "err", err)
+			level := slog.LevelWarn
+			if l.self.Stale > 0 { // said, and the same again and again
+				level = slog.LevelDebug
+			}
+			l.log.Log(context.Background(), level, "the outcome of a write is unknown; the register is asked before anything else", "why", act.Why.String(), "err", err)
 		default:
 			l.complain(first, "cannot write the record; no run starts meanwhile", err)
 		}
@@ -354,15 +359,16 @@ func passed(s elect.Schedule, was record.Record, act elect.Action) int {
 // complain logs the first failure of a row loudly, the rest not.
 func (l *loop) complain(first bool, what string, err error) {
 	level := slog.LevelDebug
-	if first {
-		level = slog.LevelWarn
+	if first || !l.complained {
+		level, l.complained = slog.LevelWarn, true
 	}
 	l.log.Log(context.Background(), level, what, "err", err)
 }
 
 // answered says that the register answers again, if it did not.
 func (l *loop) answered(now elect.Now) {
-	if s := &l.self; s.Fails > 0 {
+	if s := &l.self; l.complained {
+		l.complained = false
 		l.log.Info("the register answers again", "failures", s.Fails, "after", (now.Elapsed - s.FailedSince).Round(time.Millisecond))
 	}
 }

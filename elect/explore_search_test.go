@@ -494,7 +494,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 		h.word(uint64(len(c.Cut))<<8 | uint64(len(c.Result)))
 	}
 	o := &s.Open
-	h.word(uint64(o.N))
+	h.word(uint64(o.N) | uint64(o.Vain)<<8)
 	for i := range o.N {
 		h.record(&o.Texts[i].Record, as)
 		h.dur(o.Texts[i].From)

@@ -97,6 +97,7 @@ type Open struct {
 	Told     bool          // a Load since then has shown the old text still there
 	Unsure   bool          // one of them may yet land; else all were refused
 	Refused  bool          // the latest was refused: a conflict
+	Vain     uint8         // how often the same text was sent again
 }
 
 // An Attempt is one text that was sent.
@@ -243,7 +244,7 @@ func (s *Self) settle() {
 	}
 	if s.View.Sum == o.OldSum && s.View.State == o.OldState {
 		o.Told = true
-		if o.Refused { // refused, and nothing changed: our view was stale, or the register's is
+		if o.Refused || o.Vain > 2 { // nothing changed: our view was stale, or the register's is, or it stores nothing
 			s.Stale, s.LastFail, o.Refused = min(s.Stale+1, 16), s.View.Loaded, false
 		}
 		if !o.Unsure {
@@ -304,7 +305,9 @@ func (s *Self) Sending(p *Policy, now Now, a Action) {
 		*o = Open{OldSum: s.View.Sum, OldState: s.View.State, Since: now.Elapsed}
 	}
 	o.Sent, o.Told, o.Refused = now.Elapsed, false, false
-	if !a.Again {
+	if a.Again {
+		o.Vain = min(o.Vain+1, 9)
+	} else {
 		o.Texts[o.N] = Attempt{Record: a.Next, Why: a.Why, From: now.Held}
 		o.N++
 	}
@@ -383,7 +386,7 @@ func (s *Self) delay(p *Policy, now Now) time.Duration {
 		return 0
 	}
 	most := 30 * time.Second
-	if s.open(p, now) || s.pending() {
+	if s.pending() || s.open(p, now) && s.Stale < 5 {
 		most = p.Lease / 5
 	}
 	d := min(500*time.Millisecond<<min(n-1, 7), most)

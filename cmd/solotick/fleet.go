@@ -335,6 +335,7 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			}
 		case <-done:
 			done = nil
+			f.log.Info("stopping: nothing more is claimed; a run in progress has its grace to end")
 			notifySystemd("STOPPING=1")
 		case n := <-sig.again:
 			f.log.Warn("a second signal: ending at once; runs in progress are killed and taken over when their claims lapse")
