@@ -101,6 +101,17 @@ func (x *explorer) advance(w *world) string {
 	return ""
 }
 
+// unreported tells whether a run is still to be reported, by a frozen agent at
+// last: its tick is not over.
+func (w *world) unreported() bool {
+	for i := range w.actors {
+		if a := &w.actors[i]; a.up && a.self.pending() {
+			return true
+		}
+	}
+	return false
+}
+
 // aftermath is for how long something done by hand in a run may show, in
 // seconds: those who saw what was there watch it for a lease, and so do those who
 // see what came of that, until the next tick is over.
@@ -132,6 +143,9 @@ func (x *explorer) jobEnds(w *world, i int) string {
 		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK}
 	}
 	if loose {
+		if res == record.OK {
+			add(w.ghost.alone[:], tick)
+		}
 		a.self.LooseEnded(res)
 		return ""
 	}
@@ -208,7 +222,7 @@ func (x *explorer) hand(w *world, k kind) {
 		w.put(text{was.state, r, !was.foreign})
 		return
 	}
-	if l := x.policy.Lease; w.busy() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
+	if l := x.policy.Lease; w.busy() || w.unreported() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
 		w.ghost.hand, w.ghost.handAt = true, w.now
 	}
 	switch k {
@@ -281,6 +295,9 @@ func (x *explorer) step(w *world, i int, m move) string {
 	case Run:
 		return x.run(w, i, m, act)
 	case Stop:
+		if bad := x.breaks(pLossless, act.Result != record.Lost || act.Why == Newer || act.Loose || w.ghost.hand || w.faults > w.harmless() || p.AtMostOnce, "%s: %v", a.self.ID, act.Why); bad != "" {
+			return bad
+		}
 		a.self.Cutting(act)
 		if !a.job {
 			return "a run was stopped that was not there"

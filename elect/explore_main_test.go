@@ -51,6 +51,9 @@ func configs() []config {
 		c := base
 		c.name = name
 		change(&c)
+		if c.limits[away] > 0 {
+			c.settle += 45 // an agent asks a register that was away for long after half a minute
+		}
 		out = append(out, c)
 	}
 	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}}
@@ -86,7 +89,7 @@ func configs() []config {
 	})
 	with("retries", func(c *config) {
 		c.policy = func(p *Policy) { p.Attempts = 2 }
-		c.faults, c.jobs, c.limits = 3, quick, upTo(2, runs, crash, swapUnheard, shutdown, freeze)
+		c.faults, c.jobs, c.limits = 3, quick, upTo(2, runs, crash, swapUnheard, shutdown, freeze, farTimer)
 		c.until = 127
 	})
 	with("operator", func(c *config) {
@@ -140,10 +143,24 @@ func configs() []config {
 		c.faults, c.limits = 3, upTo(2, foreign, crash, swapUnheard, swapLate, swapTwice, lookStale)
 	})
 	with("clocks run apart", func(c *config) {
-		c.drift = [most]int64{-20, 0, 20}
-		c.policy = func(p *Policy) { p.Lease, p.KillGrace = 10*time.Second, time.Second }
-		c.agents, c.jobs = 3, []job{{takes: 1}, {takes: forever}}
-		c.faults, c.limits, c.settle = 2, upTo(2, runs, freeze, crash, swapStalls, swapUnheard), 40
+		c.drift = [most]int64{-8, 0, 0} // more than 5 %: a claim takes longer than its lease there
+		c.policy = func(p *Policy) { p.Lease, p.KillGrace, p.Timeout = 10*time.Second, time.Second, 20*time.Second }
+		c.agents, c.jobs = 2, []job{{takes: 9}, {takes: forever}}
+		c.faults, c.limits, c.settle = 2, upTo(2, freeze, crash, runs, swapStalls, swapUnheard), 50
+	})
+	with("found late", func(c *config) {
+		c.policy = func(p *Policy) { p.KillGrace, p.Lease, p.Timeout = time.Second, 6*time.Second, 12*time.Second }
+		c.jobs = []job{{takes: 9}, {takes: 1}}
+		c.faults, c.limits, c.settle = 3, upTo(2, swapLate, freeze, swapStalls, loadFails, swapLost, swapUnheard), 40
+	})
+	with("seldom", func(c *config) {
+		c.policy = func(p *Policy) { p.Schedule = grid(30) }
+		c.begin.Timer, c.begin.TimerOld, c.from, c.until, c.settle = 120, 90, 119, 152, 60
+		c.faults, c.limits = 3, upTo(2, deleted, freeze, crash, damaged, lookStale, trigger)
+	})
+	with("catch_up none, DNS trails", func(c *config) {
+		c.policy = func(p *Policy) { p.CatchUp, p.HeadStart = CatchUpNone, time.Second }
+		c.lag, c.faults, c.limits, c.settle = 6, 2, upTo(2, crash, swapUnheard, trigger, shutdown), 40
 	})
 	with("shutdown", func(c *config) {
 		c.policy = func(p *Policy) {

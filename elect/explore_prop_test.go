@@ -39,13 +39,15 @@ const (
 	pSkips    = "5: overlap skip: what fell due in a run is skipped"
 	pReplaces = "5: overlap replace: a run ends when the next tick begins"
 	pLeaves   = "5: an agent that ends leaves no claim of its own"
+	pBack     = "no agent puts an older record over a newer one"
+	pLossless = "2: no run is cut as lost while nothing is in its way"
 	pSpin     = "nobody asks without end"
 	pOver     = "3: a vanished holder's tick is taken over in time"
 )
 
 var properties = []string{
 	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
-	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pSpin,
+	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pBack, pLossless, pSpin,
 }
 
 // breaks tells whether a property that was put to the test does not hold.
@@ -81,6 +83,12 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 			x.breaks(pKeep, r.Pause == o.Pause || o.Pause > 0, "pause %d became %d", o.Pause, r.Pause),
 			x.breaks(pKeep, g.hand || r.State == o.State && r.EntryID == o.EntryID && r.Extra == o.Extra, "%s became %s", o, r),
 			x.transition(w, p, o, r, by, late))
+	}
+	if old.state == record.Present && !g.stepped {
+		bad = first(bad, x.breaks(pBack, r.TimerOld > o.TimerOld || r.TimerOld == o.TimerOld && stage(r) >= stage(o), "%s was replaced by %s", o, r))
+	}
+	if p.AtMostOnce && old.state == record.Present {
+		bad = first(bad, x.breaks(pTwice, !r.Claimed, "%s says that a run may be taken over", r))
 	}
 	tick := r.TimerOld
 	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && !g.stepped
@@ -118,7 +126,7 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 
 // claims tells a claim or a takeover from a renewal or a claim that was put back.
 func claims(o, r record.Record) bool {
-	return r.Claimed && (!o.Claimed || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
+	return r.Claimed && (!o.Claimed || o.ID != r.ID || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
 }
 
 func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) string {
@@ -128,20 +136,23 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 			"claim with fence %d after one with %d", r.Seq, g.fence),
 		x.breaks(pPause, o.Pause == 0 || o.Pause > 0 && o.Pause <= w.now+w.clock+int64(p.Skew/time.Second) || g.stepped && o.Pause > 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
 			"claimed while paused"),
-		x.breaks(pPause, r.Pause <= 0, "a pause that has ended stays"),
+		x.breaks(pPause, r.Pause <= 0 || o == (record.Record{}) || w.actors[by].job, "a pause that has ended stays"),
 	)
 	g.fence = max(g.fence, r.Seq)
 	bad = first(bad, x.prompt(w, p, o, r, by))
 	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil {
 		bad = first(bad, x.breaks(pTick, r.TimerOld > o.TimerOld && r.TimerOld >= o.Timer && (r.TimerOld == o.Timer || p.Schedule.Prev(r.TimerOld) == r.TimerOld),
 			"tick %d was claimed where %d was due", r.TimerOld, o.Timer))
-		if p.CatchUp != CatchUpAll {
+		if p.CatchUp != CatchUpAll && o != (record.Record{}) {
 			latest := p.Schedule.Prev(min(w.now+w.clock, r.Seq/1000) - int64(p.Skew/time.Second))
 			bad = first(bad, x.breaks(pTick, r.TimerOld >= latest, "tick %d was claimed, the latest is %d", r.TimerOld, latest))
 		}
 	}
 	if o.Claimed && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
 		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
+		if x.cfg.drift != ([most]int64{}) {
+			bound += bound / 5 // by a slow clock
+		}
 		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
 	}
 	if !g.stepped {
@@ -177,7 +188,8 @@ func (x *explorer) prompt(w *world, p *Policy, o, r record.Record, by int) strin
 	if s.Born.Unix() > w.wrote || s.Wide > 0 || x.cfg.lag > 0 || x.cfg.stuck {
 		return ""
 	}
-	return x.breaks(pBetween, w.now <= o.Timer+int64((p.HeadStart+p.Spread)/time.Second)+1, "tick %d was claimed at %d by %s", o.Timer, w.now, r.ID)
+	seen := w.wrote + int64((p.Lease/3+time.Second-1)/time.Second) // by who watched the run
+	return x.breaks(pBetween, w.now <= max(o.Timer, seen)+int64((p.HeadStart+p.Spread)/time.Second)+1, "tick %d was claimed at %d by %s", o.Timer, w.now, r.ID)
 }
 
 // transition judges the step from one record to the next.
@@ -194,7 +206,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 		return ""
 	}
 	for i := range w.actors { // ran without the register: the record is put past that tick
-		if has(g.loosely[i][:], r.TimerOld) && !r.Claimed {
+		if has(g.loosely[i][:], r.TimerOld) && !r.Claimed && (o.TimerOld != r.TimerOld || has(g.alone[:], r.TimerOld)) {
 			return ""
 		}
 	}
@@ -228,7 +240,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 // harmless counts the faults that are no reason for a run to be lost.
 func (w *world) harmless() uint8 {
 	n := uint8(0)
-	for _, k := range []kind{swapUnheard, swapTwice, swapForNothing, runs, trigger, pause, pauseFor, resume, lookStale, lookFails, catchesUp} {
+	for _, k := range []kind{swapUnheard, swapTwice, runs, trigger, pause, pauseFor, resume, lookStale, lookFails, catchesUp} {
 		n += w.used[k]
 	}
 	return n
@@ -244,7 +256,7 @@ func (x *explorer) started(w *world, i int) string {
 		}
 	}
 	room := x.policyOf(i).KillGrace + time.Second
-	bad := x.breaks(pRoom, second(a.deadline-w.now) >= room, "tick %d starts on %s at %d, its window ends at %d", a.tick, a.self.ID, w.now, a.deadline)
+	bad := x.breaks(pRoom, second(a.deadline-x.elapsed(w, i)) >= room, "tick %d starts on %s at %d, its window ends at %d", a.tick, a.self.ID, w.now, a.deadline)
 	if !g.hand && (!x.policy.AtMostOnce || !g.stepped) {
 		bad = first(bad,
 			x.breaks(pOverlap, others == 0, "tick %d starts on %s beside another run", a.tick, a.self.ID),
@@ -275,12 +287,12 @@ func (x *explorer) startedLoose(w *world, i int) string {
 	bad := first(
 		x.breaks(pLoose, p.WithoutRegister == WithoutAlways || shown && v.Last > a.self.DownSince, "tick %d, though DNS showed %s", a.tick, v.Record),
 		x.breaks(pLoose, w.away || a.self.Fails > 0, "tick %d, though the register was not asked", a.tick),
+		x.breaks(pLoose, g.stepped || a.told < a.tick+int64(p.Skew/time.Second), "tick %d, and the register answered at %d", a.tick, a.told),
 		x.breaks(pLoose, g.stepped || now >= a.tick+int64(p.OutageAfter/time.Second), "tick %d before the outage was long enough", a.tick),
 		x.breaks(pLoose, g.stepped || a.self.Born.Unix() <= a.tick, "tick %d came before %s", a.tick, a.self.ID),
 		x.breaks(pLoose, p.WithoutRegister != WithoutWait && !p.AtMostOnce, "tick %d", a.tick),
 		x.breaks(pLoose, !has(g.loosely[i][:], a.tick), "tick %d is run twice by one process", a.tick),
-		x.breaks(pLoose, !live, "beside a live claim of tick %d", a.tick),
-		x.breaks(pLoose, v.Record.Pause == 0, "in a pause"))
+		x.breaks(pLoose, !live, "beside a live claim of tick %d", a.tick))
 	add(g.loosely[i][:], a.tick)
 	return bad
 }
@@ -300,7 +312,7 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 	}
 	n := attempt(r)
 	same := r.TimerOld == o.TimerOld
-	ok := n == 1 && r.TimerOld >= o.TimerOld || same && n <= p.Runs() && (n == attempt(o) || o.Claimed && n == attempt(o)+1)
+	ok := n == 1 && r.TimerOld >= o.TimerOld || same && n <= p.Runs() && (n == attempt(o) && (!o.Claimed || r.ID == o.ID) || o.Claimed && n == attempt(o)+1)
 	if o.Claimed && !r.Claimed && same && n > 1 && (r.Last == record.Failed || r.Last == record.Timeout) {
 		now := min(w.now+w.clock, r.Seq/1000) // when it was composed
 		early := min(now+int64(BackOff(n-1)/time.Second), p.Schedule.Next(now))
@@ -309,8 +321,12 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 	if o.Claimed && !r.Claimed && same && n > 1 && r.Last == record.Lost {
 		ok = ok && (g.stepped || r.Timer <= w.now+w.clock+int64(p.Skew/time.Second))
 	}
-	bad := x.breaks(pTries, ok || g.stepped || g.hand && !same, "%s became %s", o, r)
+	bad := x.breaks(pTries, ok || g.stepped || g.hand, "%s became %s", o, r)
 	a := &w.actors[by]
+	if !late && a.up && o.ID == a.self.ID && o.Claimed && !r.Claimed && same && r.ID == o.ID && !g.hand && !loosely {
+		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout
+		bad = first(bad, x.breaks(pReport, !told || a.did.tick == o.TimerOld && a.did.try == attempt(o), "%s says %q of attempt %d of tick %d", r.ID, r.Last, attempt(o), o.TimerOld))
+	}
 	if d := a.did; !late && a.up && o.ID == a.self.ID && r.ID == o.ID && o.Claimed && !r.Claimed && same && d.tick == o.TimerOld && d.try == attempt(o) && d.fence == a.self.Claim.Fence && !loosely {
 		bad = first(bad, x.breaks(pReport, (r.Last == record.OK) == d.ok, "%s says %q of tick %d", r.ID, r.Last, d.tick))
 	}

@@ -129,15 +129,16 @@ func (x *explorer) wander(n int) *violation {
 	for range n {
 		w := *x.begin()
 		course = course[:0]
-		rare := 2 + dice.IntN(30) // how seldom faults are on this way
+		rare := 2 + dice.IntN(30)    // how seldom faults are on this way,
+		lasting := 1 + dice.IntN(30) // and how long they last
 		for {
 			list, likely = x.moves(&w, list[:0]), likely[:0]
 			if x.spin != "" {
 				return &violation{x.spin, course}
 			}
-			misfortune := dice.IntN(rare) == 0
+			misfortune, relief := dice.IntN(rare) == 0, dice.IntN(lasting) == 0
 			for _, m := range list {
-				if m.kind.fault() == misfortune {
+				if m.kind.fault() == misfortune && (relief || !m.kind.relief()) {
 					likely = append(likely, m)
 				}
 			}
@@ -164,6 +165,15 @@ func (x *explorer) wander(n int) *violation {
 		}
 	}
 	return nil
+}
+
+// relief tells the moves that end a fault.
+func (k kind) relief() bool {
+	switch k {
+	case start, delivered, lands, evaporates, thaw, back, unsealed, catchesUp:
+		return true
+	}
+	return false
 }
 
 // shorten leaves moves out of a course for as long as the same property is violated.
@@ -536,6 +546,7 @@ func (h *hash) actor(a *actor, as *[most]uint8) {
 		return
 	}
 	h.int(a.clock)
+	h.int(a.told)
 	h.self(&a.self, as)
 	h.text(&a.snap, as)
 	h.int(a.did.tick<<8 | int64(a.did.try))
@@ -615,6 +626,7 @@ func (x *explorer) hash(w *world) hash {
 		h.int(g.ok[i])
 		h.int(g.worked[i])
 		h.int(g.begun[i])
+		h.int(g.alone[i])
 	}
 	h.int(g.ended)
 	h.flags(g.hand, g.stepped, w.away)

@@ -151,6 +151,7 @@ type actor struct {
 	self   Self
 	clock  int64 // the register's clock against true time, as last heard
 	heard  bool
+	told   int64 // when the register last answered
 	snap   text  // what the register last showed it: what its swaps are against
 	acts   uint8 // at this instant; not part of the state
 
@@ -201,6 +202,7 @@ type ghost struct {
 	claims  [8]claimed     // (tick, try) that were claimed
 	ok      [8]int64       // ticks that ended ok, by report
 	worked  [8]int64       // ticks whose job ended ok
+	alone   [8]int64       // ticks whose unarbitrated run ended ok
 	begun   [8]int64       // ticks that were started, under at-most-once
 	loosely [most][2]int64 // ticks that a process ran unarbitrated
 	ended   int64          // when a claim or a run was last there
@@ -244,7 +246,9 @@ func (x *explorer) policyOf(i int) *Policy {
 }
 
 // hears is an answer of the register at agent i.
-func (w *world) hears(i int) { w.actors[i].heard, w.actors[i].clock = true, w.clock }
+func (w *world) hears(i int) {
+	w.actors[i].heard, w.actors[i].clock, w.actors[i].told = true, w.clock, w.now
+}
 
 // begin is the first world.
 func (x *explorer) begin() *world {
