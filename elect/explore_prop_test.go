@@ -136,7 +136,7 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 			"claim with fence %d after one with %d", r.Seq, g.fence),
 		x.breaks(pPause, o.Pause == 0 || o.Pause > 0 && o.Pause <= w.now+w.clock+int64(p.Skew/time.Second) || g.stepped && o.Pause > 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
 			"claimed while paused"),
-		x.breaks(pPause, r.Pause <= 0 || o == (record.Record{}) || w.actors[by].job, "a pause that has ended stays"),
+		x.breaks(pPause, r.Pause <= 0 || r.Pause > w.now+w.clock || o == (record.Record{}) || w.actors[by].job, "a pause that has ended stays"),
 	)
 	g.fence = max(g.fence, r.Seq)
 	bad = first(bad, x.prompt(w, p, o, r, by))
