@@ -282,7 +282,7 @@ func (x *explorer) startedLoose(w *world, i int) string {
 		second(w.now-w.wrote) < v.Record.LeaseOr(x.policy.Lease)
 	p := x.policyOf(i)
 	now := w.now + w.clock
-	shown := v.State == record.Present && v.Record.Pause <= now && (!v.Record.Claimed && v.Record.Timer <= a.tick ||
+	shown := v.State == record.Present && v.Record.Pause >= 0 && v.Record.Pause <= now && (!v.Record.Claimed && v.Record.Timer <= a.tick ||
 		v.Record.Claimed && second(x.elapsed(w, i)) >= v.First+v.Record.LeaseOr(p.Lease)+Margin(p.Lease))
 	bad := first(
 		x.breaks(pLoose, p.WithoutRegister == WithoutAlways || shown && v.Last > a.self.DownSince, "tick %d, though DNS showed %s", a.tick, v.Record),
