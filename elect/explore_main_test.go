@@ -190,8 +190,8 @@ func configs() []config {
 		c.faults, c.limits = 2, upTo(2, crash, swapUnheard, freeze, trigger)
 	})
 	with("register away", func(c *config) {
-		c.policy = func(p *Policy) { p.OutageAfter = 2 * time.Second }
-		c.faults, c.limits, c.until = 2, all(away, crash, freeze, lookStale, lookFails, pause, runs), 133
+		c.policy = func(p *Policy) { p.OutageAfter, p.Attempts = 2*time.Second, 2 }
+		c.faults, c.limits, c.until = 3, all(away, crash, freeze, lookStale, lookFails, pause, runs), 133
 		c.jobs = []job{{takes: 1}, {takes: 4}, {takes: 0, fails: true}}
 	})
 	with("register away, always", func(c *config) {

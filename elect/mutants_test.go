@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-var mutantStates = flag.String("mutants.states", "120000", "states of each configuration in which a mutant must be caught")
+var mutantStates = flag.String("mutants.states", "15000", "states of its configuration in which a mutant must be caught, before long ways by chance")
 
 // A mutant is a mistake that somebody could make, as an edit of the source. The
 // edited source is compiled in the place of the real one, for the test alone.
@@ -52,10 +52,35 @@ var mutants = []mutant{
 	{"at-most-once starts however late it is", "at-most-once", "other.go", "!s.Stopping && d.windowEnd()-d.now.Elapsed >= p.KillGrace+time.Second", "!s.Stopping"},
 	{"at-most-once keeps running into the next tick", "at-most-once, long runs", "run.go", "	case d.now.Elapsed >= d.windowEnd()-p.KillGrace:\n", "	case !p.AtMostOnce && d.now.Elapsed >= d.windowEnd()-p.KillGrace:\n"},
 	{"a damaged record stays", "by hand", "decide.go", "			return Action{Verb: Load, Why: RecordDamaged}\n", "			return d.wait(RecordDamaged, never)\n"},
+	{"a takeover keeps the number of the attempt", "network", "rows.go", "	n.ID, n.Try, n.Last = d.s.ID, attempt(r)+1, record.Lost", "	n.ID, n.Last = d.s.ID, record.Lost"},
+	{"takeovers have no end", "found late", "rows.go", "	case attempt(r) >= p.Runs():\n		return d.swap(ClaimExhausted", "	case false:\n		return d.swap(ClaimExhausted"},
+	{"an agent ends with its report unsent", "retries", "decide.go", "(!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp())", "s.Claim.Phase != InRun"},
+	{"a run that ended well counts as what it was cut for", "retries", "self.go", "	if c.Cut != \"\" && res != record.OK {", "	if c.Cut != \"\" {"},
+	{"a lost run counts as a failed one", "slow answers", "run.go", "		final = try >= p.Runs()", "		final = try >= p.Attempts"},
+	{"a claim is not renewed", "overlap wait", "run.go", "	third := d.held(c.From + d.p.Lease/3)", "	third := d.held(c.From + 100*d.p.Lease)"},
+	{"a run is told to stop when its window is over", "found late", "run.go", "	case d.now.Elapsed >= d.windowEnd()-p.KillGrace:\n", "	case d.now.Elapsed >= d.windowEnd():\n"},
+	{"a run has no timeout", "retries", "run.go", "	case p.Timeout > 0 && d.now.Held >= c.Began+p.Timeout:\n", "	case false:\n"},
+	{"a back-off reaches beyond the next tick", "retries", "run.go", "		n.Timer = min(n.Timer, t)", "		n.Timer = max(n.Timer, 0)"},
+	{"what is handed over waits for the next tick", "retries", "run.go", "n.Try, n.Timer = try+1, d.sec()", "n.Try, n.Timer = try+1, d.p.Schedule.Next(d.sec())"},
+	{"an older claim is put over a newer one", "by hand", "run.go", "	case v.State == record.Present && newer(r, c.Record):", "	case false:"},
+	{"an old sight of a claim is put back", "seldom", "rows.go", "s.Last.Claimed && d.v.First-s.lastAt <= p.Lease+Margin(p.Lease):", "s.Last.Claimed:"},
+	{"catch_up once begins with the oldest tick", "pause and crash", "rows.go", "		return max(r.Timer, latest)\n	}\n	t := latest", "		return r.Timer\n	}\n	t := latest"},
+	{"no look before another's tick is claimed", "head start", "rows.go", "	case !own && d.v.Last < due:\n", "	case false:\n"},
+	{"the incumbent waits like everybody else", "head start", "rows.go", "	own := r.ID == d.s.ID && !p.NoAffinity\n", "	own := false\n"},
+	{"an older answer of DNS is believed", "DNS is stuck", "self.go", "	if !s.Known || g.Sum == s.View.Sum {", "	if true {"},
+	{"a stagger outlasts the deadline", "catch_up none, DNS trails", "rows.go", "			wait = min(wait, deadline-deadline/4)", "			wait = max(wait, 0*deadline)"},
+	{"failures do not slow an agent down", "kill_grace", "self.go", "	n := max(s.Fails, s.Stale)\n", "	n := 0\n"},
+	{"a tick is run alone though the register has answered since", "register away", "other.go", " || !s.Reached.Before(unix(k)) {", " {"},
+	{"a tick is run alone at the first failure", "register away", "other.go", "max(d.at(unix(k)), s.DownSince) + after, true", "max(d.at(unix(k)), s.DownSince), true"},
+	{"overlap skip runs what it should skip", "overlap skip", "run.go", "		if p.Overlap == OverlapSkip {", "		if false {"},
+	{"overlap replace lets the run go on", "overlap replace", "run.go", "	if n := d.overlapped(); n != 0 && n <= d.sec() {", "	if false {"},
+	{"a pause that has ended stays", "operator", "rows.go", "	if r.Pause > 0 {\n		r.Pause, r.Why = 0, \"\"", "	if false {\n		r.Pause, r.Why = 0, \"\""},
+	{"a claim drops the job's state", "calm", "rows.go", "	r.ID, r.Claimed = d.s.ID, true\n", "	r.ID, r.Claimed, r.State = d.s.ID, true, \"\"\n"},
+	{"at-most-once takes over", "at-most-once, claim left", "other.go", "	case r.Claimed && d.lapsed(r):\n		return d.repaired", "	case false:\n		return d.repaired"},
 }
 
 var (
-	violated = regexp.MustCompile(`(?m)^(.+): VIOLATED (.+?): `)
+	violated = regexp.MustCompile(`(?m)^(.+): VIOLATED (.+)$`)
 	counted  = regexp.MustCompile(`(?m)^(\d+) states in all`)
 )
 
@@ -95,7 +120,7 @@ func (m mutant) row(t *testing.T, here, dir string) string {
 		t.Errorf("the mutant %q ended in something else than a violation:\n%s", m.name, out[max(0, len(out)-2000):])
 		return m.name
 	}
-	return fmt.Sprintf("%-58s %-26s %9s  %s", m.name, v[1], c[1], v[2])
+	return fmt.Sprintf("%-58s %-26s %9s  %s", m.name, v[1], c[1], property(v[2]))
 }
 
 // run builds and explores the mutant.
