@@ -1,0 +1,264 @@
+package expression_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/solotick/solotick/internal/expression"
+)
+
+var env = expression.Env{
+	"job":  "",
+	"tick": 0,
+	"steps": expression.Env{
+		"backups": expression.Env{"status": 0, "headers": map[string]string{}, "json": expression.Any, "text": "", "took": 0.0},
+	},
+}
+
+func vars(json any) map[string]any {
+	return map[string]any{
+		"job": "canary", "tick": 1641903970,
+		"steps": map[string]any{"backups": map[string]any{
+			"status": 200, "headers": map[string]string{"content-type": "application/json"}, "json": json, "text": "hello", "took": 0.25,
+		}},
+	}
+}
+
+var items = map[string]any{"items": []any{
+	map[string]any{"name": "a", "age_h": 30.0}, map[string]any{"name": "b", "age_h": 2.0},
+}}
+
+func TestCondition(t *testing.T) {
+	c := expression.NewCompiler(env)
+	for _, tt := range []struct {
+		source string
+		want   bool
+	}{
+		{"steps.backups.status == 200", true},
+		{"any(steps.backups.json.items, .age_h > 24)", true},
+		{"len(steps.backups.json.items) > 5 or job == 'canary'", true},
+		{`steps.backups.headers["content-type"] startsWith "application/json"`, true},
+		{"steps.backups.took > 1", false},
+		{"steps.backups.json.nothing?.at?.all ?? false", false},
+		{`join(map(steps.backups.json.items, .name), "+") == "a+b"`, true},
+		{`len(uniq([1, 2, 2, 3])) == 3 and repeat("ab", 2) == "abab" and replace("aXa", "X", "-") == "a-a"`, true},
+		{`string(1.5) + string(true) + string([1]) == "1.5true[1]"`, true},
+		{`fromJSON(toJSON({"a": [1, 2]})).a[1] == 2`, true},
+		{`upper("a") + "b" matches "^Ab$"`, true},
+		{`reduce(1..10, #acc + #, 0) == 55`, true},
+		{`sum(filter(1..10, # % 2 == 0), # * 2) == 60`, true},
+		{`tick > 0 && duration("1h").Seconds() == 3600`, true},
+	} {
+		p, err := c.Condition(tt.source)
+		if err != nil {
+			t.Errorf("%s: %v", tt.source, err)
+			continue
+		}
+		if got, err := p.Bool(vars(items)); err != nil || got != tt.want {
+			t.Errorf("%s: %v, %v; want %v", tt.source, got, err, tt.want)
+		}
+	}
+}
+
+// TestMistakes finds mistakes before anything is run, with their places.
+func TestMistakes(t *testing.T) {
+	c := expression.NewCompiler(env)
+	for _, tt := range []struct {
+		source, message, hint string
+		column                int
+	}{
+		{"steps.backup.status == 200", "backup", `did you mean "backups"?`, 7},
+		{"steps.backups.statsu >= 500", "statsu", `did you mean "status"?`, 15},
+		{"jbo == 'x'", "jbo", `did you mean "job"?`, 1},
+		{"steps.backups.status >= \"500\"", "mismatched types int and string", "", 22},
+		{"steps.backups.status", "bool", "", 0},
+		{"job = 'x'", "unexpected token", "==", 5},
+		{"job == ", "unexpected token EOF", "", 7},
+		{"", "no expression", "", 0},
+		{strings.Repeat("1 + ", 2000) + "1 == 1", "4096", "", 0},
+	} {
+		_, err := c.Condition(tt.source)
+		var e *expression.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%.40s: %v, want an Error", tt.source, err)
+			continue
+		}
+		if !strings.Contains(e.Message, tt.message) || !strings.Contains(e.Hint, tt.hint) || tt.column != 0 && e.Column != tt.column {
+			t.Errorf("%.40s: %d: %q, %q; want %d: %q, %q", tt.source, e.Column, e.Message, e.Hint, tt.column, tt.message, tt.hint)
+		}
+	}
+}
+
+func TestRuntimeErrors(t *testing.T) {
+	c := expression.NewCompiler(env)
+	for source, want := range map[string]string{
+		"steps.backups.json.items[0].name == 'a'": "?.",
+		"steps.backups.json > 3":                  "steps.backups.json > 3: ",
+		"any(steps.backups.json, true)":           "not there",
+	} {
+		p, err := c.Condition(source)
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		if _, err := p.Bool(vars(nil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", source, err, want)
+		}
+	}
+}
+
+// TestBounds tries to take the machine's time and memory.
+func TestBounds(t *testing.T) {
+	list := make([]any, 200_000)
+	for i := range list {
+		list[i] = float64(i)
+	}
+	data := map[string]any{"list": list, "big": strings.Repeat("x", 1<<20)}
+	const in = "steps.backups.json"
+	for _, source := range []string{
+		`all(1..1000, all(1..1000, all(1..1000, true)))`,
+		`all(` + in + `.list, all(` + in + `.list, all(` + in + `.list, true)))`,
+		`sum(` + in + `.list, sum(` + in + `.list, #)) < 0`,
+		`any(` + in + `.list, -1 in ` + in + `.list)`,
+		`len(reduce(1..60, #acc + #acc, "aaaa")) > 0`,
+		`len(reduce(1..60, #acc + #acc, ` + in + `.big)) > 0`,
+		`let a = ` + in + `.big; let b = replace(a, "x", a); let c = replace(b, "x", b); len(c) > 0`,
+		`len(repeat("x", 1000000000)) > 0`,
+		`len(repeat("x", 9223372036854775807)) > 0`,
+		`len(join(map(1..100000, ` + in + `.big), ",")) > 0`,
+		`len(toJSON(map(1..100000, ` + in + `.big))) > 0`,
+		`len(string(map(1..100000, ` + in + `.big))) > 0`,
+		`len(map(1..1000, split(` + in + `.big, ""))) > 0`,
+		`len(reduce(1..40, concat(#acc, #acc), [1, 2, 3, 4])) > 0`,
+		`len(reduce(1..40, [#acc, #acc], [1])) > 0 and len(string(reduce(1..40, [#acc, #acc], [1]))) > 0`,
+		`len(reduce(1..200, toBase64(#acc), "aaaaaaaaaaaaaaaa")) > 0`,
+		`len(reduce(1..200, upper(#acc + "ß"), ` + in + `.big)) > 0`,
+		`len(1..100000000) > 0`,
+		`len(uniq(map(` + in + `.list, ` + in + `.big))) > 0`,
+		`len(map(1..1000, fromJSON("[" + join(map(1..10000, "1"), ",") + "]"))) > 0`,
+		`len(map(1..100, sort(` + in + `.list))) > 0`,
+	} {
+		p, err := expression.NewCompiler(env).Condition(source)
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		_, err = p.Bool(vars(data))
+		took := time.Since(began)
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s: evaluated", source)
+		}
+		if took > 10*time.Second {
+			t.Errorf("%s: %v", source, took)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<30 {
+			t.Errorf("%s: %d MiB", source, used>>20)
+		}
+		t.Logf("%8v %6d MiB  %.80s: %.120v", took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20, source, err)
+	}
+}
+
+func TestText(t *testing.T) {
+	c := expression.NewCompiler(env)
+	secret := func(piece string) (string, bool, error) {
+		if strings.Contains(piece, "${s}") {
+			return strings.ReplaceAll(piece, "${s}", "{{hidden}}"), true, nil
+		}
+		return piece, false, nil
+	}
+	for _, tt := range []struct{ source, want, shown string }{
+		{"plain", "plain", "plain"},
+		{"", "", ""},
+		{"{{ job }}: {{ len(steps.backups.json.items) }} at {{ steps.backups.took }} s", "canary: 2 at 0.25 s", "canary: 2 at 0.25 s"},
+		{"{{ {\"a\": {\"b\": 1}}.a.b }}}}", "1}}", "1}}"},
+		{`{{ "}}" + '}}' + ` + "`}}`" + ` }}`, "}}}}}}", "}}}}}}"},
+		{`{{ "{{" }}`, "{{", "{{"},
+		{"{{ steps.backups.json.items[0] }}", `{"age_h":30,"name":"a"}`, `{"age_h":30,"name":"a"}`},
+		{"{{ nil }} {{ 1e21 }} {{ tick }} {{ true }}", "null 1000000000000000000000 1641903970 true", "null 1000000000000000000000 1641903970 true"},
+		{"Bearer ${s} {{ job }}", "Bearer {{hidden}} canary", "***canary"},
+	} {
+		text, err := c.Text(tt.source, secret)
+		if err != nil {
+			t.Errorf("%s: %v", tt.source, err)
+			continue
+		}
+		got, err := text.Render(vars(items))
+		if err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v; want %q", tt.source, got, err, tt.want)
+		}
+		if got := text.Show(vars(items)); got != tt.shown {
+			t.Errorf("%s: shown as %q, want %q", tt.source, got, tt.shown)
+		}
+	}
+	text, err := c.Text("{{ tick }}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := text.Value(vars(nil)); err != nil || !cmp.Equal(v, any(1641903970)) {
+		t.Errorf("a text that is one expression is %#v, %v", v, err)
+	}
+	if _, ok := text.Constant(); ok {
+		t.Error("a text with an expression is constant")
+	}
+	if s, ok := expression.Static("{{ x }}").Constant(); !ok || s != "{{ x }}" {
+		t.Errorf("a static text is %q, %v", s, ok)
+	}
+}
+
+func TestTextMistakes(t *testing.T) {
+	c := expression.NewCompiler(env)
+	for _, tt := range []struct {
+		source       string
+		line, column int
+	}{
+		{"a {{ jbo }}", 1, 6},
+		{"first\nsecond {{ jbo }}", 2, 11},
+		{"{{ job +\n jbo }}", 2, 2},
+		{"open {{ job", 1, 6},
+		{"{{ }}", 1, 3},
+	} {
+		_, err := c.Text(tt.source, nil)
+		var e *expression.Error
+		if !errors.As(err, &e) || e.Line != tt.line || e.Column != tt.column {
+			t.Errorf("%q: %#v, want %d:%d", tt.source, err, tt.line, tt.column)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	c := expression.NewCompiler(env)
+	for b.Loop() {
+		if _, err := c.Condition("any(steps.backups.json.items, .age_h > 24)"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCompiler(b *testing.B) {
+	for b.Loop() {
+		expression.NewCompiler(env)
+	}
+}
+
+func BenchmarkEval(b *testing.B) {
+	p, err := expression.NewCompiler(env).Condition("any(steps.backups.json.items, .age_h > 24)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := vars(items)
+	for b.Loop() {
+		if _, err := p.Bool(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
