@@ -68,10 +68,7 @@ func (j *Job) do(ctx context.Context, t Tick) (err error) {
 func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 	r.cancel(nil)
 	delete(l.runs, act.Loose)
-	res := record.OK
-	if err != nil {
-		res = record.Failed
-	}
+	res := resultOf(err)
 	if act.Loose {
 		l.self.LooseEnded(res)
 	} else {
@@ -82,7 +79,7 @@ func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 	}
 	now := l.now()
 	level := slog.LevelInfo
-	if res != record.OK {
+	if res != record.OK && res != record.Skipped {
 		level = slog.LevelError
 	}
 	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
@@ -101,6 +98,18 @@ func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 		l.log.Warn("the run went well, but not in the time that was left: another agent has run this tick again, or will", "tick", stamp(r.tick.Time.Unix()))
 	}
 	l.observe(ev)
+}
+
+func resultOf(err error) record.Result {
+	switch {
+	case err == nil:
+		return record.OK
+	case errors.Is(err, ErrSkipped):
+		return record.Skipped
+	case errors.Is(err, ErrTimeout):
+		return record.Timeout
+	}
+	return record.Failed
 }
 
 // renewed passes the end of the trust window on to the run.

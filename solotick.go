@@ -42,9 +42,20 @@ type Job struct {
 	// Do runs the job once. Its context ends when the run must: at the job's
 	// timeout, before the claim may lapse, at the end of a shutdown's grace.
 	// Do must then return within Policy.KillGrace, as nobody can kill a
-	// function. nil means the run was ok; any other error that it failed.
+	// function. nil means the run was ok; an error that wraps [ErrSkipped] or
+	// [ErrTimeout] what that says, and any other error that it failed.
 	Do func(ctx context.Context, t Tick) error
 }
+
+// What a job may say of its run beside that it failed.
+var (
+	// ErrSkipped says that there was nothing to do: the tick is over, and the
+	// record says skipped.
+	ErrSkipped = errors.New("skipped")
+	// ErrTimeout says that a part of the job ran out of time. It counts as a
+	// failure, and the record says timeout.
+	ErrTimeout = errors.New("timed out")
+)
 
 // A Tick is one instant of the schedule that this agent was given to run.
 type Tick struct {

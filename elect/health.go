@@ -232,7 +232,7 @@ func (j *judge) idle() {
 	case r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost:
 		j.say(HealthFailing, "%s %s; the next is due %s", j.latest(), ended(r.Last), j.due())
 	case st.Last != 0 && r.Last == record.Skipped && !j.p.AtMostOnce:
-		j.say(HealthOnTime, "ticks after that of %s were skipped; the next is due %s", j.when(r.TimerOld), j.due())
+		j.say(HealthOnTime, "there was nothing to do for the tick of %s, or those after it were skipped; the next is due %s", j.when(r.TimerOld), j.due())
 	case st.Last == 0:
 		j.say(HealthOnTime, "no run yet; the first is due %s", j.due())
 	case st.Original:

@@ -428,8 +428,8 @@ func (s *Self) Cutting(a Action) {
 	s.Claim.Cut = orElse(a.Result, record.Lost)
 }
 
-// RunEnded notes how the job ended: record.OK or record.Failed, and what state
-// it leaves. A run that was cut counts as what it was cut for, unless it was ok.
+// RunEnded notes how the job ended, as record.OK, Failed, Timeout or Skipped, and
+// what state it leaves. A run that was cut counts as what it was cut for, unless it was ok.
 func (s *Self) RunEnded(res record.Result, state string, hasState bool) {
 	c := &s.Claim
 	if c.Cut != "" && res != record.OK {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -58,6 +59,10 @@ type Command struct {
 	// negative: nothing.
 	MaxTail int
 
+	// Keep is how much of what is printed to the standard output is kept for
+	// Result.Stdout, in bytes from the beginning. 0: nothing.
+	Keep int
+
 	// Guards, shared by all commands of a process, starts their guards in
 	// advance. Nil: each is started when it is needed.
 	Guards *Guards
@@ -101,8 +106,9 @@ func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
 	result, err := c.supervise(ctx, run, process{Path: path, Argv: argv, Dir: c.Dir, Env: env, Scratch: state.temporary()}, out)
 	result.Took = time.Since(begin)
 	result.Tail = out.tail.String()
+	result.Stdout = out.kept.String()
 	var bad error
-	result.State, result.StateSet, bad = state.read(run.State)
+	result.State, result.StateSet, bad = state.read(run.State, run.room())
 	if err == nil {
 		err = bad
 	}
@@ -255,11 +261,31 @@ func codeOf(err error) int {
 // An output passes on and keeps what a command prints.
 type output struct {
 	tail           *tail
+	kept           beginning // of the standard output
 	stdout, stderr io.Writer
 }
 
+// A beginning keeps the first bytes that are written to it.
+type beginning struct {
+	mu   sync.Mutex
+	b    []byte
+	size int
+}
+
+func (k *beginning) Write(p []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.b = append(k.b, p[:min(len(p), k.size-len(k.b))]...)
+}
+
+func (k *beginning) String() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return strings.ToValidUTF8(string(k.b), "\uFFFD")
+}
+
 func (c *Command) newOutput(job string) *output {
-	o := &output{tail: newTail(c.MaxTail), stdout: c.Stdout, stderr: c.Stderr}
+	o := &output{tail: newTail(c.MaxTail), kept: beginning{size: c.Keep}, stdout: c.Stdout, stderr: c.Stderr}
 	switch c.Output {
 	case Quiet:
 		o.stdout, o.stderr = nil, nil
@@ -270,25 +296,29 @@ func (c *Command) newOutput(job string) *output {
 	return o
 }
 
-// copy reads r to its end, whatever becomes of w.
-func (o *output) copy(w io.Writer, r io.Reader) {
-	s := o.sink(w)
-	_, _ = io.Copy(s, r)
-	s.end()
-}
-
-// sink is where one stream goes.
-func (o *output) sink(w io.Writer) *sink { return &sink{tail: o.tail, w: w} }
+// out and err are where the two streams go.
+func (o *output) out() *sink { return &sink{tail: o.tail, kept: &o.kept, w: o.stdout} }
+func (o *output) err() *sink { return &sink{tail: o.tail, w: o.stderr} }
 
 // A sink keeps the tail of what it passes on.
 type sink struct {
 	tail *tail
-	w    io.Writer // nil: nobody wants it
+	kept *beginning // nil: none
+	w    io.Writer  // nil: nobody wants it
+}
+
+// copy reads r to its end, whatever becomes of the writer.
+func (s *sink) copy(r io.Reader) {
+	_, _ = io.Copy(s, r)
+	s.end()
 }
 
 // Write never fails: the job is not to suffer for a closed log.
 func (s *sink) Write(p []byte) (int, error) {
 	_, _ = s.tail.Write(p)
+	if s.kept != nil {
+		s.kept.Write(p)
+	}
 	if s.w != nil {
 		if _, err := s.w.Write(p); err != nil {
 			s.w = nil

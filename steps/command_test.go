@@ -198,7 +198,7 @@ func TestState(t *testing.T) {
 		{"quotes and lines", "", `printf '"\\\nb\n' > "$SOLOTICK_STATE_OUT"`, "\"\\\nb", true, ""},
 		{"as long as may be", "", "printf " + long[2:] + ` > "$SOLOTICK_STATE_OUT"`, long[2:], true, ""},
 		{"too long", "", "printf " + long[1:] + ` > "$SOLOTICK_STATE_OUT"`, "", false, "97 bytes as JSON, at most 96"},
-		{"much too long", "", `head -c 1000000 /dev/zero | tr '\0' x > "$SOLOTICK_STATE_OUT"`, "", false, "over 386"},
+		{"much too long", "", `head -c 1000000 /dev/zero | tr '\0' x > "$SOLOTICK_STATE_OUT"`, "", false, "over 384 bytes"},
 		{"not UTF-8", "", `printf '\377' > "$SOLOTICK_STATE_OUT"`, "", false, "UTF-8"},
 		{"a NUL", "", `printf 'a\000b' > "$SOLOTICK_STATE_OUT"`, "", false, "UTF-8"},
 		{"as long as may be in letters that are escaped", "", `printf ééééééééééééééé > "$SOLOTICK_STATE_OUT"`, "ééééééééééééééé", true, ""},

@@ -36,7 +36,7 @@ func (c *Command) supervise(ctx context.Context, run Run, p process, out *output
 		return result, fmt.Errorf("not started: %w: too little of the time it was given was left", ErrStopped)
 	}
 	cmd := &exec.Cmd{Path: p.Path, Args: p.Argv, Dir: p.Dir, Env: p.Env, WaitDelay: 500 * time.Millisecond}
-	stdout, stderr := out.sink(out.stdout), out.sink(out.stderr)
+	stdout, stderr := out.out(), out.err()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		return result, fmt.Errorf("start %s: %w", p.Path, err)

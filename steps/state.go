@@ -58,7 +58,8 @@ func (s stateFile) temporary() string {
 }
 
 // read returns the state that the command left and whether it is another one.
-func (s stateFile) read(before string) (string, bool, error) {
+// room is how long it may be, as MaxState counts.
+func (s stateFile) read(before string, room int) (string, bool, error) {
 	if s.path == "" {
 		return "", false, nil
 	}
@@ -80,17 +81,24 @@ func (s stateFile) read(before string) (string, bool, error) {
 	if text == before {
 		return "", false, nil
 	}
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return "", false, fmt.Errorf("%w: it is no text in UTF-8; the state stays as it was", ErrState)
+	if len(data) == 4*MaxState {
+		return "", false, fmt.Errorf("%w: it has over %d bytes, at most %d fit into the record; the state stays as it was", ErrState, len(data), room)
 	}
-	if n := encodedLen(text); n > MaxState {
-		about := fmt.Sprint(n)
-		if len(data) == 4*MaxState {
-			about = "over " + about
-		}
-		return "", false, fmt.Errorf("%w: %s bytes as JSON, at most %d fit into the record; the state stays as it was", ErrState, about, MaxState)
+	if err := checkState(text, room); err != nil {
+		return "", false, err
 	}
 	return text, true, nil
+}
+
+// checkState says why a text cannot be a job's state.
+func checkState(text string, room int) error {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return fmt.Errorf("%w: it is no text in UTF-8; the state stays as it was", ErrState)
+	}
+	if n := encodedLen(text); n > room {
+		return fmt.Errorf("%w: %d bytes as JSON, at most %d fit into the record; the state stays as it was", ErrState, n, room)
+	}
+	return nil
 }
 
 // encodedLen is the length of the text as package record writes it: a JSON string

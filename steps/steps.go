@@ -1,5 +1,11 @@
-// Package steps is what a job does when its tick is run. A job is a [List] of
-// steps; so far a step is a [Command], a program with its arguments.
+// Package steps is what a job does when its tick is run: a [Plan] of steps, done
+// one after the other. A step sends an HTTP request, runs a command, tells people
+// that a condition has changed, or leaves a text for the next run.
+//
+// Steps see what earlier ones brought back, in expressions (package
+// internal/expression, names in [Names] and [OutputNames]). Which alerts were
+// told rides in the job's state (package alert), so that any agent goes on where
+// the one before has stopped.
 //
 // A command runs under a guard, a second process of the same binary that ends
 // the command's whole process tree at the end of the claim's trust window, also
@@ -20,9 +26,10 @@
 package steps
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"syscall"
 	"time"
 )
@@ -45,8 +52,11 @@ var (
 	// ErrNotExecutable says that the program is there and cannot be executed;
 	// the code is 126.
 	ErrNotExecutable = errors.New("not executable")
-	// ErrState says that the command left a state that no record can hold.
+	// ErrState says that a step left a state that no record can hold.
 	ErrState = errors.New("unusable state")
+	// ErrSkipped says that no step had anything to do: the condition of each was
+	// false.
+	ErrSkipped = errors.New("every step was skipped by its condition")
 )
 
 // An ExitError says that a command ended by itself, and not with code 0.
@@ -66,14 +76,21 @@ func (e *ExitError) Error() string {
 // A Run is one execution of a job, as the agent tells it to the job's steps.
 type Run struct {
 	Job          string
+	Record       string // the name of the job's record
 	Agent        string // the agent's id
 	Tick         time.Time
+	Next         time.Time // the tick after this one; zero: none
 	Attempt      int
+	Attempts     int       // how often a tick that fails is run
 	Fence        int64     // of the claim; 0 and meaningless if Unarbitrated
 	Unarbitrated bool      // nobody granted this run: there is no claim
 	Last         string    // how the run before ended; empty: unknown
 	State        string    // what the job left to itself
 	Deadline     time.Time // when the run will be ended at the latest; zero: not known
+
+	// Room is how long the job's own state may be, as [MaxState] counts; 0:
+	// MaxState.
+	Room int
 
 	// Left tells how much of the claim's trust window is left, on a clock that
 	// counts through suspend; not positive: nothing. By then no process of the
@@ -84,9 +101,17 @@ type Run struct {
 	// Grace is the time between TERM and KILL: TERM is sent when no more than
 	// that is left.
 	Grace time.Duration
+
+	// Stdout and Stderr get what commands print, as [Command] has it, and Guards
+	// are those of its commands, where a command of a [Plan] has none itself.
+	Stdout, Stderr io.Writer
+	Guards         *Guards
 }
 
-// A Result is how a step ended. It is meaningful beside an error too.
+func (r *Run) room() int { return cmp.Or(r.Room, MaxState) }
+
+// A Result is how a command or a whole plan ended. It is meaningful beside an
+// error too.
 type Result struct {
 	// Code is the exit code, 128 + n after signal n, 127 and 126 as in
 	// [ErrNotFound] and [ErrNotExecutable], -1 if it never came to an end that
@@ -97,42 +122,6 @@ type Result struct {
 	Tail     string         // the beginning and the end of what it printed, see [Command]
 	State    string         // the job's new state
 	StateSet bool           // the job changed its state
-}
-
-// A Step is one thing that a job does.
-type Step struct {
-	ID      string // for errors and logs; empty: its number
-	Command Command
-}
-
-// A List is the steps of a job, done in order.
-type List []Step
-
-// Do does one step after the other until one fails, and returns the result of
-// the latest: its code, signal and tail, the time of all. A state that one step
-// leaves is what the next one gets. The error names the step if there are several.
-func (l List) Do(ctx context.Context, run Run) (Result, error) {
-	begin := time.Now()
-	var all Result
-	for i := range l {
-		r, err := l[i].Command.Do(ctx, run)
-		if r.StateSet {
-			all.State, all.StateSet, run.State = r.State, true, r.State
-		}
-		all.Code, all.Signal, all.Tail, all.Took = r.Code, r.Signal, r.Tail, time.Since(begin)
-		if err != nil && len(l) > 1 {
-			return all, fmt.Errorf("step %s: %w", l[i].name(i), err)
-		}
-		if err != nil {
-			return all, err
-		}
-	}
-	return all, nil
-}
-
-func (s *Step) name(i int) string {
-	if s.ID != "" {
-		return s.ID
-	}
-	return fmt.Sprint(i + 1)
+	Stdout   string         // of a command with Keep: what it printed there
+	Steps    []Report       // of a plan: the steps that were reached
 }

@@ -57,8 +57,8 @@ func (c *Command) supervise(ctx context.Context, run Run, p process, out *output
 func (s *supervisor) attend(ctx context.Context, timeout time.Duration, run Run, p process, out *output) (Result, error) {
 	s.run = run
 	var copying sync.WaitGroup
-	copying.Go(func() { out.copy(out.stdout, s.streams[0]) })
-	copying.Go(func() { out.copy(out.stderr, s.streams[1]) })
+	copying.Go(func() { out.out().copy(s.streams[0]) })
+	copying.Go(func() { out.err().copy(s.streams[1]) })
 	first := s.order()
 	first.Start, first.Grace = &p, int64(max(run.Grace, 0))
 	err := s.send(first)

@@ -1,0 +1,323 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/solotick/solotick/alert"
+	"github.com/solotick/solotick/internal/expression"
+)
+
+// A Plan is what a job does. It is safe for concurrent use.
+type Plan struct {
+	Steps []Step
+	// OnFailure is told when the job has failed in a tick, all its attempts
+	// included, and when it has not again; nil: nobody is. Its When is not used.
+	OnFailure *Alert
+
+	aside aside
+}
+
+// A Step is one thing that a job does: exactly one of Command, HTTP, Alert and
+// Set.
+type Step struct {
+	ID string // for errors, logs and expressions; empty: its number
+	// If has to be true for the step to be done; nil: it always is. Alerts have a
+	// condition of their own.
+	If *expression.Program
+	// Expect has to be true afterwards, or the step has failed; nil: a command
+	// has to end with code 0, and a status has to be from 200 to 299.
+	Expect *expression.Program
+	// MayFail has the job go on when the step failed.
+	MayFail bool
+
+	Command *Command
+	// Env is more of the command's environment.
+	Env   []Field
+	HTTP  *HTTP
+	Alert *Alert
+	Set   *expression.Text // the job's new own state
+}
+
+// A Field is a name with a text: a header, a variable, a part of a form.
+type Field struct {
+	Name string
+	Text expression.Text
+}
+
+// Kind is what the step does.
+func (s *Step) Kind() Kind {
+	switch {
+	case s.HTTP != nil:
+		return KindHTTP
+	case s.Alert != nil:
+		return KindAlert
+	case s.Set != nil:
+		return KindSet
+	}
+	return KindExec
+}
+
+// Name is the step's id, or its number from 1.
+func (s *Step) Name(i int) string {
+	if s.ID != "" {
+		return s.ID
+	}
+	return strconv.Itoa(i + 1)
+}
+
+// A Report tells how one step of a run ended.
+type Report struct {
+	Step   string // as [Step.Name] says; on_failure for that
+	Kind   Kind
+	Result string // ok, failed, timeout or skipped
+	Took   time.Duration
+	Note   string // what it did, in a few words without secrets
+	Err    error  // why it failed; a step that may fail and an alert that nobody could be told have one too
+}
+
+// Reserve is how much of a job's state its alerts may need, in characters.
+func (p *Plan) Reserve() int {
+	n := 0
+	for _, a := range p.alerts() {
+		n += alert.Len(a.Rule.Remind > 0, a.Referenced)
+	}
+	if n > 0 {
+		n += alert.Extra
+	}
+	return n
+}
+
+func (p *Plan) alerts() (all []*Alert) {
+	for i := range p.Steps {
+		if a := p.Steps[i].Alert; a != nil {
+			all = append(all, a)
+		}
+	}
+	if p.OnFailure != nil {
+		all = append(all, p.OnFailure)
+	}
+	return all
+}
+
+// Do does one step after the other until one fails, and returns the code, signal
+// and tail of the latest command, the state that the job has now, and a report
+// of each step. The error names the step if there are several; it wraps
+// [ErrTimeout] if run.Deadline has passed, and [ErrSkipped] if no step had
+// anything to do.
+func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
+	begin := time.Now()
+	if !run.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, run.Deadline, ErrTimeout)
+		defer cancel()
+	}
+	r := p.begin(run)
+	err := r.steps(ctx)
+	if p.OnFailure != nil {
+		r.onFailure(ctx, err)
+	}
+	r.result.Took = time.Since(begin)
+	r.result.State = r.book.String()
+	r.result.StateSet = r.result.State != run.State
+	p.aside.end(&run, &r.result)
+	return r.result, err
+}
+
+// A runner is one run of a plan.
+type runner struct {
+	*Plan
+	run    Run
+	book   alert.Book
+	vars   map[string]any
+	byID   map[string]any // what is behind steps. in expressions
+	result Result
+	failed string // the step that failed
+}
+
+func (p *Plan) begin(run Run) *runner {
+	r := &runner{Plan: p, run: run, byID: make(map[string]any)}
+	r.book = alert.ParseBook(p.aside.begin(&run))
+	r.run.State = r.book.Own
+	if n := p.Reserve(); n > 0 {
+		r.run.Room = MaxState - n
+	}
+	r.vars = r.run.names()
+	r.vars["steps"] = r.byID
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.ID != "" {
+			r.byID[s.ID] = nothing(s.Kind())
+		}
+	}
+	return r
+}
+
+func (r *runner) steps(ctx context.Context) error {
+	skipped := 0
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		report := r.step(ctx, s, i)
+		r.result.Steps = append(r.result.Steps, report)
+		if report.Result == "skipped" {
+			skipped++
+		}
+		if report.Err == nil || s.MayFail || s.Alert != nil && report.Result != "failed" {
+			continue
+		}
+		r.failed = report.Step
+		err := report.Err
+		if timedOut(ctx, &r.run) && !errors.Is(err, ErrTimeout) {
+			err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
+		if len(r.Steps) > 1 {
+			return fmt.Errorf("step %s: %w", report.Step, err)
+		}
+		return err
+	}
+	if skipped == len(r.Steps) && skipped > 0 {
+		return ErrSkipped
+	}
+	return nil
+}
+
+// timedOut says that ctx has ended because the run's time was over. Who gave it
+// that time may be the first to end it.
+func timedOut(ctx context.Context, run *Run) bool {
+	return ctx.Err() != nil && (errors.Is(context.Cause(ctx), ErrTimeout) || !run.Deadline.IsZero() && time.Until(run.Deadline) < time.Second)
+}
+
+// step does one step.
+func (r *runner) step(ctx context.Context, s *Step, i int) Report {
+	report := Report{Step: s.Name(i), Kind: s.Kind(), Result: "ok"}
+	out := nothing(report.Kind)
+	if s.ID != "" {
+		r.byID[s.ID] = out
+	}
+	begin := time.Now()
+	do, err := true, error(nil)
+	if err = context.Cause(ctx); err != nil {
+		err = fmt.Errorf("not begun: %w: %w", ErrStopped, err)
+	} else if s.If != nil {
+		do, err = s.If.Bool(r.vars)
+	}
+	if err == nil && !do {
+		report.Result = "skipped"
+		return report
+	}
+	if err == nil {
+		out["ran"] = true
+		report.Note, err = r.act(ctx, s, out)
+	}
+	report.Took = time.Since(begin)
+	out["took"] = report.Took.Seconds()
+	if s.Alert != nil && errors.Is(err, errUntold) {
+		report.Err = err // the job itself is well
+		err = nil
+	}
+	if err == nil && s.Expect != nil {
+		err = r.expect(s, out)
+	}
+	out["ok"] = err == nil
+	if err != nil {
+		report.Result, report.Err = "failed", err
+		if errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
+			report.Result = "timeout"
+		}
+		out["error"] = err.Error()
+	}
+	return report
+}
+
+// act does what a step is for.
+func (r *runner) act(ctx context.Context, s *Step, out map[string]any) (note string, err error) {
+	switch s.Kind() {
+	case KindHTTP:
+		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil)
+	case KindAlert:
+		return r.alert(ctx, s.Alert, out)
+	case KindSet:
+		return r.set(s.Set)
+	}
+	return r.command(ctx, s, out)
+}
+
+func (r *runner) expect(s *Step, out map[string]any) error {
+	vars := maps.Clone(r.vars)
+	maps.Copy(vars, out)
+	ok, err := s.Expect.Bool(vars)
+	if err == nil && !ok {
+		err = fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
+	}
+	return err
+}
+
+// got is what came instead of what was expected.
+func got(k Kind, out map[string]any) string {
+	switch k {
+	case KindHTTP:
+		return fmt.Sprintf("got status %v and %q", out["status"], clip(out["text"].(string), 120))
+	case KindExec:
+		return fmt.Sprintf("got code %v and %q", out["code"], clip(out["text"].(string), 120))
+	case KindAlert, KindSet:
+	}
+	return "it is not"
+}
+
+// clip shortens a text to about n bytes.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return text[:n] + "..."
+}
+
+func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (string, error) {
+	c := *s.Command
+	for _, f := range s.Env {
+		v, err := f.Text.Render(r.vars)
+		if err != nil {
+			return "", fmt.Errorf("env %s: %w", f.Name, err)
+		}
+		c.Env = append(c.Env[:len(c.Env):len(c.Env)], f.Name+"="+v)
+	}
+	if c.Stdout == nil && c.Stderr == nil {
+		c.Stdout, c.Stderr = r.run.Stdout, r.run.Stderr
+	}
+	if c.Guards == nil {
+		c.Guards = r.run.Guards
+	}
+	res, err := c.Do(ctx, r.run)
+	if res.StateSet {
+		r.keep(res.State)
+	}
+	r.result.Code, r.result.Signal, r.result.Tail = res.Code, res.Signal, res.Tail
+	out["code"], out["text"], out["json"] = res.Code, res.Tail, decoded(res.Stdout)
+	note := "code " + strconv.Itoa(res.Code)
+	var exit *ExitError
+	if s.Expect != nil && errors.As(err, &exit) {
+		err = nil // what is expected is told
+	}
+	return note, err
+}
+
+// keep notes the job's own state.
+func (r *runner) keep(state string) {
+	r.book.Own, r.run.State = state, state
+	r.vars["state"] = state
+}
+
+func (r *runner) set(t *expression.Text) (string, error) {
+	state, err := t.Render(r.vars)
+	if err != nil {
+		return "", err
+	}
+	if err := checkState(state, r.run.room()); err != nil {
+		return "", err
+	}
+	r.keep(state)
+	return fmt.Sprintf("state %q", state), nil
+}
