@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 // dns reads dns: and what depends on two of its keys.
 func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	at := object(w, n, path, dnsKeys, d)
+	tellDefaults(w, dnsKeys, at, path)
 	d.Zone = canonical(d.Zone)
 	if at.given("server") {
 		d.Server, _ = hostPort(d.Server)
@@ -44,13 +44,14 @@ func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	}
 }
 
-// jobs reads the jobs, each above the defaults.
-func (w *walker) jobs(f *file) []Job {
+// jobs reads jobs, each above the defaults. Those of another list are taken
+// already, with their records.
+func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 	var base Job
 	preset(jobKeys, &base)
 	inherited := make(places)
-	if f.defaults != nil {
-		inherited = object(w, f.defaults, "defaults", jobKeys, &base)
+	if defaults != nil {
+		inherited = object(w, defaults, "defaults", jobKeys, &base)
 		if p, ok := inherited["record"]; ok {
 			w.mistake(p.key, p.path, "", "two jobs cannot have one record")
 			delete(inherited, "record")
@@ -58,12 +59,13 @@ func (w *walker) jobs(f *file) []Job {
 		}
 		w.exclusive(inherited)
 	}
-	if f.jobs == nil {
+	if jobs == nil {
 		return nil
 	}
+	w.shared = w.mark()
 	var all []Job
 	records := make(map[string]place)
-	w.pairs(f.jobs, "jobs", func(k, v *yaml.Node) {
+	w.pairs(jobs, "jobs", func(k, v *yaml.Node) {
 		path := join("jobs", k.Value)
 		j := base
 		j.Name = k.Value
@@ -71,20 +73,39 @@ func (w *walker) jobs(f *file) []Job {
 			message, hint := problemOf(err)
 			w.mistake(k, "jobs", hint, "%q %s", k.Value, message)
 		}
+		mark := w.mark()
 		own := object(w, v, path, jobKeys, &j)
 		if follow(v).Kind != yaml.MappingNode {
 			return
 		}
 		w.exclusive(own)
 		at := override(&j, inherited, own)
-		w.check(&j, at, k, path, f.dns.Zone)
+		w.tellInherited(own, at, path)
+		w.check(&j, at, k, path)
 		w.unique(&j, at, k, path, records)
+		w.taken(&j, at, k, path, others)
+		j.Hash = w.hashOf(mark, defaults, v)
 		all = append(all, j)
 	})
-	if len(all) == 0 && len(w.mistakes) == 0 {
-		w.mistake(f.jobs, "jobs", "", "there are no jobs")
+	if len(all) == 0 && len(w.mistakes) == 0 && w.allow == nil {
+		w.mistake(jobs, "jobs", "", "there are no jobs")
 	}
 	return all
+}
+
+// taken reports a job whose name or record another list has already.
+func (w *walker) taken(j *Job, at places, name *yaml.Node, path string, others []Job) {
+	for i := range others {
+		o := &others[i]
+		switch p := at["record"]; {
+		case o.Name == j.Name:
+			w.mistake(name, path, "another name", "the agent's own file has a job of this name")
+		case o.Record == j.Record && p.key != nil:
+			w.mistake(p.value, p.path, "", "%s is the record of %s in the agent's own file", j.Record, o.Name)
+		case o.Record == j.Record:
+			w.mistake(name, path, "record: another name", "%s is the record of %s in the agent's own file", j.Record, o.Name)
+		}
+	}
 }
 
 // exclusive reports keys of one mapping that exclude each other.
@@ -136,10 +157,10 @@ func (w *walker) unique(j *Job, at places, name *yaml.Node, path string, records
 }
 
 // check is what concerns more than one key of a job.
-func (w *walker) check(j *Job, at places, name *yaml.Node, path, zone string) {
-	w.record(j, at, zone, path, name)
+func (w *walker) check(j *Job, at places, name *yaml.Node, path string) {
+	w.record(j, at, w.zone, path, name)
 	w.schedule(j, at, name, path)
-	w.commands(j, at, name, path)
+	w.plan(j, at, name, path)
 	if least := 3 * (j.KillGrace + time.Second); j.Lease < least {
 		p := at["lease"]
 		hint := fmt.Sprintf("lease: %s, or kill_grace: %s", short(least), short(max(0, j.Lease/3-time.Second).Truncate(time.Second/10)))
@@ -153,6 +174,7 @@ func (w *walker) check(j *Job, at places, name *yaml.Node, path, zone string) {
 	}
 	if j.Guarantee == atMostOnce {
 		w.atMostOnce(j, at, path)
+		w.stateless(j, at, path)
 	}
 	if !at.given("outage_after") {
 		return
@@ -273,52 +295,6 @@ func (w *walker) about(p place, err error) string {
 		return "the value of " + n.Value + " cannot be used"
 	}
 	return err.Error()
-}
-
-// commands makes the job's steps.
-func (w *walker) commands(j *Job, at places, name *yaml.Node, path string) {
-	exec, steps := at["exec"], at["steps"]
-	if exec.key == nil && steps.key == nil {
-		w.mistake(name, path, "exec: [program, argument, ...]", "has nothing to do")
-		return
-	}
-	if exec.key != nil && steps.key != nil || exec.key != nil && !exec.good {
-		return
-	}
-	if exec.key != nil {
-		if !j.exec.text && j.shell && strings.HasPrefix(exec.path, "defaults.") {
-			exec = at["shell"]
-		}
-		w.shellText(exec, j.exec, j.shell)
-		j.Steps = []Step{{Exec: j.exec.words, Shell: j.shell, Dir: j.dir, Env: j.env}}
-		return
-	}
-	j.Steps = nil
-	ids := make(map[string]int)
-	for _, s := range j.steps {
-		if p := s.at["id"]; p.good && ids[s.id] > 0 {
-			w.mistake(p.value, p.path, "", "a second step %q, the first is in line %d", s.id, ids[s.id])
-		} else if p.good {
-			ids[s.id] = p.value.Line
-		}
-		if p := s.at["timeout"]; p.good && j.Timeout > 0 && s.timeout > j.Timeout {
-			w.mistake(p.value, p.path, "", "the whole job may take %s only", short(j.Timeout))
-		}
-		if _, ok := s.at["shell"]; !ok {
-			s.shell = j.shell
-		}
-		if p := s.at["exec"]; p.good {
-			w.shellText(p, s.exec, s.shell)
-		}
-		dir := s.dir
-		if dir == "" {
-			dir = j.dir
-		}
-		j.Steps = append(j.Steps, Step{
-			ID: s.id, Exec: s.exec.words, Shell: s.shell, Timeout: s.timeout, Dir: dir,
-			Env: append(slices.Clip(j.env), s.env...),
-		})
-	}
 }
 
 // shellText reports an exec: that is not what shell: says.

@@ -5,13 +5,17 @@
 // gives all mistakes of a file at once as [Diagnostics], each with its place, the
 // line and a hint. A file with a mistake gives no [Config] at all.
 //
-// What a file may hold is one table (table.go). Values may come from elsewhere by
-// ${env:NAME}, ${env:NAME:-default}, ${file:/path} and ${vcap:service.path}, only
-// where a file holds a value and never in a command's arguments, where ps would
-// show them. Anchors and aliases work; merge keys (<<) do not, since defaults: is
-// there for it.
+// What a file may hold is one table (table.go and those beside it). Values may
+// come from elsewhere by ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
+// ${vcap:service.path}, only where a file holds a value and never in a command's
+// arguments, where ps would show them. Anchors and aliases work; merge keys (<<)
+// do not, since defaults: is there for it. Expressions are compiled here, so that
+// a misspelt name is a mistake in the file.
 //
-// The package starts nothing, asks no DNS, and does not say what follows from a
+// The list of jobs may be a text of its own that lies elsewhere: [Config.Parse]
+// reads it, and grants it only what the file allows.
+//
+// The package starts nothing, asks nobody, and does not say what follows from a
 // value: that is for package elect.
 package config
 
@@ -25,6 +29,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/steps"
 )
 
 // A Config is a whole file, with defaults in place of what it leaves out.
@@ -32,13 +37,19 @@ type Config struct {
 	Version int
 	DNS     DNS
 	Agent   Agent
-	Jobs    []Job // in the order of the file
+	Notify  []Notifier // in the order of the file
+	From    *From      // where more jobs are; nil: nowhere
+	Jobs    []Job      // of the file itself, in its order
 
 	// Hash is the SHA-256 of the file's text in hex: equal on agents with equal
 	// files, and no secret, since the file holds none.
 	Hash string
 
+	// Settings are all values of the file, with their origins.
+	Settings []Setting
+
 	resolved [sha256.Size]byte // of all that came from elsewhere
+	common   string            // a hash of what all jobs share
 }
 
 // Equal says whether two configurations came from the same text, with the same
@@ -94,25 +105,20 @@ type Job struct {
 	Spread    time.Duration
 	Poll      time.Duration // at most this, and at least 5/6 of it
 
-	Steps  []Step // at least one
-	Output string // raw, prefixed, quiet
+	Output string      // of commands: raw, prefixed, quiet
+	Plan   *steps.Plan // what it does; Stdout, Stderr and Guards of its commands are left to the run
 
-	// What Steps were made of.
-	exec  argv
-	shell bool
-	dir   string
-	env   []Variable
-	steps []step
-}
+	// Hash differs for two jobs that differ in anything, values from elsewhere
+	// and what they take from defaults and notify included.
+	Hash string
 
-// A Step is one command of a job.
-type Step struct {
-	ID      string   // empty if the job has only exec
-	Exec    []string // with Shell: one text
-	Shell   bool
-	Timeout time.Duration // 0: the job's
-	Dir     string        // empty: the agent's
-	Env     []Variable    // the job's, then the step's own
+	// What Plan is made of.
+	exec      argv
+	shell     bool
+	dir       string
+	env       []Variable
+	steps     []step
+	onFailure *failureAlert
 }
 
 // A Variable goes into a command's environment. Its value may be a secret.
@@ -147,13 +153,25 @@ func Parse(name string, data []byte) (*Config, error) {
 		return nil, w.mistakes.sorted()
 	}
 	var f file
-	preset(agentKeys, &f.agent)
-	object(w, root, "", fileKeys, &f)
+	at := object(w, root, "", fileKeys, &f)
+	if at["agent"].key == nil {
+		preset(agentKeys, &f.agent)
+		tellDefaults(w, agentKeys, nil, "agent")
+	}
 	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent}
-	c.Jobs = w.jobs(&f)
+	w.zone = f.dns.Zone
+	c.Notify = w.notifiers(f.notify)
+	c.From = w.from(f.from)
+	if f.jobs == nil && f.from == nil {
+		w.mistake(root, "", "", "%q is missing", "jobs")
+	}
+	w.common = w.commonHash(f.notify)
+	c.common = w.common
+	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
 	if len(w.mistakes) > 0 {
 		return nil, w.mistakes.sorted()
 	}
+	c.Settings = w.settings
 	hash := sha256.Sum256(data)
 	c.Hash = hex.EncodeToString(hash[:])
 	w.digest.Sum(c.resolved[:0])

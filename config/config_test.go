@@ -17,6 +17,9 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/web"
+	"github.com/solotick/solotick/notify"
 	"github.com/solotick/solotick/schedule"
 )
 
@@ -31,6 +34,8 @@ func environment(t *testing.T) {
 	t.Helper()
 	t.Setenv("CONFIG_TEST_KEY", key)
 	t.Setenv("CONFIG_TEST_TOKEN", token)
+	t.Setenv("CONFIG_TEST_URL", "https://hooks.example.com/"+token)
+	t.Setenv("CONFIG_TEST_SHOUTRRR", "telegram://"+token+"@telegram?chats=1")
 	t.Setenv("VCAP_SERVICES", `{"user-provided":[{"name":"db","credentials":{"password":"hunter2","ports":[53,true]}}]}`)
 }
 
@@ -79,7 +84,23 @@ func TestGolden(t *testing.T) {
 
 // dump writes the exported fields of a value, one a line.
 func dump(path string, v reflect.Value) string {
+	if (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil() {
+		return path + " = nil\n"
+	}
 	switch x := v.Interface().(type) {
+	case config.Notifier:
+		return fmt.Sprintf("%s = %s %s %T referenced %v\n", path, x.Name, x.Kind, x.Notifier, x.Referenced)
+	case *expression.Program:
+		return fmt.Sprintf("%s = %s\n", path, x)
+	case expression.Text:
+		if x.IsZero() {
+			return ""
+		}
+		return fmt.Sprintf("%s = %s\n", path, x.Show(nil))
+	case *expression.Text:
+		return fmt.Sprintf("%s = %s\n", path, x.Show(nil))
+	case *web.Client, notify.Notifier:
+		return fmt.Sprintf("%s = %T\n", path, x)
 	case time.Duration, config.Secret, schedule.Schedule:
 		return fmt.Sprintf("%s = %v\n", path, x)
 	case *time.Duration:
@@ -90,9 +111,11 @@ func dump(path string, v reflect.Value) string {
 	}
 	var b strings.Builder
 	switch v.Kind() {
+	case reflect.Pointer:
+		return dump(path, v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Name != "Hash" {
+			if f := v.Type().Field(i); f.IsExported() && f.Name != "Hash" && f.Name != "Settings" && (!v.Field(i).IsZero() || !strings.Contains(path, "Plan")) {
 				b.WriteString(dump(strings.TrimPrefix(path+"."+f.Name, "."), v.Field(i)))
 			}
 		}
@@ -139,6 +162,15 @@ func TestServers(t *testing.T) {
 	}
 }
 
+func reveal(t *testing.T, text expression.Text) string {
+	t.Helper()
+	s, err := text.Render(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestInterpolation(t *testing.T) {
 	environment(t)
 	t.Setenv("CONFIG_TEST_EMPTY", "")
@@ -160,7 +192,7 @@ func TestInterpolation(t *testing.T) {
 		c, err := config.Parse("f", fmt.Appendf(nil, minimal, "ns1", tt.in))
 		if err != nil {
 			t.Errorf("%s: %v", tt.in, err)
-		} else if got := c.Jobs[0].Steps[0].Env[0].Value.Reveal(); got != tt.want {
+		} else if got := reveal(t, c.Jobs[0].Plan.Steps[0].Env[0].Text); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.in, got, tt.want)
 		}
 	}
@@ -170,7 +202,7 @@ func TestInterpolation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Jobs[0].Steps[0].Env[0].Value.Reveal(); got != "${env:CONFIG_TEST_TOKEN}" {
+	if got := reveal(t, c.Jobs[0].Plan.Steps[0].Env[0].Text); got != "${env:CONFIG_TEST_TOKEN}" {
 		t.Errorf("nested: %q", got)
 	}
 }
@@ -256,7 +288,7 @@ func TestDiagnosticsAsJSON(t *testing.T) {
 	}
 	want := map[string]any{
 		"file": "f.yaml", "line": 3.0, "column": 1.0, "message": `unknown key "jbos"`, "source": "jbos: {}", "length": 4.0,
-		"hint": `did you mean "jobs"? known here: version, dns, agent, defaults, jobs`,
+		"hint": `did you mean "jobs"? known here: version, dns, agent, notify, jobs_from, defaults, jobs`,
 	}
 	if diff := cmp.Diff(want, got[4]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -342,7 +374,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("both or neither: %v, %v", c, err)
 		case err == nil:
 			for _, j := range c.Jobs {
-				if j.Name == "" || j.Record == "" || len(j.Steps) == 0 || len(j.Steps[0].Exec) == 0 || j.Schedule.Next(0) == 0 {
+				if j.Name == "" || j.Record == "" || j.Plan == nil || len(j.Plan.Steps) == 0 || j.Schedule.Next(0) == 0 {
 					t.Errorf("a job that cannot be run: %+v", j)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ const maxSecretFile = 64 << 10
 
 // interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
 // ${vcap:service.path}; $${ stands for ${. It says whether anything was replaced.
-func interpolate(text string) (result string, replaced bool, err error) {
+func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
 	var b strings.Builder
 	for {
 		i := strings.Index(text, "${")
@@ -32,6 +33,9 @@ func interpolate(text string) (result string, replaced bool, err error) {
 		if !ok {
 			return "", false, problem{"${ without }", "write $${ for the two characters themselves"}
 		}
+		if err := w.granted(inside); err != nil {
+			return "", false, err
+		}
 		value, err := fetch(inside)
 		if err != nil {
 			return "", false, err
@@ -39,6 +43,25 @@ func interpolate(text string) (result string, replaced bool, err error) {
 		b.WriteString(value)
 		text, replaced = rest, true
 	}
+}
+
+// granted says whether a text may have what stands for the inside of ${}: a list
+// of jobs from elsewhere only what the agent's own file names.
+func (w *walker) granted(inside string) error {
+	if w.allow == nil {
+		return nil
+	}
+	kind, arg, _ := strings.Cut(inside, ":")
+	name, _, _ := strings.Cut(arg, ":-")
+	switch {
+	case kind == "env" && !slices.Contains(w.allow.Env, name):
+		return problem{fmt.Sprintf("a job from elsewhere may not have the environment variable %s", name), fmt.Sprintf("jobs_from: { allow: { env: [%s] } } in the agent's own file", name)}
+	case kind == "file" && !slices.Contains(w.allow.Files, arg):
+		return problem{fmt.Sprintf("a job from elsewhere may not have the file %s", arg), fmt.Sprintf("jobs_from: { allow: { files: [%s] } } in the agent's own file", arg)}
+	case kind == "vcap":
+		return problem{"a job from elsewhere may not have the credentials of a service", "${env:NAME}, with jobs_from: { allow: { env: [NAME] } } in the agent's own file"}
+	}
+	return nil
 }
 
 // A problem is a mistake with its remedy.

@@ -18,21 +18,35 @@ const (
 	maxSteps = 100
 )
 
-// A file is the top of a file. What its jobs are depends on its defaults, so
-// both stay nodes at first.
+// A file is the top of a file. What its jobs are depends on its defaults and
+// notifiers, so those stay nodes at first.
 type file struct {
-	version        int
-	dns            DNS
-	agent          Agent
-	defaults, jobs *yaml.Node
+	version                      int
+	dns                          DNS
+	agent                        Agent
+	notify, from, defaults, jobs *yaml.Node
 }
 
 var fileKeys = []key[file]{
 	{name: "version", doc: "the version of this file's format", to: func(f *file) any { return &f.version }, rule: rule{required: true, least: 1, most: 1}},
 	{name: "dns", doc: "where the records are", to: func(f *file) any { return &f.dns }, rule: rule{required: true}},
 	{name: "agent", doc: "this process", to: func(f *file) any { return &f.agent }},
+	{name: "notify", also: []string{"notifiers", "channels", "alerting"}, doc: "where people are told, by name", to: func(f *file) any { return &f.notify }},
+	{name: "jobs_from", also: []string{"jobs_url", "include"}, doc: "where more jobs are: a URL, or a mapping with one", to: func(f *file) any { return &f.from }},
 	{name: "defaults", doc: "what holds for every job that does not say otherwise", to: func(f *file) any { return &f.defaults }},
-	{name: "jobs", doc: "the jobs, by name", also: []string{"job", "tasks", "checks"}, to: func(f *file) any { return &f.jobs }, rule: rule{required: true}},
+	{name: "jobs", doc: "the jobs, by name", also: []string{"job", "tasks", "checks"}, to: func(f *file) any { return &f.jobs }},
+}
+
+// A listing is the top of a list of jobs from elsewhere.
+type listing struct {
+	version        int
+	defaults, jobs *yaml.Node
+}
+
+var listingKeys = []key[listing]{
+	{name: "version", doc: "the version of this list's format", to: func(l *listing) any { return &l.version }, rule: rule{required: true, least: 1, most: 1}},
+	{name: "defaults", doc: "what holds for every job that does not say otherwise", to: func(l *listing) any { return &l.defaults }},
+	{name: "jobs", doc: "the jobs, by name", to: func(l *listing) any { return &l.jobs }, rule: rule{required: true}},
 }
 
 var dnsKeys = []key[DNS]{
@@ -60,6 +74,7 @@ var jobKeys = []key[Job]{
 	{name: "exec", also: []string{"command", "cmd", "run", "script"}, doc: "a program and its arguments, or with shell: true one text", to: func(j *Job) any { return &j.exec }},
 	{name: "steps", doc: "what is done one after the other, in place of exec:", to: func(j *Job) any { return &j.steps }},
 	{name: "shell", doc: "exec: is one text for /bin/sh -c", to: func(j *Job) any { return &j.shell }},
+	{name: "on_failure", doc: "who is told when the job has failed, and when it has not again", to: func(j *Job) any { return &j.onFailure }},
 	{name: "dir", also: []string{"cwd", "workdir", "working_directory"}, doc: "the working directory of commands", to: func(j *Job) any { return &j.dir }},
 	{name: "env", also: []string{"environment"}, doc: "variables for commands", to: func(j *Job) any { return &j.env }},
 	{name: "output", doc: "what becomes of what commands print", to: func(j *Job) any { return &j.Output }, rule: rule{def: "prefixed", oneOf: []string{"raw", "prefixed", "quiet"}}},
@@ -78,15 +93,6 @@ var jobKeys = []key[Job]{
 	{name: "spread", also: []string{"jitter"}, doc: "the time over which all other agents are spread", to: func(j *Job) any { return &j.Spread }, rule: rule{def: "3s", most: 5 * minute}},
 	{name: "affinity", doc: "whether the agent that ran the tick before has a head start", to: func(j *Job) any { return &j.Affinity }, rule: rule{def: "incumbent", oneOf: []string{"incumbent", "none"}}},
 	{name: "poll", doc: "how long an agent waits between two looks at most", to: func(j *Job) any { return &j.Poll }, rule: rule{def: "60s", least: second, most: 10 * minute}},
-}
-
-var stepKeys = []key[step]{
-	{name: "id", also: []string{"name"}, doc: "how the step is called in messages", to: func(s *step) any { return &s.id }, rule: rule{check: checkStepID}},
-	{name: "exec", also: []string{"command", "cmd", "run", "script"}, doc: "a program and its arguments, or with shell: true one text", to: func(s *step) any { return &s.exec }, rule: rule{required: true}},
-	{name: "shell", doc: "exec: is one text for /bin/sh -c", to: func(s *step) any { return &s.shell }},
-	{name: "timeout", doc: "how long the step may take", to: func(s *step) any { return &s.timeout }, rule: rule{least: second / 1000}},
-	{name: "dir", also: []string{"cwd", "workdir", "working_directory"}, doc: "the working directory", to: func(s *step) any { return &s.dir }},
-	{name: "env", also: []string{"environment"}, doc: "variables beside the job's", to: func(s *step) any { return &s.env }},
 }
 
 const (

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -37,6 +38,11 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 		w.conceal(n)
 		if t, ok := w.text(n, path, "text"); ok {
 			*to = NewSecret(t.value)
+			if r.secret && t.from == "" {
+				w.mistake(n, path, "${env:NAME}, ${file:/path} or ${vcap:service.path}", "a secret does not belong into this file")
+			} else if r.check != nil {
+				w.checkSecret(n, path, t, r)
+			}
 		}
 	case *bool:
 		if t, ok := w.text(n, path, "true or false"); ok {
@@ -68,11 +74,73 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 		preset(dnsKeys, to)
 		w.dns(n, path, to)
 	case *Agent:
-		object(w, n, path, agentKeys, to)
+		preset(agentKeys, to)
+		at := object(w, n, path, agentKeys, to)
+		tellDefaults(w, agentKeys, at, path)
+	case *[]string:
+		*to = w.list(n, path, r)
+	case *map[string]Secret:
+		*to = w.secrets(n, path)
+	case *raw:
+		w.raw(n, path, to)
+	case *fields:
+		*to = w.fields(n, path)
+	case **tlsKeys:
+		*to = new(tlsKeys)
+		object(w, n, path, tlsTable, *to)
+	case **request:
+		*to = w.request(n, path)
+	case **failureAlert:
+		*to = w.failureAlert(n, path)
+	case *Allow:
+		object(w, n, path, allowKeys, to)
 	default:
-		panic(fmt.Sprintf("config: %T in the table", to))
+		return w.service(n, path, to) && len(w.mistakes) == before
 	}
-	return len(w.mistakes) == before
+	if len(w.mistakes) > before {
+		return false
+	}
+	w.tell(n, path, to)
+	return true
+}
+
+// checkSecret is allowed for a value that no message may show.
+func (w *walker) checkSecret(n *yaml.Node, path string, t text, r rule) {
+	if err := r.check(t.value); err != nil {
+		message, hint := problemOf(err)
+		w.mistake(n, path, hint, "%s %s", t.shown(), message)
+	}
+}
+
+// list returns a list of texts; a single text is a list of one.
+func (w *walker) list(n *yaml.Node, path string, r rule) []string {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+	}
+	all := []string{}
+	for i, item := range items {
+		item, at := follow(item), path
+		if n.Kind == yaml.SequenceNode {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		if t, ok := w.text(item, at, "text"); ok && w.allowed(item, at, t, r) {
+			all = append(all, t.value)
+		}
+	}
+	return all
+}
+
+// secrets returns a mapping of names to values that may be secret.
+func (w *walker) secrets(n *yaml.Node, path string) map[string]Secret {
+	all := make(map[string]Secret)
+	w.pairs(n, path, func(k, v *yaml.Node) {
+		var s Secret
+		if w.value(v, join(path, k.Value), &s, rule{}) {
+			all[k.Value] = s
+		}
+	})
+	return all
 }
 
 // text returns a scalar as it is written, with what stands for ${...} in it. A
@@ -86,7 +154,7 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 		w.mistake(n, path, "leave the tag out", "want %s, got one tagged %s", want, n.Tag)
 		return text{}, false
 	}
-	value, replaced, err := interpolate(n.Value)
+	value, replaced, err := w.interpolate(n.Value)
 	if err != nil {
 		message, hint := problemOf(err)
 		w.mistake(n, path, hint, "%s", message)
@@ -106,6 +174,7 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 // remember has a value from elsewhere count for [Config.Equal].
 func (w *walker) remember(path, value string) {
 	fmt.Fprintf(w.digest, "%q %q\n", path, value)
+	w.remembered = append(w.remembered, fmt.Sprintf("%x", sha256.Sum256([]byte(path+"\x00"+value))))
 }
 
 func (w *walker) allowed(n *yaml.Node, path string, t text, r rule) bool {
@@ -217,12 +286,7 @@ func (w *walker) variables(n *yaml.Node, path string) []Variable {
 	var all []Variable
 	w.pairs(n, path, func(k, v *yaml.Node) {
 		at := join(path, k.Value)
-		switch {
-		case !isVariable(k.Value):
-			w.mistake(k, at, "letters, digits and _, not a digit first", "%q is no name of a variable", k.Value)
-		case strings.HasPrefix(k.Value, "SOLOTICK_"):
-			w.mistake(k, at, "", "SOLOTICK_ variables are set by solotick")
-		}
+		w.variableName(k, at, k.Value)
 		var s Secret
 		if w.value(v, at, &s, rule{}) {
 			all = append(all, Variable{Name: k.Value, Value: s})
@@ -231,33 +295,11 @@ func (w *walker) variables(n *yaml.Node, path string) []Variable {
 	return all
 }
 
-// A step is one item of steps: as the file says it.
-type step struct {
-	id      string
-	exec    argv
-	shell   bool
-	timeout time.Duration
-	dir     string
-	env     []Variable
-
-	node *yaml.Node
-	path string
-	at   places
-}
-
-func (w *walker) steps(n *yaml.Node, path string) []step {
-	if n.Kind != yaml.SequenceNode {
-		w.mistake(n, path, "steps: is a list, each item begins with -", "want a list, got %s", kindOf(n))
-		return nil
+func (w *walker) variableName(n *yaml.Node, path, name string) {
+	switch {
+	case !isVariable(name):
+		w.mistake(n, path, "letters, digits and _, not a digit first", "%q is no name of a variable", name)
+	case strings.HasPrefix(name, "SOLOTICK_"):
+		w.mistake(n, path, "", "SOLOTICK_ variables are set by solotick")
 	}
-	if len(n.Content) == 0 || len(n.Content) > maxSteps {
-		w.mistake(n, path, fmt.Sprintf("from 1 to %d", maxSteps), "%d steps", len(n.Content))
-	}
-	var all []step
-	for i, item := range n.Content {
-		s := step{node: item, path: fmt.Sprintf("%s[%d]", path, i)}
-		s.at = object(w, item, s.path, stepKeys, &s)
-		all = append(all, s)
-	}
-	return all
 }

@@ -15,6 +15,9 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/web"
 )
 
 // A key is one key of a mapping: the table that everything here follows.
@@ -33,6 +36,7 @@ type rule struct {
 	oneOf       []string // the only values
 	least, most int64    // of a number, or of a duration in nanoseconds; most 0: no limit
 	seconds     bool     // a duration in whole seconds
+	secret      bool     // it has to come from elsewhere
 	check       func(string) error
 }
 
@@ -57,6 +61,18 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
+	settings []Setting
+
+	remembered []string // sums of what came from elsewhere, in order
+	shared     int      // how many of those are no single job's
+	common     string   // a hash of what all jobs share
+
+	zone      string // that holds the records
+	values    int    // of JSON
+	channels  map[string]*Notifier
+	clients   map[string]*web.Client // one for all requests with the same options
+	allow     *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
+	compilers map[string]*expression.Compiler
 }
 
 func newWalker(file string, data []byte) *walker {
@@ -67,6 +83,10 @@ func newWalker(file string, data []byte) *walker {
 		digest: sha256.New(),
 		hide:   make(map[int][]string),
 		zones:  make(map[string]zoneOrError),
+
+		channels:  make(map[string]*Notifier),
+		clients:   make(map[string]*web.Client),
+		compilers: make(map[string]*expression.Compiler),
 	}
 }
 
@@ -153,6 +173,32 @@ func (w *walker) source(line int) string {
 		text = m[1] + hidden
 	}
 	return text
+}
+
+// mistakeIn notes what is wrong at a place within a scalar: a line and a column
+// from 1, as in the scalar's own text.
+func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, format string, args ...any) {
+	before := len(w.mistakes)
+	w.mistake(n, path, hint, format, args...)
+	d := &w.mistakes[before]
+	switch {
+	case line < 1 || strings.Contains(d.Source, hidden):
+		return
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		line += n.Line
+		source := w.source(line)
+		d.Line, d.Column = line, len(source)-len(strings.TrimLeft(source, " "))+column
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		if line > 1 || strings.Contains(n.Value, "\n") {
+			return
+		}
+		d.Column = n.Column + column
+	case line > 1:
+		return
+	default:
+		d.Column = n.Column + column - 1
+	}
+	d.Source, d.Length = w.source(d.Line), 1
 }
 
 // conceal keeps a value that should have come from elsewhere out of all messages.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/solotick/solotick/alert"
@@ -180,7 +181,10 @@ func (r *runner) lastWords(ctx context.Context) (context.Context, context.Cancel
 // environment, as SOLOTICK_ALERT, SOLOTICK_KIND, SOLOTICK_SEVERITY,
 // SOLOTICK_TITLE, SOLOTICK_TEXT, SOLOTICK_SINCE (epoch second) and SOLOTICK_KEY,
 // which is the same for a message that is sent twice.
-type ExecNotifier struct{ Command Command }
+type ExecNotifier struct {
+	Command Command
+	Env     []Field // more of its environment
+}
 
 // Notify runs the command outside any run of a job.
 func (e *ExecNotifier) Notify(ctx context.Context, m *notify.Message) (string, error) {
@@ -191,9 +195,16 @@ func (e *ExecNotifier) Notify(ctx context.Context, m *notify.Message) (string, e
 // may have told somebody before that.
 func (e *ExecNotifier) notify(ctx context.Context, run Run, m *notify.Message) error {
 	c := e.Command
+	for _, f := range e.Env {
+		v, err := f.Text.Render(nil)
+		if err != nil {
+			return fmt.Errorf("env %s: %w", f.Name, err)
+		}
+		c.Env = append(c.Env[:len(c.Env):len(c.Env)], f.Name+"="+value(v))
+	}
 	c.Env = append(c.Env[:len(c.Env):len(c.Env)],
 		"SOLOTICK_ALERT="+m.Alert, "SOLOTICK_KIND="+string(m.Kind), "SOLOTICK_SEVERITY="+string(m.Severity),
-		"SOLOTICK_TITLE="+m.Title, "SOLOTICK_TEXT="+clip(m.Text, 64<<10), fmt.Sprintf("SOLOTICK_SINCE=%d", m.Since.Unix()), "SOLOTICK_KEY="+m.Key())
+		"SOLOTICK_TITLE="+value(m.Title), "SOLOTICK_TEXT="+value(clip(m.Text, 64<<10)), fmt.Sprintf("SOLOTICK_SINCE=%d", m.Since.Unix()), "SOLOTICK_KEY="+m.Key())
 	if c.Stdout == nil && c.Stderr == nil {
 		c.Stdout, c.Stderr = run.Stdout, run.Stderr
 	}
@@ -206,3 +217,6 @@ func (e *ExecNotifier) notify(ctx context.Context, run Run, m *notify.Message) e
 	}
 	return err
 }
+
+// value is a text as a variable can hold it.
+func value(text string) string { return strings.ReplaceAll(text, "\x00", "") }

@@ -245,26 +245,6 @@ func TestState(t *testing.T) {
 	})
 }
 
-func TestList(t *testing.T) {
-	l := steps.List{
-		{ID: "count", Command: shell(`echo one; echo $((SOLOTICK_STATE + 1)) > "$SOLOTICK_STATE_OUT"`)},
-		{Command: shell(`echo "two $SOLOTICK_STATE"; exit "$FAIL"`)},
-		{ID: "never", Command: shell("echo three")},
-	}
-	t.Setenv("FAIL", "7")
-	r, err := l.Do(t.Context(), steps.Run{Job: "job", State: "1"})
-	if err == nil || !strings.HasPrefix(err.Error(), "step 2: ") {
-		t.Errorf("error %v, want step 2", err)
-	}
-	if r.Code != 7 || r.Tail != "two 2\n" || r.State != "2" || !r.StateSet {
-		t.Errorf("result %+v", r)
-	}
-	t.Setenv("FAIL", "0")
-	if r, err = l.Do(t.Context(), steps.Run{Job: "job"}); err != nil || r.Tail != "three\n" || r.Code != 0 {
-		t.Errorf("result %+v, error %v", r, err)
-	}
-}
-
 // A lockedBuffer may be written to from both streams.
 type lockedBuffer struct {
 	mu sync.Mutex

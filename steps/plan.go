@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/solotick/solotick/alert"
@@ -78,6 +79,16 @@ type Report struct {
 	Took   time.Duration
 	Note   string // what it did, in a few words without secrets
 	Err    error  // why it failed; a step that may fail and an alert that nobody could be told have one too
+}
+
+// Quiet says whether nobody sees what a command of the plan prints.
+func (p *Plan) Quiet() bool {
+	for i := range p.Steps {
+		if c := p.Steps[i].Command; c != nil && c.Output == Quiet {
+			return true
+		}
+	}
+	return false
 }
 
 // Reserve is how much of a job's state its alerts may need, in characters.
@@ -165,7 +176,7 @@ func (r *runner) steps(ctx context.Context) error {
 		if report.Result == "skipped" {
 			skipped++
 		}
-		if report.Err == nil || s.MayFail || s.Alert != nil && report.Result != "failed" {
+		if report.Err == nil || s.MayFail && ctx.Err() == nil || s.Alert != nil && report.Result == "ok" {
 			continue
 		}
 		r.failed = report.Step
@@ -272,7 +283,7 @@ func clip(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
-	return text[:n] + "..."
+	return strings.ToValidUTF8(text[:n], "") + "..."
 }
 
 func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (string, error) {
@@ -282,7 +293,7 @@ func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (stri
 		if err != nil {
 			return "", fmt.Errorf("env %s: %w", f.Name, err)
 		}
-		c.Env = append(c.Env[:len(c.Env):len(c.Env)], f.Name+"="+v)
+		c.Env = append(c.Env[:len(c.Env):len(c.Env)], f.Name+"="+value(v))
 	}
 	if c.Stdout == nil && c.Stderr == nil {
 		c.Stdout, c.Stderr = r.run.Stdout, r.run.Stderr

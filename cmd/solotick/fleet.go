@@ -19,13 +19,20 @@ import (
 	"github.com/solotick/solotick/steps"
 )
 
-// A member is a job as a fleet runs it. Two that are deeply equal are the same.
+// A member is a job as a fleet runs it.
 type member struct {
 	Name   string
 	Record string // absolute name, for the log
 	Where  any    // what the connect was made from: another one is another register
 	Policy elect.Policy
-	Steps  steps.List
+	Plan   *steps.Plan
+	Mark   string // another one is another plan
+}
+
+// same says whether two members are the same job, with the same definition.
+func (m member) same(n member) bool {
+	m.Plan, n.Plan = nil, nil
+	return reflect.DeepEqual(m, n)
 }
 
 // connect gives the register of a member's record, and the look at it by DNS.
@@ -179,18 +186,17 @@ func (p *post) leave(now time.Time) {
 	p.cancel()
 }
 
-// do is the job's steps as a job of the library.
+// do is the job's plan as a job of the library.
 func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick) error {
-	list := make(steps.List, len(m.Steps))
-	copy(list, m.Steps)
-	for i := range list {
-		c := &list[i].Command
-		c.Stdout, c.Stderr, c.Guards = f.stdout, f.stderr, f.guards
-	}
 	return func(ctx context.Context, t solotick.Tick) error {
 		run := steps.Run{
-			Job: t.Job, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Fence: t.Fence, Unarbitrated: t.Unarbitrated,
-			Last: string(t.Last), State: t.State, Left: t.Left, Renewed: t.Renewed(), Grace: p.KillGrace,
+			Job: t.Job, Record: m.Record, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Attempts: p.Attempts,
+			Fence: t.Fence, Unarbitrated: t.Unarbitrated, Last: string(t.Last), State: t.State,
+			Left: t.Left, Renewed: t.Renewed(), Grace: p.KillGrace,
+			Stdout: f.stdout, Stderr: f.stderr, Guards: f.guards,
+		}
+		if next := p.Schedule.Next(t.Time.Unix()); next != 0 {
+			run.Next = time.Unix(next, 0)
 		}
 		if p.Timeout > 0 {
 			run.Deadline = time.Now().Add(p.Timeout)
@@ -198,17 +204,49 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		if end := time.Now().Add(t.Left() - p.KillGrace); p.AtMostOnce && (p.Timeout == 0 || end.Before(run.Deadline)) {
 			run.Deadline = end // under the other guarantee a claim is renewed
 		}
-		res, err := list.Do(ctx, run)
+		res, err := m.Plan.Do(ctx, run)
 		if res.StateSet {
 			err = errors.Join(err, t.SetState(res.State))
 		}
-		if err != nil && res.Tail != "" && len(list) > 0 && list[0].Command.Output == steps.Quiet {
-			f.log.Error("what it printed", "job", m.Name, "tick", t.Time.Format(time.RFC3339), "output", res.Tail)
-		}
+		f.report(m, t, res, err)
 		if f.result != nil {
 			f.result(m, res, err)
 		}
+		switch {
+		case errors.Is(err, steps.ErrSkipped):
+			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
+		case errors.Is(err, steps.ErrTimeout):
+			return fmt.Errorf("%w: %w", solotick.ErrTimeout, err)
+		}
 		return err
+	}
+}
+
+// report logs what the steps of a run did, and what people have to know of it.
+func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
+	log := f.log.With("job", m.Name, "tick", t.Time.Format(time.RFC3339))
+	for _, s := range res.Steps {
+		level := slog.LevelDebug
+		args := []any{"step", s.Step, "does", string(s.Kind), "result", s.Result, "took", s.Took.Round(time.Millisecond)}
+		if s.Note != "" {
+			args = append(args, "note", s.Note)
+		}
+		if s.Err != nil {
+			args = append(args, "err", s.Err)
+		}
+		switch {
+		case s.Err == nil:
+		case s.Kind == steps.KindAlert && s.Result == "ok":
+			level = slog.LevelError // the run is well, and nobody knows what it has found
+		case s.Result != "skipped":
+			level = slog.LevelWarn
+		}
+		if len(res.Steps) > 1 || s.Kind != steps.KindExec || level > slog.LevelWarn {
+			log.Log(context.Background(), level, "step", args...)
+		}
+	}
+	if err != nil && res.Tail != "" && m.Plan.Quiet() {
+		log.Error("what it printed", "output", res.Tail)
 	}
 }
 
@@ -224,7 +262,7 @@ func (f *fleet) apply(ctx context.Context, crews []*crew) (changed int) {
 		switch {
 		case p == nil:
 			f.start(ctx, c)
-		case reflect.DeepEqual(p.member, c.member) && p.stay():
+		case p.member.same(c.member) && p.stay():
 			continue
 		default:
 			p.replaceBy(c)

@@ -115,7 +115,8 @@ func job(t *testing.T, name, text string) member {
 	return member{
 		Name: name, Record: name + ".t.test.",
 		Policy: elect.Policy{Schedule: every, Lease: 3 * time.Second, Skew: time.Millisecond, Spread: time.Millisecond},
-		Steps:  steps.List{{Command: steps.Command{Argv: []string{text}, Shell: true}}},
+		Plan:   &steps.Plan{Steps: []steps.Step{{Command: &steps.Command{Argv: []string{text}, Shell: true}}}},
+		Mark:   text,
 	}
 }
 

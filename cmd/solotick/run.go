@@ -14,7 +14,6 @@ import (
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register"
-	"github.com/solotick/solotick/steps"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -94,16 +93,7 @@ func (f *fleet) muster(c *config.Config) ([]*crew, error) {
 }
 
 func memberOf(j config.Job, svc *service) member {
-	m := member{Name: j.Name, Record: j.Record, Where: [2]any{svc.dns, svc.key}, Policy: policyOf(j)}
-	output := map[string]steps.Output{"prefixed": steps.Prefixed, "quiet": steps.Quiet}[j.Output]
-	for _, s := range j.Steps {
-		cmd := steps.Command{Argv: s.Exec, Shell: s.Shell, Dir: s.Dir, Timeout: s.Timeout, Output: output}
-		for _, v := range s.Env {
-			cmd.Env = append(cmd.Env, v.Name+"="+v.Value.Reveal())
-		}
-		m.Steps = append(m.Steps, steps.Step{ID: s.ID, Command: cmd})
-	}
-	return m
+	return member{Name: j.Name, Record: j.Record, Where: [2]any{svc.dns, svc.key}, Policy: policyOf(j), Plan: j.Plan, Mark: j.Hash}
 }
 
 // connect gives the register of a member's record, and the look at it.

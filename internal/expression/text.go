@@ -10,8 +10,29 @@ import (
 )
 
 // A Text is a text with expressions between {{ and }}. The zero Text is empty. It
-// is safe for concurrent use.
-type Text struct{ parts []part }
+// is safe for concurrent use, and prints as [Text.Show] has it.
+type Text struct {
+	// A function, since fmt shows what is behind a pointer, and the fields of what
+	// is itself in an unexported field, without asking any method.
+	parts func() []part
+}
+
+func textOf(parts []part) Text {
+	if len(parts) == 0 {
+		return Text{}
+	}
+	return Text{func() []part { return parts }}
+}
+
+func (t Text) all() []part {
+	if t.parts == nil {
+		return nil
+	}
+	return t.parts()
+}
+
+// Format prints the text without its secrets.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(t.Show(nil))) }
 
 // A part is an expression, or a piece of text that may be secret.
 type part struct {
@@ -28,7 +49,7 @@ type Literal func(piece string) (text string, secret bool, err error)
 // is one: what it returns is never taken for an expression. The error is an
 // [*Error], or literal's.
 func (c *Compiler) Text(source string, literal Literal) (Text, error) {
-	var t Text
+	var parts []part
 	for at := 0; at < len(source); {
 		piece, inner, next := cut(source[at:])
 		if piece != "" {
@@ -39,12 +60,12 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 					return Text{}, err
 				}
 			}
-			t.parts = append(t.parts, p)
+			parts = append(parts, p)
 		}
 		from := at + len(piece) + len("{{")
 		switch {
 		case next == 0:
-			return t, nil
+			return textOf(parts), nil
 		case next < 0:
 			return Text{}, &Error{Line: 1, Column: utf8.RuneCountInString(source[:from-1]), Message: "{{ without }}", Hint: `write {{ "{{" }} for the two characters themselves`}
 		}
@@ -52,10 +73,10 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 		if err != nil {
 			return Text{}, shifted(err, source[:from])
 		}
-		t.parts = append(t.parts, part{program: p})
+		parts = append(parts, part{program: p})
 		at += next
 	}
-	return t, nil
+	return textOf(parts), nil
 }
 
 // shifted moves the place of an error from an expression to the text around it.
@@ -103,15 +124,21 @@ func cut(s string) (piece, inner string, next int) {
 }
 
 // Static makes a text without expressions.
-func Static(text string) Text { return Text{parts: []part{{text: text}}} }
+func Static(text string) Text { return textOf([]part{{text: text}}) }
+
+// Hidden makes a text without expressions that is a secret.
+func Hidden(text string) Text { return textOf([]part{{text: text, secret: true}}) }
+
+// MarshalText returns the text without its secrets.
+func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
 
 // IsZero says whether there is nothing in it at all.
-func (t Text) IsZero() bool { return len(t.parts) == 0 }
+func (t Text) IsZero() bool { return t.parts == nil }
 
 // Constant returns the text if it has no expressions.
 func (t Text) Constant() (string, bool) {
 	var b strings.Builder
-	for _, p := range t.parts {
+	for _, p := range t.all() {
 		if p.program != nil {
 			return "", false
 		}
@@ -124,7 +151,7 @@ func (t Text) Constant() (string, bool) {
 func (t Text) Render(vars map[string]any) (string, error) { return t.render(vars, false) }
 
 // Show is Render for people's eyes: secrets are ***, and what cannot be evaluated
-// stands as it is written.
+// stands as it is written; with nil for vars, all of it.
 func (t Text) Show(vars map[string]any) string {
 	s, _ := t.render(vars, true)
 	return s
@@ -132,12 +159,14 @@ func (t Text) Show(vars map[string]any) string {
 
 func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 	var b strings.Builder
-	for _, p := range t.parts {
+	for _, p := range t.all() {
 		switch {
 		case p.program == nil && p.secret && forEyes:
 			b.WriteString("***")
 		case p.program == nil:
 			b.WriteString(p.text)
+		case vars == nil && forEyes:
+			b.WriteString("{{" + p.program.source + "}}")
 		default:
 			v, err := p.program.Eval(vars)
 			text := ""
@@ -162,8 +191,8 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 // Value is the value of a text that is one expression and nothing else, with its
 // type; of any other text what Render returns.
 func (t Text) Value(vars map[string]any) (any, error) {
-	if len(t.parts) == 1 && t.parts[0].program != nil {
-		return t.parts[0].program.Eval(vars)
+	if all := t.all(); len(all) == 1 && all[0].program != nil {
+		return all[0].program.Eval(vars)
 	}
 	return t.Render(vars)
 }
