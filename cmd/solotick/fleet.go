@@ -27,6 +27,7 @@ type member struct {
 	Policy elect.Policy
 	Plan   *steps.Plan
 	Mark   string // another one is another plan
+	From   bool   // it is of a list that lies elsewhere
 }
 
 // same says whether two members are the same job, with the same definition.
@@ -47,6 +48,7 @@ type fleet struct {
 	stdout, stderr io.Writer                         // of the jobs' commands; safe for concurrent use
 	observe        func(member, solotick.Event)      // nil: none
 	result         func(member, steps.Result, error) // of each run; nil: none
+	latest         atomic.Pointer[jobsFrom]          // the list that lies elsewhere; nil: there is none
 	guards         *steps.Guards
 
 	posts map[string]*post
@@ -88,7 +90,7 @@ func newFleet(id string, log *slog.Logger, stdout, stderr io.Writer) *fleet {
 // prepare makes the agents of members, and finds what is wrong with any before
 // one is started.
 func (f *fleet) prepare(members []member, to connect) ([]*crew, error) {
-	var all []*crew
+	all := []*crew{}
 	var errs []error
 	for _, m := range members {
 		c, err := f.crew(m, to)
@@ -204,7 +206,11 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		if end := time.Now().Add(t.Left() - p.KillGrace); p.AtMostOnce && (p.Timeout == 0 || end.Before(run.Deadline)) {
 			run.Deadline = end // under the other guarantee a claim is renewed
 		}
-		res, err := m.Plan.Do(ctx, run)
+		plan, err := f.plan(ctx, m)
+		if err != nil {
+			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
+		}
+		res, err := plan.Do(ctx, run)
 		if res.StateSet {
 			err = errors.Join(err, t.SetState(res.State))
 		}
@@ -220,6 +226,22 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		}
 		return err
 	}
+}
+
+// plan is what a run of m has to do: of a list that lies elsewhere, the newest.
+func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
+	from := f.latest.Load()
+	if from == nil || !m.From {
+		return m.Plan, nil
+	}
+	job, err := from.job(ctx, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	if job.Hash == m.Mark {
+		return m.Plan, nil // which remembers what an outage of the register has it remember
+	}
+	return job.Plan, nil
 }
 
 // report logs what the steps of a run did, and what people have to know of it.

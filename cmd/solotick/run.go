@@ -61,19 +61,20 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
-	crews, err := f.muster(c)
+	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash}
+	ctx, sig := a.signals(ctx)
+	defer sig.stop()
+	crews, err := r.begin(ctx)
 	if err != nil {
 		return configFailure(err)
 	}
-	ctx, sig := a.signals(ctx)
-	defer sig.stop()
 	f.apply(ctx, crews)
-	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash}
-	return exit(f.keep(ctx, sig, r.news))
+	return exit(f.keep(ctx, sig, func(hup bool) []*crew { return r.news(ctx, hup) }))
 }
 
-// muster makes crews of the jobs of a file.
-func (f *fleet) muster(c *config.Config) ([]*crew, error) {
+// muster makes crews of the jobs of a file, and of those of a list that lies
+// elsewhere.
+func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 	svc, err := openService(c.DNS)
 	if err != nil {
 		return nil, err
@@ -88,6 +89,11 @@ func (f *fleet) muster(c *config.Config) ([]*crew, error) {
 	var members []member
 	for _, j := range c.Jobs {
 		members = append(members, memberOf(j, svc))
+	}
+	for _, j := range more {
+		m := memberOf(j, svc)
+		m.From = true
+		members = append(members, m)
 	}
 	return f.prepare(members, to)
 }
@@ -113,7 +119,8 @@ func (s *service) connect() (connect, error) {
 }
 
 // A reloader looks whether the file has changed, by its content: a time of
-// change tells nothing about files that are swapped or mounted.
+// change tells nothing about files that are swapped or mounted. The same for the
+// list of jobs that lies elsewhere, if there is one.
 type reloader struct {
 	path  string
 	log   *slog.Logger
@@ -121,10 +128,55 @@ type reloader struct {
 	last  *config.Config // that is in force
 	hash  string         // of the text that was looked at last, good or bad
 	gone  bool           // it could not be read
+	from  *jobsFrom      // nil: there is no list elsewhere
+	more  []config.Job   // of that list, in force
 }
 
-// news returns other crews, if the file asks for them.
-func (r *reloader) news(hup bool) []*crew {
+// begin makes the first crews. A list that cannot be had does not keep the jobs
+// of the file from starting, and is looked for on and on.
+func (r *reloader) begin(ctx context.Context) ([]*crew, error) {
+	var err error
+	if r.from, err = newJobsFrom(r.last, nil, r.log); err != nil {
+		return nil, err
+	}
+	if r.from != nil {
+		r.from.check(ctx)
+		r.more, _ = r.from.taken()
+		r.fleet.latest.Store(r.from)
+	}
+	crews, err := r.fleet.muster(r.last, r.more)
+	if err != nil && len(r.more) > 0 {
+		r.from.refuse(err, nil)
+		r.more = nil
+		return r.fleet.muster(r.last, nil)
+	}
+	return crews, err
+}
+
+// news returns other crews, if the file or the list asks for them.
+func (r *reloader) news(ctx context.Context, hup bool) []*crew {
+	if crews := r.file(hup); crews != nil {
+		return crews
+	}
+	if r.from == nil {
+		return nil
+	}
+	r.from.look(ctx, hup)
+	jobs, changed := r.from.taken()
+	if !changed {
+		return nil
+	}
+	crews, err := r.fleet.muster(r.last, jobs)
+	if err != nil {
+		r.from.refuse(err, r.more)
+		return nil
+	}
+	r.more = jobs
+	return crews
+}
+
+// file returns other crews if the file asks for them.
+func (r *reloader) file(hup bool) []*crew {
 	hash, err := hashFile(r.path)
 	if err != nil {
 		if !r.gone || hup {
@@ -146,7 +198,15 @@ func (r *reloader) news(hup bool) []*crew {
 	if c.Equal(r.last) && !hup {
 		return nil
 	}
-	crews, err := r.fleet.muster(c)
+	from, err := newJobsFrom(c, r.from, r.log)
+	var more []config.Job
+	if err == nil && from != nil {
+		more, _ = from.taken()
+	}
+	var crews []*crew
+	if err == nil {
+		crews, err = r.fleet.muster(c, more)
+	}
 	if err != nil {
 		r.log.Error("the configuration cannot be used; the jobs go on with the old one", "err", err)
 		return nil
@@ -154,7 +214,8 @@ func (r *reloader) news(hup bool) []*crew {
 	if c.Agent != r.last.Agent {
 		r.log.Warn("agent.id and agent.grace are of the process: they change when it is started again")
 	}
-	r.last = c
+	r.last, r.from, r.more = c, from, more
+	r.fleet.latest.Store(from)
 	return crews
 }
 
