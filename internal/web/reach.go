@@ -40,7 +40,7 @@ var (
 		"fd00:100::100:200/128",  // Alibaba Cloud
 		"100.100.100.200/32",     // Alibaba Cloud
 		"168.63.129.16/32",       // Azure's wire server
-		"192.0.0.192/32",         // Oracle Cloud at Customer
+		"192.0.0.192/32",         // Oracle Cloud Classic
 	)
 
 	// global is the only part of IPv6 from which public addresses are given out,
