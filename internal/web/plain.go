@@ -9,8 +9,10 @@ import (
 	"unicode"
 )
 
-// errHungUp is for what net/http calls EOF.
-var errHungUp = errors.New("the connection was closed before the end of the answer")
+var (
+	errHungUp = errors.New("the connection was closed before the end of the answer") // EOF, to net/http
+	errNoTLS  = errors.New("the server speaks no TLS at this port")
+)
 
 // plain returns an error of net/http without what that quotes: URLs, and lines of
 // an answer, in which anything may be repeated.
@@ -19,8 +21,11 @@ func plain(err error) error {
 		op   *net.OpError
 		name *net.DNSError
 		cert *tls.CertificateVerificationError
+		head tls.RecordHeaderError
 	)
 	switch {
+	case errors.As(err, &head): // it may be in an OpError, and has what it was given
+		return errNoTLS
 	case errors.As(err, &op):
 		return op
 	case errors.As(err, &name):

@@ -95,12 +95,12 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 			},
 		},
 		{
-			name: "no TLS", want: "server gave HTTP response to HTTPS client",
+			name: "no TLS", want: "speaks no TLS",
 			server: func(t *testing.T) string {
 				return strings.Replace(handler(func(http.ResponseWriter, *http.Request) {})(t), "http:", "https:", 1)
 			},
 		},
-		{name: "echo", want: "malformed HTTP response", server: func(t *testing.T) string {
+		{name: "echo", want: "malformed HTTP", server: func(t *testing.T) string {
 			return "http://" + serveRaw(t, func(c net.Conn) {
 				line, _ := bufio.NewReader(c).ReadString('\n')
 				io.WriteString(c, line+"\r\n")
@@ -113,7 +113,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		{name: "lengths", server: raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2" + planted + "\r\n\r\n"), want: "Content-Length"},
 		{name: "encoding", server: raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + planted + "\r\n\r\n"), want: "unsupported transfer encoding"},
 		{name: "chunk", server: raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + planted + "\r\n"), want: "chunk"},
-		{name: "zip", server: raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n" + strings.Repeat(planted, 4)), want: "gzip"},
+		{name: "zip", server: raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 24\r\n\r\n" + strings.Repeat(planted, 4)), want: "gzip"},
 		{name: "hung up", server: raw(""), want: "closed before the end of the answer"},
 		{name: "too large", server: handler(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, strings.Repeat(r.RequestURI, 100))
@@ -129,7 +129,6 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		{name: "redirects", server: redirect("/" + planted + "?" + planted), want: "redirected more than"},
 		{name: "proxy that is none", url: "http:" + leak, set: proxy("", errors.New("invalid proxy address "+planted)), want: "no valid proxy"},
 		{name: "proxy that is not there", url: "http:" + leak, set: proxy("http:"+leak, nil), want: "proxyconnect"},
-		{name: "proxy of another kind", url: "http:" + leak, set: proxy("ftp:"+leak, nil), want: "unknown scheme"},
 		{name: "proxy that refuses", url: "https:" + leak, want: "the proxy makes no connection: status 407", set: func(c *Client) {
 			addr := serveRaw(t, func(c net.Conn) {
 				http.ReadRequest(bufio.NewReader(c))

@@ -105,7 +105,7 @@ func TestTLS(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		server tls.Config
+		server *tls.Config // nil: the default
 		client *tls.Config
 		host   string // empty: 127.0.0.1
 		err    string
@@ -119,29 +119,32 @@ func TestTLS(t *testing.T) {
 		{name: "another name", client: helper(ca.pem, nil, nil, "", false), host: "localhost", err: "is valid for server.test, not localhost"},
 		{name: "the name it has", client: helper(ca.pem, nil, nil, "server.test", false), host: "localhost"},
 		{name: "a name it has not", client: helper(ca.pem, nil, nil, "bank.test", false), err: "not bank.test"},
-		{name: "client certificate", server: tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool}, client: helper(ca.pem, cert, key, "", false)},
+		{name: "client certificate", server: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool}, client: helper(ca.pem, cert, key, "", false)},
 		// By TLS 1.3 a client is done before the server has looked.
 		{
-			name: "no client certificate", server: tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool},
+			name: "no client certificate", server: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool},
 			client: helper(ca.pem, nil, nil, "", false), err: "certificate required", doubt: true,
 		},
 		{
-			name: "no client certificate by TLS 1.2", server: tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool, MaxVersion: tls.VersionTLS12},
+			name: "no client certificate by TLS 1.2", server: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool, MaxVersion: tls.VersionTLS12},
 			client: helper(ca.pem, nil, nil, "", false), err: "handshake failure",
 		},
-		{name: "old", server: tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, client: helper(ca.pem, nil, nil, "", false), err: "protocol version"},
+		{name: "old", server: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, client: helper(ca.pem, nil, nil, "", false), err: "protocol version"},
 		{
-			name: "old, and asked for", server: tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
+			name: "old, and asked for", server: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
 			client: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS10}, err: "protocol version",
 		},
-		{name: "oldest", server: tls.Config{MaxVersion: tls.VersionTLS12}, client: helper(ca.pem, nil, nil, "", false)},
-		{name: "too new", server: tls.Config{MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS13}, err: "protocol version"},
+		{name: "oldest", server: &tls.Config{MaxVersion: tls.VersionTLS12}, client: helper(ca.pem, nil, nil, "", false)},
+		{name: "too new", server: &tls.Config{MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS13}, err: "protocol version"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
 			s.Config.ErrorLog = log.New(io.Discard, "", 0)
-			tt.server.Certificates = []tls.Certificate{ca.pair(t, "server")}
-			s.TLS = &tt.server
+			s.TLS = &tls.Config{}
+			if tt.server != nil {
+				s.TLS = tt.server
+			}
+			s.TLS.Certificates = []tls.Certificate{ca.pair(t, "server")}
 			s.StartTLS()
 			t.Cleanup(s.Close)
 			if tt.host != "" {
