@@ -5,32 +5,27 @@
 // connection is made, after the name was resolved, so that no name can be made
 // to mean another address later ([Reach]). A body that is too large is an error
 // and not a shorter body. A redirect never leads from https to http, and takes
-// no header of the request's own to another host. A request is sent again only
-// where that cannot do a thing twice ([Options.Retries]).
+// neither headers nor a client certificate to another host. A request is sent
+// again only where that cannot do a thing twice ([Options]).
 //
-// Errors name the method and the host, and neither path nor query, which often
-// hold a secret.
+// In the common case call [New] once and [Client.With] for each use: clients that
+// share connections cost next to nothing. The package keeps no cookies, and reads
+// no answer piece by piece.
+//
+// Errors name the method, the host and what a network says. They hold neither
+// path nor query, which often are secrets, and quote nothing of an answer, which
+// may repeat them.
 package web
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 // ErrUncertain says that a request may have been received although no answer
@@ -40,22 +35,30 @@ var ErrUncertain = errors.New("it may have been received all the same")
 // ErrTooLarge says that a body is longer than Options.MaxBody.
 var ErrTooLarge = errors.New("the answer is larger than allowed")
 
+// ErrTimeout says that Options.Timeout was over, and not the time that the
+// context gives.
+var ErrTimeout = errors.New("no whole answer in time")
+
 // Redirects says what to do about an answer that points elsewhere.
 type Redirects int
 
-// The policies for redirects.
+// The policies for redirects. A host is another one if the scheme or the port is.
 const (
-	Follow   Redirects = iota // at most 10, to the same host with all headers, to others without the request's own
-	SameHost                  // only to the same scheme, host and port; another is an error
-	Never                     // such an answer is returned as it is
+	// Follow follows at most 9. From the first that leads to another host on, no
+	// header goes along but Accept, Accept-Language and User-Agent, and neither
+	// does a client certificate; not even back to the host that was asked first,
+	// whom the other one would then have told what to do in our name.
+	Follow   Redirects = iota
+	SameHost           // as Follow, but another host is an error
+	Never              // such an answer is returned as it is
 )
 
 // Options are what a client is made of. The zero Options are a good client for
 // addresses that this machine's own file names.
 type Options struct {
 	Reach     Reach
-	TLS       *tls.Config   // nil: the system's roots, TLS 1.2 and later
-	Redirects Redirects     // of GET and HEAD; what is said with another method is never repeated elsewhere
+	TLS       *tls.Config   // nil: the system's roots; never below TLS 1.2; see [TLS]
+	Redirects Redirects     // of GET and HEAD without a body; what else is said is never repeated elsewhere
 	Timeout   time.Duration // of one try, redirects included; 0: 30 s
 	MaxBody   int64         // bytes of an answer, after decompression; 0: 1 MiB
 	// Retries is how often a request is sent again at most: if no connection
@@ -63,24 +66,36 @@ type Options struct {
 	// or 504 or was lost only where the method is idempotent (RFC 9110 section
 	// 9.2.2) or the request has an Idempotency-Key. Between two tries a client
 	// waits, by chance from half to one and a half of 0.5 s, 1 s, 2 s ... 10 s,
-	// or for as long as Retry-After says.
+	// or for as long as Retry-After says, if that is longer. Where the context
+	// ends before that, or has no end and the wait were over a minute, the last
+	// outcome is returned at once.
 	Retries int
 	// Proxy uses HTTPS_PROXY, HTTP_PROXY and NO_PROXY. What a proxy can reach is
-	// then up to it: Reach judges the proxy's own address.
+	// then up to it: Reach judges the proxy's own address, and the address in a
+	// URL that has one.
 	Proxy bool
 }
 
 // A Client sends requests. It is safe for concurrent use.
+//
+// What a safe method asks for (RFC 9110 section 9.2.1) may use a connection that
+// an earlier request has left, for 30 s. Everything else has a connection of its
+// own, by HTTP/1.1: net/http repeats a request by itself where a server has
+// closed a connection or reset a stream, and never one that is the first on its
+// connection. It also spares a POST the doubt whether a server that hung up had
+// still read it.
 type Client struct {
-	opt  Options
-	http *http.Client
+	opt   Options
+	pool  *pool
+	first time.Duration // the mean of the first pause between two tries
 }
 
-// A Request is one request. Its URL must be http or https.
+// A Request is one request. Its URL must be http or https; a user and a password
+// in it are sent as Basic authentication.
 type Request struct {
 	Method string // empty: GET
 	URL    string
-	Header http.Header // User-Agent is added
+	Header http.Header // User-Agent is added; Host is sent in place of the URL's host
 	Body   []byte
 }
 
@@ -89,189 +104,63 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	Took   time.Duration // of the last try, to the end of the body
+	Took   time.Duration // of the last try, redirects included, to the end of the body
 	Tries  int
 }
 
-// New makes a client.
-func New(o Options) *Client {
+// New makes a client. It holds nothing open before its first request.
+func New(o Options) *Client { return client(o, newPool(o)) }
+
+// With makes a client that shares c's connections, and so its Reach, TLS and
+// Proxy, whatever o says of these. The other options are those of o.
+func (c *Client) With(o Options) *Client { return client(o, c.pool) }
+
+func client(o Options, p *pool) *Client {
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	o.MaxBody = cmp.Or(o.MaxBody, 1<<20)
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: o.Reach.control}
-	t := &http.Transport{
-		DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: o.TLS,
-		TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 10, MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-	if o.Proxy {
-		t.Proxy = http.ProxyFromEnvironment
-	}
-	c := &Client{opt: o}
-	c.http = &http.Client{Transport: t, CheckRedirect: c.redirect}
-	return c
+	return &Client{opt: o, pool: p, first: 500 * time.Millisecond}
 }
 
-// Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes idle connections, also those of clients that share them. Requests
+// may be sent all the same.
+func (c *Client) Close() { c.pool.close() }
 
 // Do sends a request and returns the answer, whatever its status. An error means
 // that there is none: it wraps [ErrUncertain] if the request may have been
-// received, [ErrRefusedAddress] or [ErrTooLarge] for what was refused here, and
-// the context's error where that ended it.
+// received, in any try, [ErrRefusedAddress] or [ErrTooLarge] for what was refused
+// here, [ErrTimeout] if a try took too long, and the context's error where that
+// ended it.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	method := cmp.Or(r.Method, http.MethodGet)
 	u, err := url.Parse(r.URL)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a URL", method) // url.Error quotes it
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%s: want a URL that begins with https:// or http://", method)
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("%s: want a URL that begins with https:// or http:// and a host", method)
 	}
-	where := method + " " + u.Scheme + "://" + u.Host
-	wait := &backoff.ExponentialBackOff{InitialInterval: 500 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 10 * time.Second}
-	wait.Reset()
+	wait := c.backOff()
+	doubt := false
 	for try := 1; ; try++ {
-		resp, sent, err := c.once(ctx, method, u, r)
+		resp, fate, err := c.once(ctx, method, u, r)
+		pause, again := again(method, r, resp, fate, err, wait)
+		if again && try <= c.opt.Retries && sleep(ctx, pause) {
+			doubt = doubt || fate == doubtful
+			continue
+		}
 		if err == nil {
 			resp.Tries = try
-		}
-		pause, again := c.again(method, r, resp, sent, err, wait)
-		if again && try <= c.opt.Retries && ctx.Err() == nil {
-			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > pause {
-				select {
-				case <-time.After(pause):
-					continue
-				case <-ctx.Done():
-				}
-			}
-		}
-		switch {
-		case err == nil:
 			return resp, nil
-		case sent && !errors.Is(err, ErrTooLarge):
-			return nil, fmt.Errorf("%s: %w; %w", where, bare(err), ErrUncertain)
 		}
-		return nil, fmt.Errorf("%s: %w", where, bare(err))
-	}
-}
-
-// bare takes the URL out of an error of net/http.
-func bare(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// idempotent are the methods that may be repeated: RFC 9110 section 9.2.2.
-var idempotent = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}
-
-// again says whether the request may be sent again, and after how long.
-func (c *Client) again(method string, r Request, resp *Response, sent bool, err error, wait *backoff.ExponentialBackOff) (time.Duration, bool) {
-	safe := slices.Contains(idempotent, method) || r.Header.Get("Idempotency-Key") != ""
-	switch {
-	case errors.Is(err, ErrRefusedAddress), errors.Is(err, ErrTooLarge), errors.Is(err, errRedirect):
-		return 0, false
-	case err != nil && (!sent || safe):
-		return wait.NextBackOff(), true
-	case err != nil:
-		return 0, false
-	}
-	switch resp.Status {
-	case http.StatusTooManyRequests:
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		if !safe {
-			return 0, false
+		if try > 1 {
+			err = fmt.Errorf("%w (try %d)", err, try)
 		}
-	default:
-		return 0, false
-	}
-	if after, ok := RetryAfter(resp.Header, time.Now()); ok {
-		return after, true
-	}
-	return wait.NextBackOff(), true
-}
-
-// RetryAfter reads the header of that name: seconds or a date (RFC 9110 section
-// 10.2.3).
-func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	v := h.Get("Retry-After")
-	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
-		return time.Duration(n) * time.Second, true
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(0, t.Sub(now)), true
-	}
-	return 0, false
-}
-
-// once sends a request once. sent says that it may have been received.
-func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request) (_ *Response, sent bool, _ error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
-	defer cancel()
-	var wrote atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
-	var body io.Reader
-	if r.Body != nil {
-		body = bytes.NewReader(r.Body)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
-	if err != nil {
-		return nil, false, bare(err)
-	}
-	if r.Header != nil {
-		req.Header = r.Header.Clone()
-	}
-	if host := req.Header.Get("Host"); host != "" {
-		req.Host = host
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "solotick")
-	}
-	began := time.Now()
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, wrote.Load(), err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, c.opt.MaxBody+1))
-	if err != nil {
-		return nil, true, fmt.Errorf("status %d, and then: %w", resp.StatusCode, err)
-	}
-	if int64(len(data)) > c.opt.MaxBody {
-		return nil, true, fmt.Errorf("status %d: %w (%d bytes)", resp.StatusCode, ErrTooLarge, c.opt.MaxBody)
-	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: data, Took: time.Since(began)}, true, nil
-}
-
-var errRedirect = errors.New("redirected")
-
-// redirect decides about one redirect.
-func (c *Client) redirect(next *http.Request, via []*http.Request) error {
-	first := via[0]
-	same := next.URL.Scheme == first.URL.Scheme && strings.EqualFold(next.URL.Host, first.URL.Host)
-	switch {
-	case c.opt.Redirects == Never || first.Method != http.MethodGet && first.Method != http.MethodHead:
-		return http.ErrUseLastResponse
-	case len(via) >= 10:
-		return fmt.Errorf("%w 10 times", errRedirect)
-	case next.URL.Scheme != "https" && next.URL.Scheme != "http":
-		return fmt.Errorf("%w to %s", errRedirect, next.URL.Scheme)
-	case via[len(via)-1].URL.Scheme == "https" && next.URL.Scheme == "http":
-		return fmt.Errorf("%w from https to http (%s)", errRedirect, next.URL.Host)
-	case c.opt.Redirects == SameHost && !same:
-		return fmt.Errorf("%w to another host (%s)", errRedirect, next.URL.Host)
-	}
-	if !same {
-		for name := range next.Header {
-			switch name {
-			case "Accept", "Accept-Language", "User-Agent", "Referer":
-			default:
-				next.Header.Del(name)
-			}
+		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = fmt.Errorf("%w, and then %w", err, ctx.Err())
 		}
-		next.Header.Del("Referer") // its query may hold a secret
+		if (doubt || fate == doubtful) && fate != answered {
+			err = fmt.Errorf("%w; %w", err, ErrUncertain)
+		}
+		return nil, fmt.Errorf("%s %s://%s: %w", method, u.Scheme, u.Host, err)
 	}
-	return nil
 }
