@@ -38,6 +38,10 @@ func (g *getter) close() { g.client.Close() }
 func (g *getter) get(ctx context.Context, u *url.URL, h http.Header) (*web.Response, error) {
 	resp, err := g.client.Do(ctx, web.Request{URL: u.String(), Header: h})
 	switch {
+	case err == nil && ctx.Err() != nil:
+		// A server that is told of the end of the connection while it sends may
+		// end the body in good order, and that may still arrive: half a text.
+		return nil, ctx.Err()
 	case err == nil:
 		return resp, nil
 	case errors.Is(err, web.ErrTooLarge):
