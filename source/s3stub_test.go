@@ -1,0 +1,3 @@
+package source_test
+
+func stopS3() {}
