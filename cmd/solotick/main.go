@@ -87,6 +87,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.recordCommand(),
 		a.validateCommand(),
 		a.doctorCommand(),
+		a.notifyCommand(),
 		a.keygenCommand(),
 		a.completionCommand(),
 		a.versionCommand(),

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +19,8 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var file string
+	var file, job string
+	var dry, asJSON bool
 	var log logFlags
 	c := &cobra.Command{
 		Use:   "run",
@@ -28,12 +31,30 @@ agent.grace, and is else handed over to another agent; a second one ends at once
 
 The file is read again when its text has changed, and on HUP also what it takes
 from elsewhere. A changed job is picked up with its next run; a file with a
-mistake is reported, and the old one kept.`,
-		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug",
+mistake is reported, and the old one kept. A list of jobs that lies elsewhere
+(jobs_from) is looked at for every tick, and once a minute.
+
+With --dry-run: tell what the next run of each job would do, and end. Requests by
+GET and HEAD are sent, and conditions are worked out from what comes back; nothing
+else is sent, run, told or written. 1 if a run would fail.`,
+		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug\n  solotick run -c solotick.yaml --dry-run --job canary",
 		Args:    exactly(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), file, log) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case dry:
+				ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+				defer stop()
+				return a.dryRun(ctx, file, job, asJSON)
+			case job != "" || asJSON:
+				return usage("--job and --json are for --dry-run: an agent runs all jobs of its file")
+			}
+			return a.run(cmd.Context(), file, log)
+		},
 	}
 	a.fileFlag(c, &file)
+	c.Flags().BoolVar(&dry, "dry-run", false, "tell what the next runs would do, and end")
+	c.Flags().StringVar(&job, "job", "", "with --dry-run: this job only")
+	jsonFlag(c, &asJSON)
 	log.add(c)
 	return c
 }
