@@ -159,7 +159,9 @@ func (r *runner) onFailure(ctx context.Context, err error) {
 		a.Text = expression.Static(err.Error())
 	}
 	report := Report{Step: "on_failure", Kind: KindAlert, Result: "ok"}
-	report.Note, _, report.Err = r.tell(ctx, &a, err != nil, more)
+	var told string
+	report.Note, told, report.Err = r.tell(ctx, &a, err != nil, more)
+	report.Told = told != ""
 	report.Took = time.Since(begin)
 	r.result.Steps = append(r.result.Steps, report)
 }

@@ -128,6 +128,22 @@ func (j *jobsFrom) fail(what string, err error) {
 	j.trouble = err
 }
 
+// definition tells how it is with the list.
+func (j *jobsFrom) definition() definition {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble == nil, Hash: j.sum, Jobs: len(j.jobs)}
+	if !j.good.IsZero() {
+		good := j.good
+		d.Good = &good
+	}
+	if j.trouble != nil {
+		since := j.since
+		d.Error, d.Since = j.trouble.Error(), &since
+	}
+	return d
+}
+
 // taken returns the jobs if they have changed since the last call.
 func (j *jobsFrom) taken() ([]config.Job, bool) {
 	j.mu.Lock()

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,13 +85,17 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
-	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash}
+	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
+	if r.desk, err = a.answer(ctx, c, f, log); err != nil {
+		return err
+	}
 	crews, err := r.begin(ctx)
 	if err != nil {
 		return configFailure(err)
 	}
+	r.tell()
 	f.apply(ctx, crews)
 	return exit(f.keep(ctx, sig, func(hup bool) []*crew { return r.news(ctx, hup) }))
 }
@@ -151,6 +158,48 @@ type reloader struct {
 	gone  bool           // it could not be read
 	from  *jobsFrom      // nil: there is no list elsewhere
 	more  []config.Job   // of that list, in force
+	desk  *desk
+
+	good    time.Time // when the file was last found as it is in force
+	trouble error     // why the newest file is not in force; nil: it is
+	since   time.Time // when the trouble began
+	said    string    // the status that systemd was told
+}
+
+// well and ill note whether the newest file is in force.
+func (r *reloader) well() { r.good, r.trouble = time.Now(), nil }
+
+func (r *reloader) ill(what string, err error) {
+	if r.trouble == nil {
+		r.since = time.Now()
+	}
+	r.trouble = err
+	r.log.Error(what, "err", err)
+}
+
+// tell tells the desk and systemd what the definitions are.
+func (r *reloader) tell() {
+	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &r.good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
+	if r.trouble != nil {
+		since := r.since
+		file.Error, file.Since = r.trouble.Error(), &since
+	}
+	all := []definition{file}
+	if r.from != nil {
+		all = append(all, r.from.definition())
+	}
+	r.desk.define(all)
+	said := fmt.Sprintf("%d jobs", len(r.last.Jobs)+len(r.more))
+	for _, d := range all {
+		if !d.OK {
+			first, _, _ := strings.Cut(d.Error, "\n")
+			said += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
+		}
+	}
+	if said != r.said {
+		r.said = said
+		notifySystemd("STATUS=" + said)
+	}
 }
 
 // begin makes the first crews. A list that cannot be had does not keep the jobs
@@ -176,6 +225,7 @@ func (r *reloader) begin(ctx context.Context) ([]*crew, error) {
 
 // news returns other crews, if the file or the list asks for them.
 func (r *reloader) news(ctx context.Context, hup bool) []*crew {
+	defer r.tell()
 	if crews := r.file(hup); crews != nil {
 		return crews
 	}
@@ -201,22 +251,29 @@ func (r *reloader) file(hup bool) []*crew {
 	hash, err := hashFile(r.path)
 	if err != nil {
 		if !r.gone || hup {
-			r.log.Error("the configuration cannot be read; the jobs go on with the old one", "err", err)
+			r.ill("the configuration cannot be read; the jobs go on with the old one", err)
 		}
 		r.gone = true
 		return nil
 	}
+	if r.gone && hash == r.last.Hash {
+		r.well()
+	}
 	r.gone = false
 	if hash == r.hash && !hup {
+		if r.trouble == nil {
+			r.well()
+		}
 		return nil
 	}
 	r.hash = hash
 	c, err := config.Load(r.path)
 	if err != nil {
-		r.log.Error("the configuration has mistakes; the jobs go on with the old one", "err", err)
+		r.ill("the configuration has mistakes; the jobs go on with the old one", err)
 		return nil
 	}
 	if c.Equal(r.last) && !hup {
+		r.well()
 		return nil
 	}
 	from, err := newJobsFrom(c, r.from, r.log)
@@ -229,12 +286,13 @@ func (r *reloader) file(hup bool) []*crew {
 		crews, err = r.fleet.muster(c, more)
 	}
 	if err != nil {
-		r.log.Error("the configuration cannot be used; the jobs go on with the old one", "err", err)
+		r.ill("the configuration cannot be used; the jobs go on with the old one", err)
 		return nil
 	}
 	if c.Agent != r.last.Agent {
-		r.log.Warn("agent.id and agent.grace are of the process: they change when it is started again")
+		r.log.Warn("agent: is of the process: it changes when that is started again")
 	}
+	r.well()
 	r.last, r.from, r.more = c, from, more
 	r.fleet.latest.Store(from)
 	return crews
