@@ -75,6 +75,10 @@ var table = []row{
 		why:   "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
 	},
 	{
+		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5"},
+		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
+	},
+	{
 		dir: "internal/dnstest",
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
