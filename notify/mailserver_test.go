@@ -156,22 +156,7 @@ func (s *mailServer) serve(conn net.Conn, config *tls.Config) {
 			mail.To = append(mail.To, address1(rest))
 			line.PrintfLine("250 ok")
 		case "DATA":
-			line.PrintfLine("354 go on")
-			data, err := line.ReadDotBytes()
-			if err != nil {
-				return
-			}
-			mail.Data = string(data)
-			answer, special := s.answers["."]
-			if answer == "" || !strings.HasPrefix(answer, "4") && !strings.HasPrefix(answer, "5") {
-				s.mu.Lock()
-				s.mails = append(s.mails, mail)
-				s.mu.Unlock()
-			}
-			if !special {
-				answer = "250 2.0.0 queued"
-			}
-			if !s.special(line, answer, "") {
+			if !s.data(line, mail) {
 				return
 			}
 		case "QUIT":
@@ -181,6 +166,26 @@ func (s *mailServer) serve(conn net.Conn, config *tls.Config) {
 			line.PrintfLine("250 ok")
 		}
 	}
+}
+
+// data takes a mail, unless the answer after it refuses it; false: hang up.
+func (s *mailServer) data(line *textproto.Conn, mail mailSeen) bool {
+	line.PrintfLine("354 go on")
+	data, err := line.ReadDotBytes()
+	if err != nil {
+		return false
+	}
+	mail.Data = string(data)
+	answer, special := s.answers["."]
+	if !special {
+		answer = "250 2.0.0 queued"
+	}
+	if !strings.HasPrefix(answer, "4") && !strings.HasPrefix(answer, "5") {
+		s.mu.Lock()
+		s.mails = append(s.mails, mail)
+		s.mu.Unlock()
+	}
+	return s.special(line, answer, "")
 }
 
 func (s *mailServer) hello(line *textproto.Conn, encrypted bool) {

@@ -306,6 +306,18 @@ func TestSlackCannotLook(t *testing.T) {
 	}
 }
 
+// TestSlackLooksBriefly leaves time to post when the history hangs.
+func TestSlackLooksBriefly(t *testing.T) {
+	t.Parallel()
+	bot, server := slack(t, dedupe)
+	server.Add(notifytest.Fault{What: notifytest.Delay, Method: "conversations.history", For: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if ref, err := bot.Notify(ctx, message(second)); ref == "" || err != nil {
+		t.Errorf("ref %q, error %v", ref, err)
+	}
+}
+
 // TestSlackRefuses has what people read about each error that they can do
 // something about.
 func TestSlackRefuses(t *testing.T) {
