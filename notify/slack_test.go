@@ -275,17 +275,20 @@ func TestSlackNotADouble(t *testing.T) {
 
 // TestSlackDedupePages looks further back than one page, and not forever.
 func TestSlackDedupePages(t *testing.T) {
-	bot, _ := slack(t, dedupe)
-	first := tell(t, bot, message())
-	for range 150 {
-		tell(t, bot, message(of(Test)))
+	bot, server := slack(t, dedupe)
+	others := func(n int) {
+		for range n {
+			r := httptest.NewRequest(http.MethodPost, server.Hook(), strings.NewReader(`{"text":"x"}`))
+			r.Header.Set("Content-Type", "application/json")
+			server.ServeHTTP(httptest.NewRecorder(), r)
+		}
 	}
+	first := tell(t, bot, message())
+	others(150)
 	if ref := tell(t, bot, message(second)); ref != first {
 		t.Errorf("ref %q, want %q", ref, first)
 	}
-	for range 400 {
-		tell(t, bot, message(of(Test)))
-	}
+	others(400)
 	if ref := tell(t, bot, message(second)); ref == first {
 		t.Error("found behind 550 messages")
 	}

@@ -35,7 +35,7 @@ func TestWebhook(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "Authorization": plantedHeader, "User-Agent": "solotick",
-		"Idempotency-Key": "canary/ops/firing/2026-01-02T03:04:00Z",
+		"Solotick-Key": "canary/ops/firing/2026-01-02T03:04:00Z", "Idempotency-Key": "",
 	} {
 		if v := got.Header.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
@@ -76,6 +76,27 @@ func TestSignature(t *testing.T) {
 	const want = "t=1767323040,v1=61c1e6d12044827d2d7db987e3921993915cdbd58974d7886dfe3683c4392509"
 	if got := signature("key", time.Unix(1767323040, 0), []byte("{}")); got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestWebhookIdempotent repeats what was lost, with the same key.
+func TestWebhookIdempotent(t *testing.T) {
+	first := true
+	r := record(t, func(http.ResponseWriter, *http.Request) {
+		if first {
+			first = false
+			panic(http.ErrAbortHandler)
+		}
+	})
+	tell(t, &Webhook{URL: Secret(r.URL), Idempotent: true, Client: tries(t, 1)}, message())
+	all := r.all()
+	if len(all) != 2 {
+		t.Fatalf("%d requests, want 2", len(all))
+	}
+	for _, s := range all {
+		if got, want := s.Header.Get("Idempotency-Key"), "canary/ops/firing/2026-01-02T03:04:00Z"; got != want {
+			t.Errorf("key %q, want %q", got, want)
+		}
 	}
 }
 
