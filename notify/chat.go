@@ -12,7 +12,7 @@ import (
 
 // A Teams posts an Adaptive Card to a channel or chat of Microsoft Teams, by the
 // URL of a workflow of Power Automate that begins with "When a Teams webhook
-// request is received".
+// request is received". That it is accepted says that the workflow was started.
 type Teams struct {
 	URL Secret
 

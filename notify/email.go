@@ -103,11 +103,13 @@ func (e *Email) Notify(ctx context.Context, m *Message) (string, error) {
 	if err == nil || msg.IsDelivered() {
 		return "", nil // what goes wrong after the server has taken it does not matter
 	}
+	var at *mail.SendError
+	lost := errors.As(err, &at) && at.Reason == mail.ErrSMTPDataClose && at.ErrorCode() == 0 // all was sent, and nothing came back
+	said, _, _ := strings.Cut(err.Error(), ", affected message ID")
+	err = errors.New(oneLine(said))
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	var at *mail.SendError
-	lost := errors.As(err, &at) && at.Reason == mail.ErrSMTPDataClose && at.ErrorCode() == 0 // all was sent, and nothing came back
 	return "", fmt.Errorf("email: %s: %w", e.Host, fail(err, lost, e.secrets()...))
 }
 

@@ -52,7 +52,7 @@ func (u *URL) Check() error {
 func (u *URL) service() (types.Service, *url.URL, error) {
 	parsed, err := url.Parse(string(u.URL))
 	if err != nil || parsed.Scheme == "" {
-		return nil, nil, errors.New("url: want a URL such as telegram://token@telegram?chats=...")
+		return nil, nil, errors.New("url: want a URL such as telegram://token@telegram?chats=name")
 	}
 	scheme, _, _ := strings.Cut(parsed.Scheme, "+")
 	if native, ok := urlNative[scheme]; ok {

@@ -20,7 +20,7 @@ const webhookTextLimit = 64000
 
 // A Webhook posts the document of [Message.MarshalJSON] to a URL. The receiver
 // has taken a message when it answers 2xx. It can recognise a message that is
-// sent twice by the header Idempotency-Key, which is the message's key.
+// sent twice by the header Solotick-Key, which is the message's key.
 //
 // With a secret, a request has the header
 //
@@ -34,6 +34,10 @@ type Webhook struct {
 	URL    Secret
 	Header map[string]Secret // in addition
 	Secret Secret            // empty: not signed
+	// Idempotent says that the receiver does nothing twice for one value of the
+	// header Idempotency-Key. The message's key is then sent in that, and a
+	// request whose answer was lost is sent again at once.
+	Idempotent bool
 
 	Client *web.Client // nil: one with two retries
 
@@ -72,9 +76,11 @@ func (w *Webhook) Notify(ctx context.Context, m *Message) (string, error) {
 		r.Header.Set(name, string(value))
 		secrets = append(secrets, value)
 	}
-	// In lower case, where package web does not look for it: it would repeat a
-	// request whose answer was lost, and not every receiver minds the key.
-	r.Header["idempotency-key"] = []string{oneLine(m.Key())}
+	key := "Solotick-Key"
+	if w.Idempotent {
+		key = "Idempotency-Key" // for package web, that it may repeat it
+	}
+	r.Header.Set(key, oneLine(m.Key()))
 	if w.Secret != "" {
 		r.Header.Set("Solotick-Signature", signature(w.Secret, time.Now(), r.Body))
 	}

@@ -67,6 +67,15 @@ var table = []row{
 		why: "the file and its mistakes: it fills schedules, starts nothing and asks nobody",
 	},
 	{
+		dir: "notify", own: []string{"internal/web"},
+		other: []string{"github.com/nicholas-fedor/shoutrrr/pkg/router", "github.com/nicholas-fedor/shoutrrr/pkg/types", "github.com/wneessen/go-mail"},
+		why:   "tells people: it knows messages and services, and neither records nor steps. All HTTP but the library's for the long tail goes through web",
+	},
+	{
+		dir: "notify/notifytest",
+		why: "takes messages as Slack does, and trusts nothing of what is tested with it",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
 			".", "config", "elect", "internal/dnsmsg", "lookup", "record", "register", "register/rfc2136", "steps", "zone",
