@@ -70,7 +70,7 @@ type walker struct {
 	zone      string // that holds the records
 	values    int    // of JSON
 	channels  map[string]*Notifier
-	clients   map[string]*web.Client // one for all requests with the same options
+	clients   map[string]*web.Client // one for all requests that go the same way
 	allow     *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
 	compilers map[string]*expression.Compiler
 }

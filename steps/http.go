@@ -56,7 +56,7 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (no
 		return "", err
 	}
 	resp, err := h.Client.Do(ctx, req)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, web.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
 	if err != nil {
