@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/solotick/solotick/config"
@@ -38,11 +39,28 @@ func (d *doctor) elsewhere(ctx context.Context, c *config.Config) []config.Job {
 	jobs, err := c.Parse(s.String(), doc.Text)
 	if err != nil {
 		d.failed(exitConfig)
-		d.tell("", "jobs_from", failed, "solotick validate --fetch shows all of it; agents go on with the last list that they could use", "the list has mistakes: %v", err)
+		d.tell("", "jobs_from", failed, "solotick validate --fetch shows all of it; agents go on with the last list that they could use", "the list has mistakes: %s", firstMistake(err))
 		return nil
 	}
 	d.tell("", "jobs_from", passed, "", "%s: %d job%s, sha256 %s, in %s", s, len(jobs), plural(len(jobs)), doc.SHA256[:12], millis(time.Since(began)))
 	return jobs
+}
+
+// firstMistake is the first of all mistakes in a line, with how many there are.
+func firstMistake(err error) string {
+	var all config.Diagnostics
+	if !errors.As(err, &all) || len(all) == 0 {
+		return err.Error()
+	}
+	d := all[0]
+	text := fmt.Sprintf("%s:%d:%d: %s: %s", d.File, d.Line, d.Column, d.Path, d.Message)
+	if d.Hint != "" {
+		text += " (" + d.Hint + ")"
+	}
+	if n := len(all) - 1; n > 0 {
+		text += fmt.Sprintf("; and %d more", n)
+	}
+	return text
 }
 
 // notifiers asks what can be asked without telling anybody anything.
