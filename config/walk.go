@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/internal/web"
 )
 
@@ -283,7 +284,7 @@ func unknownHint[T any](word string, keys []key[T]) string {
 		names = append(names, k.name)
 	}
 	known := "known here: " + strings.Join(names, ", ")
-	if meant := closest(word, names); meant != "" {
+	if meant := spell.Closest(word, names); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, known)
 	}
 	return known
