@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"slices"
@@ -289,6 +288,5 @@ func (w *walker) notifyClient(t *tlsKeys, p place) *web.Client {
 	if t == nil {
 		return nil
 	}
-	var c *tls.Config = w.tls(t, p)
-	return web.New(web.Options{TLS: c, Redirects: web.Never, Retries: 2})
+	return web.New(web.Options{TLS: w.tls(t, p), Redirects: web.Never, Retries: 2})
 }
