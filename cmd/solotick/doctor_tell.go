@@ -67,7 +67,7 @@ func firstMistake(err error) string {
 func (d *doctor) notifiers(ctx context.Context, c *config.Config) {
 	for _, n := range c.Notify {
 		slack, ok := n.Notifier.(*notify.Slack)
-		if !ok || slack.Webhook != "" {
+		if !ok || !slack.Webhook.IsZero() {
 			d.tell("", "notify", skipped, "", "%s (%s): nothing is sent here; solotick notify test %s sends a message", n.Name, n.Kind, n.Name)
 			continue
 		}
