@@ -222,7 +222,7 @@ func TestSize(t *testing.T) {
 	t.Run("compressed", func(t *testing.T) {
 		var small bytes.Buffer
 		zip := gzip.NewWriter(&small)
-		io.WriteString(zip, zeros(50<<20))
+		io.WriteString(zip, zeros(5<<20))
 		zip.Close()
 		srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
