@@ -284,8 +284,8 @@ func TestGCSNoToken(t *testing.T) {
 	refusing("no credentials of Google: oauth2.googleapis.com answered 502 Bad Gateway")
 
 	over := make(chan struct{})
+	defer close(over)
 	internet.at(t, "oauth2.googleapis.com", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
 	o.Timeout = 50 * time.Millisecond
 	refusing("no answer within 50ms: no credentials of Google: context deadline exceeded")
-	close(over)
 }

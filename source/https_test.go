@@ -268,8 +268,9 @@ func TestNoAnswer(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		gone := httptest.NewServer(nil)
 		gone.Close()
-		err := fails(t, open(t, source.Options{URL: gone.URL, Insecure: true, Timeout: 10 * time.Second}), nil)
-		if !strings.Contains(err.Error(), "refused") {
+		where := strings.Replace(gone.URL, "://", "://robot:hunter2@", 1) + "/jobs.yaml?token=hunter2"
+		err := fails(t, open(t, source.Options{URL: where, Insecure: true, Timeout: 10 * time.Second}), nil)
+		if !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -63,6 +63,16 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
+		dir: "source", own: []string{"internal/web"},
+		other: []string{
+			"aead.dev/minisign",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/signer/v4", "github.com/aws/aws-sdk-go-v2/config",
+			"golang.org/x/oauth2", "golang.org/x/oauth2/google", "golang.org/x/sync/singleflight",
+		},
+		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
+	},
+	{
 		dir: "config", own: []string{"schedule"}, other: []string{"go.yaml.in/yaml/v4"},
 		why: "the file and its mistakes: it fills schedules, starts nothing and asks nobody",
 	},
