@@ -15,9 +15,9 @@ import (
 	"github.com/solotick/solotick/internal/web"
 )
 
-// minBody is room for a signature, and for what a service says about an error,
+// minBody is room for a signature, and for what a server says about an error,
 // where a text may be only small.
-const minBody = 64 << 10
+const minBody = 1 << 20
 
 // A getter sends GET requests and makes readings of the answers.
 type getter struct {

@@ -253,17 +253,26 @@ func TestNoAnswer(t *testing.T) {
 		})
 	}
 	t.Run("cancelled", func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		s := open(t, source.Options{URL: srv.URL + "/never"})
 		result := make(chan error)
 		go func() {
 			_, err := s.Fetch(ctx)
 			result <- err
 		}()
-		cancel(nil)
+		cancel()
 		if err := <-result; !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "no answer within") {
 			t.Errorf("got %v", err)
 		}
+	})
+	t.Run("for the caller", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := open(t, source.Options{URL: srv.URL + "/never"}).Fetch(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "no answer within") {
+			t.Errorf("got %v", err)
+		}
+		<-ended
 	})
 	t.Run("refused", func(t *testing.T) {
 		gone := httptest.NewServer(nil)

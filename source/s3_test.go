@@ -258,6 +258,7 @@ func TestS3Answers(t *testing.T) {
 		{"no XML", 403, "", "<html>no</html>", 1, source.ErrDenied, "access denied: 403 Forbidden"},
 		{"a lot", 403, "", xmlError("AccessDenied", strings.Repeat("no ", 2000)), 1, source.ErrDenied, "no no no"},
 		{"lines", 403, "", xmlError("Access", "no\n\n\x1b\tno"), 1, source.ErrDenied, "403 Forbidden"},
+		{"address", 403, "", xmlError("AccessDenied", "see https://help.example/a?key=hunter2 now"), 1, source.ErrDenied, "AccessDenied: see https://help.example/a?... now"},
 		{"another's token", 403, "", xmlError("AccessDenied", "not with "+strings.Repeat("hunter2", 5)), 1, source.ErrDenied, "access denied: 403 Forbidden"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
