@@ -233,14 +233,12 @@ func TestSize(t *testing.T) {
 }
 
 func TestNoAnswer(t *testing.T) {
-	ended := make(chan struct{}, 1)
 	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/half" {
 			io.WriteString(w, "jobs:")
 			w.(http.Flusher).Flush()
 		}
 		<-r.Context().Done()
-		ended <- struct{}{}
 	}))
 	for _, path := range []string{"/never", "/half"} {
 		t.Run(path, func(t *testing.T) {
@@ -249,7 +247,6 @@ func TestNoAnswer(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 50ms") {
 				t.Errorf("got %v", err)
 			}
-			<-ended
 		})
 	}
 	t.Run("cancelled", func(t *testing.T) {
@@ -272,7 +269,6 @@ func TestNoAnswer(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "no answer within") {
 			t.Errorf("got %v", err)
 		}
-		<-ended
 	})
 	t.Run("refused", func(t *testing.T) {
 		gone := httptest.NewServer(nil)
