@@ -34,7 +34,7 @@ func newGetter(o Options, r web.Redirects) getter {
 
 func (g *getter) close() { g.client.Close() }
 
-// get sends one request, on a condition if there is something to compare with.
+// get sends one request, and words what keeps an answer from coming.
 func (g *getter) get(ctx context.Context, u *url.URL, h http.Header) (*web.Response, error) {
 	resp, err := g.client.Do(ctx, web.Request{URL: u.String(), Header: h})
 	switch {
