@@ -67,7 +67,7 @@ var slackTable = []key[slackKeys]{
 	{name: "channel", also: []string{"channel_id"}, doc: "with a token: the channel's ID", to: func(s *slackKeys) any { return &s.channel }},
 	{name: "followup", doc: "with a token: what becomes of reminders and of the end: a reply, a change of the first message, or a message of its own", to: func(s *slackKeys) any { return &s.followup }, rule: rule{oneOf: []string{"thread", "update", "post"}}},
 	{name: "dedupe", doc: "with a token that may read the channel's history: what may have been posted before is looked for first", to: func(s *slackKeys) any { return &s.dedupe }},
-	{name: "api", doc: "the address of another server that speaks Slack's API", to: func(s *slackKeys) any { return &s.api }},
+	{name: "api", doc: "the address of another server that speaks Slack's API", to: func(s *slackKeys) any { return &s.api }, rule: rule{pattern: optionalURL}},
 }
 
 type webhookKeys struct {
@@ -78,7 +78,7 @@ type webhookKeys struct {
 }
 
 var webhookTable = []key[webhookKeys]{
-	{name: "url", doc: "where it goes", to: func(k *webhookKeys) any { return &k.url }, rule: rule{required: true}},
+	{name: "url", doc: "where it goes", to: func(k *webhookKeys) any { return &k.url }, rule: rule{required: true, pattern: webURL}},
 	{name: "headers", also: []string{"header"}, doc: "header fields", to: func(k *webhookKeys) any { return &k.headers }},
 	{name: "secret", also: []string{"hmac", "signing_key"}, doc: "a key to sign the document with (HMAC-SHA256)", to: func(k *webhookKeys) any { return &k.secret }, rule: rule{secret: true}},
 	{name: "tls", doc: "certificates", to: func(k *webhookKeys) any { return &k.tls }},
@@ -115,8 +115,8 @@ type ntfyKeys struct {
 }
 
 var ntfyTable = []key[ntfyKeys]{
-	{name: "url", also: []string{"server"}, doc: "the server, if it is not https://ntfy.sh", to: func(k *ntfyKeys) any { return &k.url }},
-	{name: "topic", doc: "the topic", to: func(k *ntfyKeys) any { return &k.topic }, rule: rule{required: true}},
+	{name: "url", also: []string{"server"}, doc: "the server, if it is not https://ntfy.sh", to: func(k *ntfyKeys) any { return &k.url }, rule: rule{pattern: optionalURL}},
+	{name: "topic", doc: "the topic", to: func(k *ntfyKeys) any { return &k.topic }, rule: rule{required: true, pattern: ntfyTopic}},
 	{name: "token", doc: "an access token, if the server wants one", to: func(k *ntfyKeys) any { return &k.token }, rule: rule{secret: true}},
 }
 
@@ -127,7 +127,7 @@ type pagerDutyKeys struct {
 
 var pagerDutyTable = []key[pagerDutyKeys]{
 	{name: "routing_key", also: []string{"integration_key", "key", "token"}, doc: "the integration key of a service", to: func(k *pagerDutyKeys) any { return &k.key }, rule: rule{required: true, secret: true}},
-	{name: "url", doc: "another address of the Events API, such as that of the EU", to: func(k *pagerDutyKeys) any { return &k.url }},
+	{name: "url", doc: "another address of the Events API, such as that of the EU", to: func(k *pagerDutyKeys) any { return &k.url }, rule: rule{pattern: optionalURL}},
 }
 
 type pingKeys struct {
@@ -136,8 +136,8 @@ type pingKeys struct {
 }
 
 var pingTable = []key[pingKeys]{
-	{name: "url", doc: "is asked for when it is over", to: func(k *pingKeys) any { return &k.url }, rule: rule{required: true}},
-	{name: "fail_url", doc: "is asked for when it begins; if absent url with /fail added", to: func(k *pingKeys) any { return &k.failURL }},
+	{name: "url", doc: "is asked for when it is over", to: func(k *pingKeys) any { return &k.url }, rule: rule{required: true, pattern: webURL}},
+	{name: "fail_url", doc: "is asked for when it begins; if absent url with /fail added", to: func(k *pingKeys) any { return &k.failURL }, rule: rule{pattern: optionalURL}},
 	{name: "method", doc: "POST has the message as its body", to: func(k *pingKeys) any { return &k.method }, rule: rule{def: http.MethodPost, oneOf: []string{http.MethodPost, http.MethodGet}}},
 }
 

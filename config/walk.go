@@ -38,6 +38,7 @@ type rule struct {
 	seconds     bool     // a duration in whole seconds
 	secret      bool     // it has to come from elsewhere
 	check       func(string) error
+	pattern     string // what check takes, for the schema: at least that
 }
 
 // A place is where a value stands.
