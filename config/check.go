@@ -31,15 +31,16 @@ func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	switch {
 	case whole && closed && !strings.ContainsAny(inside, "{}"):
 		d.TSIGFile, d.TSIG = inside, Secret{}
-	case strings.HasPrefix(written, "/") && !strings.Contains(written, "${"):
-		text, err := fetchFile(written)
+	case strings.HasPrefix(written, "/") && !fetched.MatchString(written):
+		path := d.TSIG.Reveal()
+		text, err := fetchFile(path)
 		if err != nil {
 			message, hint := problemOf(err)
 			w.mistake(p.value, p.path, hint, "%s", message)
 		}
 		w.remember(p.path, text)
-		d.TSIGFile, d.TSIG = written, Secret{}
-	case !strings.Contains(written, "${"):
+		d.TSIGFile, d.TSIG = path, Secret{}
+	case !fetched.MatchString(written):
 		w.mistake(p.value, p.path, "the absolute path of a key file, or ${env:NAME}; see solotick keygen tsig", "a secret does not belong into this file")
 	}
 }

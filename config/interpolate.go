@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// fetched finds what comes from elsewhere in a text.
+var fetched = regexp.MustCompile(elsewhere)
 
 // maxSecretFile is the size of a file that ${file:} reads at most.
 const maxSecretFile = 64 << 10

@@ -67,7 +67,7 @@ var slackTable = []key[slackKeys]{
 	{name: "channel", also: []string{"channel_id"}, doc: "with a token: the channel's ID", to: func(s *slackKeys) any { return &s.channel }},
 	{name: "followup", doc: "with a token: what becomes of reminders and of the end: a reply, a change of the first message, or a message of its own", to: func(s *slackKeys) any { return &s.followup }, rule: rule{oneOf: []string{"thread", "update", "post"}}},
 	{name: "dedupe", doc: "with a token that may read the channel's history: what may have been posted before is looked for first", to: func(s *slackKeys) any { return &s.dedupe }},
-	{name: "api", doc: "the address of another server that speaks Slack's API", to: func(s *slackKeys) any { return &s.api }, rule: rule{pattern: optionalURL}},
+	{name: "api", doc: "the address of another server that speaks Slack's API", to: func(s *slackKeys) any { return &s.api }},
 }
 
 type webhookKeys struct {

@@ -234,11 +234,11 @@ func TestJobsSchema(t *testing.T) {
 	schema := compiled(t, config.JobsSchema())
 	for text, good := range map[string]bool{
 		"version: 1\njobs: {}\n": true,
-		"version: 1\ndefaults: { every: 60s }\njobs: { a: { exec: [x] } }\n":             true,
-		"version: 1\n":                                                            false,
-		"jobs: {}\n":                                                              false,
-		"version: 1\njobs: {}\nnotify: {}\n":                                      false,
-		"version: 1\njobs: {}\ndns: {}\n":                                         false,
+		"version: 1\ndefaults: { every: 60s }\njobs: { a: { exec: [x] } }\n": true,
+		"version: 1\n":                       false,
+		"jobs: {}\n":                         false,
+		"version: 1\njobs: {}\nnotify: {}\n": false,
+		"version: 1\njobs: {}\ndns: {}\n":    false,
 		"version: 1\ndefaults: { record: x.example.com }\njobs: {}\n":             false,
 		"version: 1\njobs: { a: { every: 60s, exec: [x], retries: 5 } }\n":        false,
 		"version: 1\njobs: { a: { every: 60s, steps: [{ http: https://x }] } }\n": true,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/net/http/httpguts"
 )
 
 // A text is a scalar as it is used.
@@ -131,11 +132,14 @@ func (w *walker) list(n *yaml.Node, path string, r rule) []string {
 	return all
 }
 
-// secrets returns a mapping of names to values that may be secret.
+// secrets returns the fields of a header, whose values may be secret.
 func (w *walker) secrets(n *yaml.Node, path string) map[string]Secret {
 	all := make(map[string]Secret)
 	w.pairs(n, path, func(k, v *yaml.Node) {
 		var s Secret
+		if !httpguts.ValidHeaderFieldName(k.Value) {
+			w.mistake(k, path, "", "%q is no name of a header field", k.Value)
+		}
 		if w.value(v, join(path, k.Value), &s, rule{}) {
 			all[k.Value] = s
 		}
