@@ -2,13 +2,7 @@ package config
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"regexp"
 	"slices"
 	"testing"
@@ -52,21 +46,9 @@ func surroundings(t *testing.T) {
 	} {
 		t.Setenv("CONFIG_TEST_"+name, value)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("CONFIG_TEST_CERT", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
-	t.Setenv("CONFIG_TEST_CERTKEY", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	cert, key := Certificate(t)
+	t.Setenv("CONFIG_TEST_CERT", cert)
+	t.Setenv("CONFIG_TEST_CERTKEY", key)
 }
 
 func compileSchema(t *testing.T) *jsonschema.Schema {

@@ -20,6 +20,9 @@ type From struct {
 	Allow  Allow
 }
 
+// Format prints the address without what may be secret in it, whatever the verb.
+func (f From) Format(s fmt.State, _ rune) { fmt.Fprint(s, f.Source) }
+
 // An Allow is what jobs from elsewhere may do on this machine, beside asking
 // public addresses and telling the notifiers of the agent's own file.
 type Allow struct {
@@ -108,7 +111,6 @@ func (w *walker) from(n *yaml.Node) *From {
 		w.value(n, "jobs_from", &f.url, rule{})
 	} else {
 		at = object(w, n, "jobs_from", fromKeys, &f)
-		tellDefaults(w, fromKeys, at, "jobs_from")
 	}
 	if len(w.mistakes) > before {
 		return nil
@@ -127,7 +129,7 @@ func (w *walker) from(n *yaml.Node) *From {
 		}
 	}
 	if _, err := source.New(o); err != nil {
-		w.mistake(n, "jobs_from", "", "%v", err)
+		w.mistake(n, "jobs_from", "", "%s", w.words(err))
 	}
 	return &From{Source: o, Allow: f.allow}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,6 +24,9 @@ type Notifier struct {
 
 	notify.Notifier
 }
+
+// Format prints the name and the kind, whatever the verb: the rest may be secret.
+func (n Notifier) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s (%s)", n.Name, n.Kind) }
 
 // A channel is an item of notify: as the file says it: exactly one of its keys.
 type channel struct {
@@ -190,7 +192,7 @@ func (w *walker) service(n *yaml.Node, path string, to any) bool {
 func nested[T any](w *walker, n *yaml.Node, path string, keys []key[T]) *T {
 	to := new(T)
 	preset(keys, to)
-	tellDefaults(w, keys, object(w, n, path, keys, to), path)
+	object(w, n, path, keys, to)
 	return to
 }
 
@@ -223,7 +225,7 @@ func (w *walker) notifiers(n *yaml.Node) []Notifier {
 		made.Name = k.Value
 		if err := check(made.Notifier); err != nil {
 			p := at[made.Kind]
-			w.mistake(p.key, p.path, "", "%v", err)
+			w.mistake(p.key, p.path, "", "%s", w.words(err))
 		}
 		*w.channels[k.Value] = made
 		all = append(all, made)
@@ -289,6 +291,5 @@ func (w *walker) notifyClient(t *tlsKeys, p place) *web.Client {
 	if t == nil {
 		return nil
 	}
-	var c *tls.Config = w.tls(t, p)
-	return web.New(web.Options{TLS: c, Redirects: web.Never, Retries: 2})
+	return web.New(web.Options{TLS: w.tls(t, p), Redirects: web.Never, Retries: 2})
 }

@@ -149,7 +149,7 @@ func (w *walker) client(r *request) *web.Client {
 func (w *walker) tls(t *tlsKeys, p place) *tls.Config {
 	c, err := web.TLS([]byte(t.CA), []byte(t.Cert), []byte(t.Key.Reveal()), t.ServerName, t.Insecure)
 	if err != nil && p.good {
-		w.mistake(p.key, p.path, "", "%v", err)
+		w.mistake(p.key, p.path, "", "%s", w.words(err))
 	}
 	return c
 }

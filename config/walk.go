@@ -62,7 +62,7 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
-	settings []Setting
+	fetched  []string               // values that came from elsewhere
 
 	remembered []string // sums of what came from elsewhere, in order
 	shared     int      // how many of those are no single job's
