@@ -5,17 +5,32 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
+// fromElsewhere finds what comes from elsewhere in a text.
+var fromElsewhere = regexp.MustCompile(elsewhere)
+
 // maxSecretFile is the size of a file that ${file:} reads at most.
 const maxSecretFile = 64 << 10
 
 // interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}; $${ stands for ${. It says whether anything was replaced.
+// ${vcap:service.path}. It says whether anything was replaced.
 func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
+	return expand(text, func(inside string) (string, error) {
+		if err := w.granted(inside); err != nil {
+			return "", err
+		}
+		return fetch(inside)
+	})
+}
+
+// expand replaces every ${...} by what value says of its inside; $${ stands for
+// ${.
+func expand(text string, value func(inside string) (string, error)) (result string, replaced bool, err error) {
 	var b strings.Builder
 	for {
 		i := strings.Index(text, "${")
@@ -33,14 +48,11 @@ func (w *walker) interpolate(text string) (result string, replaced bool, err err
 		if !ok {
 			return "", false, problem{"${ without }", "write $${ for the two characters themselves"}
 		}
-		if err := w.granted(inside); err != nil {
-			return "", false, err
-		}
-		value, err := fetch(inside)
+		v, err := value(inside)
 		if err != nil {
 			return "", false, err
 		}
-		b.WriteString(value)
+		b.WriteString(v)
 		text, replaced = rest, true
 	}
 }

@@ -39,6 +39,7 @@ type rule struct {
 	seconds     bool     // a duration in whole seconds
 	secret      bool     // it has to come from elsewhere
 	check       func(string) error
+	pattern     string // what check takes, for the schema: at least that
 }
 
 // A place is where a value stands.
@@ -62,7 +63,7 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
-	settings []Setting
+	fetched  []string               // values that came from elsewhere
 
 	remembered []string // sums of what came from elsewhere, in order
 	shared     int      // how many of those are no single job's

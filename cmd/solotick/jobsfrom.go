@@ -152,14 +152,14 @@ func (j *jobsFrom) fail(t listTrouble) {
 func (j *jobsFrom) definition() definition {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble == nil, Hash: j.sum, Jobs: len(j.jobs)}
+	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble.what == "", Hash: j.sum, Jobs: len(j.jobs)}
 	if !j.good.IsZero() {
 		good := j.good
 		d.Good = &good
 	}
-	if j.trouble != nil {
+	if j.trouble.what != "" {
 		since := j.since
-		d.Error, d.Since = j.trouble.Error(), &since
+		d.Error, d.Since = j.trouble.err.Error(), &since
 	}
 	return d
 }

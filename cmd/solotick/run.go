@@ -85,7 +85,6 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
-	c.Settings = nil // for people, and many
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
@@ -273,7 +272,6 @@ func (r *reloader) file(hup bool) []*crew {
 		r.ill("the configuration has mistakes; the jobs go on with the old one", err)
 		return nil
 	}
-	c.Settings = nil
 	if c.Equal(r.last) && !hup {
 		r.well()
 		return nil
