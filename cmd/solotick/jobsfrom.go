@@ -24,17 +24,24 @@ type jobsFrom struct {
 	log    *slog.Logger
 
 	mu       sync.Mutex
-	jobs     []config.Job // in force
-	text     []byte       // that they are made of
-	sum      string       // of text
-	seen     string       // of the text that was looked at last, good or bad
-	bad      listTrouble  // why that text is not in force; zero: it is
-	news     bool         // jobs have changed since they were taken
-	trouble  listTrouble  // why the newest list is not in force; zero: it is
-	since    time.Time    // when the trouble began
-	good     time.Time    // when the list was last found as it is in force
-	checking bool         // in the background
-	next     time.Time    // when it is looked at without a tick
+	now      jobList     // what runs do
+	newest   jobList     // without mistakes
+	was      jobList     // the last one that agents could be made of
+	seen     string      // of the text that was looked at last, good or bad
+	bad      listTrouble // why that text is not in force; zero: it is
+	news     bool        // newest was not taken yet
+	trouble  listTrouble // why the newest list is not in force; zero: it is
+	since    time.Time   // when the trouble began
+	good     time.Time   // when the list was last found as it is in force
+	checking bool        // in the background
+	next     time.Time   // when it is looked at without a tick
+}
+
+// A jobList is one list of jobs.
+type jobList struct {
+	jobs []config.Job
+	text []byte // that they are made of
+	sum  string // of text
 }
 
 // A listTrouble is why the newest list is not in force.
@@ -63,8 +70,8 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 	if before != nil && before.base.From.Source.URL == c.From.Source.URL {
 		before.mu.Lock()
 		defer before.mu.Unlock()
-		if before.text != nil {
-			j.take(before.text, before.sum)
+		if before.was.text != nil {
+			j.take(before.was.text, before.was.sum)
 		}
 	}
 	return j, nil
@@ -93,18 +100,21 @@ func (j *jobsFrom) check(ctx context.Context) {
 	case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
 	case err != nil:
 		j.fail(listTrouble{unreadable, err})
-	case doc.SHA256 == j.sum:
+	case doc.SHA256 == j.now.sum:
 		j.seen = doc.SHA256
-		j.well()
-	case doc.SHA256 == j.seen:
+		if doc.SHA256 == j.was.sum {
+			j.well()
+		}
+	case doc.SHA256 == j.seen && j.bad.what == mistaken:
 		j.fail(j.bad)
-	default:
+	default: // what could not be used may be of use by now
 		j.take(doc.Text, doc.SHA256)
 	}
 }
 
 // take makes a text the list in force, if it can be used.
 func (j *jobsFrom) take(text []byte, sum string) {
+	again := j.seen == sum
 	j.seen = sum
 	jobs, err := j.base.Parse(j.source.String(), text)
 	if err != nil {
@@ -112,18 +122,34 @@ func (j *jobsFrom) take(text []byte, sum string) {
 		j.fail(j.bad)
 		return
 	}
-	j.jobs, j.text, j.sum, j.news = jobs, text, sum, true
+	j.newest, j.news = jobList{jobs, text, sum}, true
+	if again {
+		return // runs wait for it to be accepted
+	}
+	j.now = j.newest
 	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(jobs), "sha256", sum[:12])
-	j.well()
+}
+
+// accept notes that a list is of use.
+func (j *jobsFrom) accept(l jobList) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.was = l
+	if j.newest.sum == l.sum {
+		j.now = l
+		j.well()
+	}
 }
 
 // refuse puts back the list before one that turned out not to be of use.
-func (j *jobsFrom) refuse(err error, before []config.Job) {
+func (j *jobsFrom) refuse(l jobList, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.jobs, j.sum, j.text = before, "", nil
 	j.bad = listTrouble{unusable, err}
 	j.fail(j.bad)
+	if j.now.sum == l.sum {
+		j.now = j.was
+	}
 }
 
 func (j *jobsFrom) well() {
@@ -152,7 +178,7 @@ func (j *jobsFrom) fail(t listTrouble) {
 func (j *jobsFrom) definition() definition {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble.what == "", Hash: j.sum, Jobs: len(j.jobs)}
+	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble.what == "", Hash: j.was.sum, Jobs: len(j.was.jobs)}
 	if !j.good.IsZero() {
 		good := j.good
 		d.Good = &good
@@ -164,13 +190,14 @@ func (j *jobsFrom) definition() definition {
 	return d
 }
 
-// taken returns the jobs if they have changed since the last call.
-func (j *jobsFrom) taken() ([]config.Job, bool) {
+// taken returns the newest list, and whether it is another one since the last call:
+// then it is to be accepted or refused.
+func (j *jobsFrom) taken() (jobList, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	news := j.news
 	j.news = false
-	return j.jobs, news
+	return j.newest, news
 }
 
 // look has the list looked at in the background, if it is time.
@@ -194,9 +221,9 @@ func (j *jobsFrom) job(ctx context.Context, name string) (config.Job, error) {
 	j.check(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range j.jobs {
-		if j.jobs[i].Name == name {
-			return j.jobs[i], nil
+	for i := range j.now.jobs {
+		if j.now.jobs[i].Name == name {
+			return j.now.jobs[i], nil
 		}
 	}
 	return config.Job{}, fmt.Errorf("%w: the list of jobs no longer has it", steps.ErrSkipped)

@@ -157,7 +157,6 @@ type reloader struct {
 	hash  string         // of the text that was looked at last, good or bad
 	gone  bool           // it could not be read
 	from  *jobsFrom      // nil: there is no list elsewhere
-	more  []config.Job   // of that list, in force
 	desk  *desk
 
 	good    time.Time // when the file was last found as it is in force
@@ -189,14 +188,15 @@ func (r *reloader) tell() {
 		all = append(all, r.from.definition())
 	}
 	r.desk.define(all)
-	said := fmt.Sprintf("%d jobs", len(r.last.Jobs)+len(r.more))
+	jobs, rest := 0, ""
 	for _, d := range all {
+		jobs += d.Jobs
 		if !d.OK {
 			first, _, _ := strings.Cut(d.Error, "\n")
-			said += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
+			rest += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
 		}
 	}
-	if said != r.said {
+	if said := fmt.Sprintf("%d jobs%s", jobs, rest); said != r.said {
 		r.said = said
 		notifySystemd("STATUS=" + said)
 	}
@@ -209,18 +209,15 @@ func (r *reloader) begin(ctx context.Context) ([]*crew, error) {
 	if r.from, err = newJobsFrom(r.last, nil, r.log); err != nil {
 		return nil, err
 	}
-	if r.from != nil {
-		r.from.check(ctx)
-		r.more, _ = r.from.taken()
-		r.fleet.latest.Store(r.from)
-	}
-	crews, err := r.fleet.muster(r.last, r.more)
-	if err != nil && len(r.more) > 0 {
-		r.from.refuse(err, nil)
-		r.more = nil
+	if r.from == nil {
 		return r.fleet.muster(r.last, nil)
 	}
-	return crews, err
+	r.from.check(ctx)
+	r.fleet.latest.Store(r.from)
+	if crews := r.changed(); crews != nil {
+		return crews, nil
+	}
+	return r.fleet.muster(r.last, nil)
 }
 
 // news returns other crews, if the file or the list asks for them.
@@ -233,16 +230,21 @@ func (r *reloader) news(ctx context.Context, hup bool) []*crew {
 		return nil
 	}
 	r.from.look(ctx, hup)
-	jobs, changed := r.from.taken()
-	if !changed {
+	return r.changed()
+}
+
+// changed returns other crews if the list has changed, and they can be made.
+func (r *reloader) changed() []*crew {
+	list, news := r.from.taken()
+	if !news {
 		return nil
 	}
-	crews, err := r.fleet.muster(r.last, jobs)
+	crews, err := r.fleet.muster(r.last, list.jobs)
 	if err != nil {
-		r.from.refuse(err, r.more)
+		r.from.refuse(list, err)
 		return nil
 	}
-	r.more = jobs
+	r.from.accept(list)
 	return crews
 }
 
@@ -277,13 +279,14 @@ func (r *reloader) file(hup bool) []*crew {
 		return nil
 	}
 	from, err := newJobsFrom(c, r.from, r.log)
-	var more []config.Job
+	var list jobList
+	var news bool
 	if err == nil && from != nil {
-		more, _ = from.taken()
+		list, news = from.taken()
 	}
 	var crews []*crew
 	if err == nil {
-		crews, err = r.fleet.muster(c, more)
+		crews, err = r.fleet.muster(c, list.jobs)
 	}
 	if err != nil {
 		r.ill("the configuration cannot be used; the jobs go on with the old one", err)
@@ -292,8 +295,11 @@ func (r *reloader) file(hup bool) []*crew {
 	if c.Agent != r.last.Agent {
 		r.log.Warn("agent: is of the process: it changes when that is started again")
 	}
+	if news {
+		from.accept(list)
+	}
 	r.well()
-	r.last, r.from, r.more = c, from, more
+	r.last, r.from = c, from
 	r.fleet.latest.Store(from)
 	return crews
 }

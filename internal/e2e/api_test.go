@@ -82,6 +82,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
+	if to := q.Get("to"); to != "" {
+		http.Redirect(w, r, to, http.StatusFound)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"wrong": %v}`, h.wrong)
 }
