@@ -105,7 +105,7 @@ func ofJobs(all []config.Setting, jobs []string) ([]config.Setting, error) {
 }
 
 // widestValue is how much of a value is shown to people.
-const widestValue = 72
+const widestValue = 80
 
 // oneLine is a value as it fits into a line.
 func oneLine(text string) string {

@@ -27,8 +27,13 @@ type original struct {
 
 // move makes the file for an original deployment.
 func (a *app) move(ctx context.Context, s *starter, o *original) (string, error) {
-	if o.timer < 0 {
+	switch {
+	case o.timer < 0:
 		return "", usage("--timer %d: want epoch seconds", o.timer)
+	case len(o.query.names) > 0:
+		return "", usage("unexpected argument %q", o.query.names[0])
+	case o.query.server != "" && !o.look:
+		return "", usage("@%s is for --look", o.query.server)
 	}
 	if err := o.read(a.env); err != nil {
 		return "", err

@@ -125,6 +125,7 @@ More about a command: {{.CommandPath}} COMMAND --help
 const firstSteps = `
 
   solotick exec --name hello --every 60s -- ./job.sh   one job, no file
+  solotick init > solotick.yaml                        a first file, with comments
   solotick run -c solotick.yaml                        all jobs of a file
   solotick status hello.example.com                    is it fine? asks DNS, needs no credentials
   solotick doctor -c solotick.yaml                     can this machine take part?
