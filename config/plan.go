@@ -301,12 +301,12 @@ func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if r.node == nil {
 		return expression.Text{}
 	}
-	t, err := c.Text(r.node.Value, func(piece string) (string, bool, error) {
-		value, replaced, err := w.interpolate(piece)
-		if replaced {
+	t, err := c.Text(r.node.Value, func(text string) ([]expression.Piece, error) {
+		pieces, err := w.pieces(text)
+		if value, replaced := joined(pieces); replaced {
 			w.remember(r.path, value)
 		}
-		return value, replaced, err
+		return pieces, err
 	})
 	if err != nil {
 		w.expressionMistake(r, err)

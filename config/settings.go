@@ -323,7 +323,8 @@ var headOfURL = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([
 // address is the scheme and the host of a URL of which something came from
 // elsewhere; empty: it is none, or its host is a part of what came.
 func address(written, value string) string {
-	text, _, _ := expand(written, func(string) (string, error) { return "\x00", nil })
+	pieces, _ := expand(written, func(string) (string, error) { return "\x00", nil })
+	text, _ := joined(pieces)
 	if whole.MatchString(written) {
 		text = value
 	}
@@ -341,7 +342,7 @@ func address(written, value string) string {
 // sources tells where the parts of a text come from that are not written in it,
 // and the text without what it has for the case that they are not there.
 func sources(text string) (origins []string, masked string) {
-	masked, _, _ = expand(text, func(inside string) (string, error) {
+	pieces, _ := expand(text, func(inside string) (string, error) {
 		kind, arg, _ := strings.Cut(inside, ":")
 		origin := kind + " " + arg
 		if name, _, hasDefault := strings.Cut(arg, ":-"); kind == "env" && hasDefault {
@@ -353,5 +354,6 @@ func sources(text string) (origins []string, masked string) {
 		origins = append(origins, origin)
 		return "${" + inside + "}", nil
 	})
+	masked, _ = joined(pieces)
 	return origins, masked
 }

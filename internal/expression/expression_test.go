@@ -170,11 +170,12 @@ func TestBounds(t *testing.T) {
 
 func TestText(t *testing.T) {
 	c := expression.NewCompiler(env)
-	secret := func(piece string) (string, bool, error) {
-		if strings.Contains(piece, "${s}") {
-			return strings.ReplaceAll(piece, "${s}", "{{hidden}}"), true, nil
+	secret := func(piece string) ([]expression.Piece, error) {
+		before, after, ok := strings.Cut(piece, "${s}")
+		if !ok {
+			return []expression.Piece{{Text: piece}}, nil
 		}
-		return piece, false, nil
+		return []expression.Piece{{Text: before}, {Text: "{{hidden}}", Secret: true}, {Text: after}}, nil
 	}
 	for _, tt := range []struct{ source, want, shown string }{
 		{"plain", "plain", "plain"},
@@ -185,7 +186,7 @@ func TestText(t *testing.T) {
 		{`{{ "{{" }}`, "{{", "{{"},
 		{"{{ steps.backups.json.items[0] }}", `{"age_h":30,"name":"a"}`, `{"age_h":30,"name":"a"}`},
 		{"{{ nil }} {{ 1e21 }} {{ tick }} {{ true }}", "null 1000000000000000000000 1641903970 true", "null 1000000000000000000000 1641903970 true"},
-		{"Bearer ${s} {{ job }}", "Bearer {{hidden}} canary", "***canary"},
+		{"Bearer ${s} {{ job }}", "Bearer {{hidden}} canary", "Bearer *** canary"},
 	} {
 		text, err := c.Text(tt.source, secret)
 		if err != nil {
