@@ -157,7 +157,7 @@ type reloader struct {
 	hash  string         // of the text that was looked at last, good or bad
 	gone  bool           // it could not be read
 	from  *jobsFrom      // nil: there is no list elsewhere
-	desk  *desk
+	desk  *desk          // nil: none
 
 	good    time.Time // when the file was last found as it is in force
 	trouble error     // why the newest file is not in force; nil: it is
@@ -187,7 +187,9 @@ func (r *reloader) tell() {
 	if r.from != nil {
 		all = append(all, r.from.definition())
 	}
-	r.desk.define(all)
+	if r.desk != nil {
+		r.desk.define(all)
+	}
 	jobs, rest := 0, ""
 	for _, d := range all {
 		jobs += d.Jobs
