@@ -136,6 +136,10 @@ func (c *cluster) troubles() map[*agent][]string {
 // each agent that has met it. One that has not run since may know of no end.
 func (c *cluster) checkTroubles(b breakage, from map[*agent][]string) {
 	c.t.Helper()
+	runs := c.agent(c.last().agent)
+	c.await("the log's word that the list is well again", 30*time.Second, func() bool {
+		return len(c.troubles()[runs])-len(from[runs]) != 1 // 0: it has met nothing
+	})
 	met := 0
 	for a, all := range c.troubles() {
 		all = all[len(from[a]):]
@@ -144,7 +148,7 @@ func (c *cluster) checkTroubles(b breakage, from map[*agent][]string) {
 		}
 		met++
 		good := regexp.MustCompile("^ERROR .*" + b.want).MatchString(all[0])
-		if a.id == c.last().agent {
+		if a == runs {
 			good = good && len(all) == 2 && strings.HasPrefix(all[1], "INFO the list of jobs is well again")
 		} else {
 			good = good && len(all) == 1
