@@ -84,6 +84,7 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 		w.unique(&j, at, k, path, records)
 		w.taken(&j, at, k, path, others)
 		j.Hash = w.hashOf(mark, defaults, v)
+		j.steps, j.onFailure = nil, nil // they hold the whole file
 		all = append(all, j)
 	})
 	if len(all) == 0 && len(w.mistakes) == 0 && w.allow == nil {

@@ -211,6 +211,7 @@ func (g *gen) special(in, name string) *yaml.Node {
 var specials = map[string][]string{
 	"dns.zone":           {"example.com", "Example.COM."},
 	"dns.server":         {"ns1.example.com", "192.0.2.1:5353", "[2001:db8::1]:53", "${env:CONFIG_TEST_NONE:-ns1}"},
+	"agent.listen":       {"127.0.0.1:9480", ":9480", "[::1]:0", "${env:CONFIG_TEST_NONE:-:9480}"},
 	"dns.tsig":           {"${env:CONFIG_TEST_KEY}", "agents:${env:CONFIG_TEST_TOKEN}"},
 	"agent.id":           {"WEB1", "${env:CONFIG_TEST_NONE:-A}"},
 	"slack.webhook":      {"${env:CONFIG_TEST_URL}"},

@@ -74,6 +74,9 @@ type DNS struct {
 type Agent struct {
 	ID    string        // the beginning of its id; empty: all of it is random
 	Grace time.Duration // what a run gets to end by itself when the agent stops
+	// Listen is where it answers /metrics, /livez, /readyz and /status; empty:
+	// nowhere.
+	Listen string
 }
 
 // A Job is what is to be done, and when.

@@ -249,7 +249,7 @@ func (w *walker) notifier(c *channel, at places, path string) Notifier {
 		n := &notify.Slack{
 			Webhook: secretOf(s.webhook), Token: secretOf(s.token), Channel: s.channel, Followup: s.followup, Dedupe: s.dedupe, URL: s.api,
 		}
-		return Notifier{Kind: "slack", Notifier: n, Referenced: n.Token != "" && s.followup != notify.FollowupPost}
+		return Notifier{Kind: "slack", Notifier: n, Referenced: !n.Token.IsZero() && s.followup != notify.FollowupPost}
 	case c.webhook != nil:
 		n := &notify.Webhook{URL: secretOf(c.webhook.url), Secret: secretOf(c.webhook.secret), Header: make(map[string]notify.Secret), Client: w.notifyClient(c.webhook.tls, at["webhook"])}
 		for name, v := range c.webhook.headers {
@@ -284,7 +284,7 @@ func (w *walker) notifier(c *channel, at places, path string) Notifier {
 	return Notifier{Kind: "url", Notifier: &notify.URL{URL: secretOf(c.url)}}
 }
 
-func secretOf(s Secret) notify.Secret { return notify.Secret(s.Reveal()) }
+func secretOf(s Secret) notify.Secret { return notify.NewSecret(s.Reveal()) }
 
 // notifyClient is a client with certificates of its own; nil: there are none.
 func (w *walker) notifyClient(t *tlsKeys, p place) *web.Client {

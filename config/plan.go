@@ -10,6 +10,7 @@ import (
 
 	"github.com/solotick/solotick/alert"
 	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/notify"
 	"github.com/solotick/solotick/steps"
 )
@@ -255,7 +256,7 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		hint := "there is no notify: section; see solotick init"
 		if known := sortedNames(w.channels); len(known) > 0 {
 			hint = "known are " + strings.Join(known, ", ")
-			if meant := closest(channel, known); meant != "" {
+			if meant := spell.Closest(channel, known); meant != "" {
 				hint = fmt.Sprintf("did you mean %q? %s", meant, hint)
 			}
 		}

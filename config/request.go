@@ -120,8 +120,8 @@ func (w *walker) json(c *expression.Compiler, n *yaml.Node, path string, depth i
 	return steps.Value{Text: &t}
 }
 
-// client returns the client for a request's options. Requests with the same ones
-// share it, and its connections.
+// client returns a client for a request's options. Those that may go to the same
+// places in the same way share their connections.
 func (w *walker) client(r *request) *web.Client {
 	o := web.Options{
 		Timeout: r.timeout, MaxBody: int64(r.maxBody), Retries: r.retries, Proxy: r.proxy,
@@ -133,17 +133,17 @@ func (w *walker) client(r *request) *web.Client {
 			w.mistake(p.value, p.path, "", "a job from elsewhere may not use the agent's proxy, which reaches what the agent may not")
 		}
 	}
-	id := fmt.Sprintf("%+v", o)
+	way := fmt.Sprint(r.proxy)
 	if r.tls != nil {
-		id += fmt.Sprintf("%q %q %q %q %v", r.tls.CA, r.tls.Cert, r.tls.Key.Reveal(), r.tls.ServerName, r.tls.Insecure)
+		way += fmt.Sprintf(" %q %q %q %q %v", r.tls.CA, r.tls.Cert, r.tls.Key.Reveal(), r.tls.ServerName, r.tls.Insecure)
 		o.TLS = w.tls(r.tls, r.at["tls"])
 	}
-	client := w.clients[id]
-	if client == nil {
-		client = web.New(o)
-		w.clients[id] = client
+	shared := w.clients[way]
+	if shared == nil {
+		shared = web.New(o)
+		w.clients[way] = shared
 	}
-	return client
+	return shared.With(o)
 }
 
 func (w *walker) tls(t *tlsKeys, p place) *tls.Config {

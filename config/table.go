@@ -61,6 +61,7 @@ var dnsKeys = []key[DNS]{
 var agentKeys = []key[Agent]{
 	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
 	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
+	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz and /status, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
 }
 
 // jobKeys are those of a job and, but for record, of defaults.
@@ -162,6 +163,17 @@ func hostPort(server string) (string, error) {
 		return "", problem{"is neither a host nor an address", "as in ns1.example.com, 192.0.2.1:5353 or [2001:db8::1]:53"}
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+func checkListen(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return problem{"is no address to listen on", "as in 127.0.0.1:9480, or :9480 for all addresses of this machine"}
+	}
+	return nil
 }
 
 func checkAgentID(id string) error {

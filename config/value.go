@@ -10,6 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/solotick/solotick/internal/spell"
 )
 
 // A text is a scalar as it is used.
@@ -195,7 +197,7 @@ func (w *walker) remember(path, value string) {
 func (w *walker) allowed(n *yaml.Node, path string, t text, r rule) bool {
 	if len(r.oneOf) > 0 && !slices.Contains(r.oneOf, t.value) {
 		hint := "one of " + strings.Join(r.oneOf, ", ")
-		if meant := closest(t.value, r.oneOf); meant != "" {
+		if meant := spell.Closest(t.value, r.oneOf); meant != "" {
 			hint = fmt.Sprintf("did you mean %q? %s", meant, hint)
 		}
 		w.mistake(n, path, hint, "cannot be %s", t.shown())

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/internal/web"
 )
 
@@ -71,7 +72,7 @@ type walker struct {
 	zone      string // that holds the records
 	values    int    // of JSON
 	channels  map[string]*Notifier
-	clients   map[string]*web.Client // one for all requests with the same options
+	clients   map[string]*web.Client // one for all requests that go the same way
 	allow     *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
 	compilers map[string]*expression.Compiler
 }
@@ -284,7 +285,7 @@ func unknownHint[T any](word string, keys []key[T]) string {
 		names = append(names, k.name)
 	}
 	known := "known here: " + strings.Join(names, ", ")
-	if meant := closest(word, names); meant != "" {
+	if meant := spell.Closest(word, names); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, known)
 	}
 	return known

@@ -6,6 +6,20 @@
 // again by itself, unless the service has said that it did not take it. Which
 // message is due, and what becomes of one that was not accepted, is for package
 // alert and the steps.
+//
+// For most uses it is a [Slack] with a bot's token: its messages can be followed
+// and recognised. [Webhook] is for programs, [Email], [Teams], [Discord], [Ntfy],
+// [PagerDuty] and [Ping] for what their names say, and [URL] for what is not
+// here. Each has a method Check that says what is wrong with its fields; Notify
+// says the same. A message may hold anything: what a service does not take is
+// cut, with a note, and what means something in its markup is escaped where that
+// could mention people or lead elsewhere.
+//
+// Fields that are secret are of type [Secret], and errors hold none of them,
+// whatever a server answers.
+//
+// The library behind [URL] makes a program 0.9 MB larger, the one behind [Email]
+// 1.2 MB.
 package notify
 
 import (
@@ -66,8 +80,10 @@ type Message struct {
 	Unarbitrated bool
 }
 
-// Key is the same for a message that is sent twice, and for no two others: a
-// receiver can recognise a double by it.
+// Key is the same for a message that is sent twice at one tick, and for no two
+// others: a receiver can recognise a double by it. One that the run of a later
+// tick sends again, with Doubt, has another; its Job, Alert, Kind and Since are
+// the same.
 func (m *Message) Key() string {
 	return m.Job + "/" + m.Alert + "/" + string(m.Kind) + "/" + m.Tick.UTC().Format(time.RFC3339)
 }

@@ -20,7 +20,11 @@ const (
 // in the channel if first is empty. Whatever goes wrong, it is not found: to look
 // is a favour, to tell is the duty.
 func (s *Slack) find(ctx context.Context, m *Message, first string) (ts string, found bool) {
-	ctx, cancel := context.WithTimeout(ctx, slackLookFor)
+	within := slackLookFor
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, time.Until(deadline)/2) // the other half is for posting
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	back := slackLookBack
 	if m.Doubt {

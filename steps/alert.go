@@ -103,27 +103,27 @@ func (r *runner) message(a *Alert, step alert.Step, kind notify.Kind, more map[s
 		Ref: step.Ref.String(), Doubt: step.Doubt, Unarbitrated: r.run.Unarbitrated,
 	}
 	if !a.Title.IsZero() {
-		m.Title = r.words(a.Title, vars)
+		m.Title = r.phrase(a.Title, vars)
 	}
 	lasted := r.run.Tick.Sub(since).Round(time.Second)
 	switch {
 	case kind == notify.Passed:
 		m.Text = fmt.Sprintf("It began at %s and is over. Nobody could be told in between.", since.Format(time.RFC3339))
 	case kind == notify.Cleared && !a.Clear.IsZero():
-		m.Text = r.words(a.Clear, vars)
+		m.Text = r.phrase(a.Clear, vars)
 	case kind == notify.Cleared:
 		m.Text = fmt.Sprintf("It is over, after %s.", lasted)
 	case !a.Text.IsZero():
-		m.Text = r.words(a.Text, vars)
+		m.Text = r.phrase(a.Text, vars)
 	case a.When != nil:
 		m.Text = a.When.String()
 	}
 	return m
 }
 
-// words is a text for people. That it cannot be made keeps nobody from being
+// phrase is a text for people. That it cannot be made keeps nobody from being
 // told.
-func (r *runner) words(t expression.Text, vars map[string]any) string {
+func (r *runner) phrase(t expression.Text, vars map[string]any) string {
 	text, err := t.Render(vars)
 	if err != nil {
 		return fmt.Sprintf("%s\n(not all of this could be worked out: %v)", t.Show(vars), err)
@@ -159,7 +159,9 @@ func (r *runner) onFailure(ctx context.Context, err error) {
 		a.Text = expression.Static(err.Error())
 	}
 	report := Report{Step: "on_failure", Kind: KindAlert, Result: "ok"}
-	report.Note, _, report.Err = r.tell(ctx, &a, err != nil, more)
+	var told string
+	report.Note, told, report.Err = r.tell(ctx, &a, err != nil, more)
+	report.Told = told != ""
 	report.Took = time.Since(begin)
 	r.result.Steps = append(r.result.Steps, report)
 }

@@ -51,12 +51,12 @@ type Member struct {
 // do sends the request and fills out. plain has a status that is not from 200 to
 // 299 be an error.
 func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (note string, err error) {
-	req, err := h.request(vars)
+	req, err := h.request(vars, false)
 	if err != nil {
 		return "", err
 	}
 	resp, err := h.Client.Do(ctx, req)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, web.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
 	if err != nil {
@@ -83,18 +83,19 @@ func host(text string) string {
 	return u.Host
 }
 
-func (h *HTTP) request(vars map[string]any) (web.Request, error) {
+// request makes the request; for eyes, without its secrets.
+func (h *HTTP) request(vars map[string]any, eyes bool) (web.Request, error) {
 	fail := func(what string, err error) (web.Request, error) {
 		return web.Request{}, fmt.Errorf("%s: %w", what, err)
 	}
 	r := web.Request{Method: h.Method, Header: make(http.Header)}
 	var err error
-	if r.URL, err = h.URL.Render(vars); err != nil {
+	if r.URL, err = words(h.URL, vars, eyes); err != nil {
 		return fail("url", err)
 	}
 	if h.Body != nil {
 		var kind string
-		if r.Body, kind, err = h.Body.render(vars); err != nil {
+		if r.Body, kind, err = h.Body.render(vars, eyes); err != nil {
 			return fail("body", err)
 		}
 		r.Header.Set("Content-Type", kind)
@@ -102,7 +103,7 @@ func (h *HTTP) request(vars map[string]any) (web.Request, error) {
 	}
 	r.Method = cmp.Or(r.Method, http.MethodGet)
 	for _, f := range h.Header {
-		v, err := f.Text.Render(vars)
+		v, err := words(f.Text, vars, eyes)
 		if err != nil {
 			return fail("header "+f.Name, err)
 		}
@@ -111,16 +112,23 @@ func (h *HTTP) request(vars map[string]any) (web.Request, error) {
 	return r, nil
 }
 
-func (b *Body) render(vars map[string]any) (data []byte, kind string, err error) {
+func words(t expression.Text, vars map[string]any, eyes bool) (string, error) {
+	if eyes {
+		return t.Show(vars), nil
+	}
+	return t.Render(vars)
+}
+
+func (b *Body) render(vars map[string]any, eyes bool) (data []byte, kind string, err error) {
 	switch {
 	case b.JSON != nil:
 		var buf bytes.Buffer
-		err := b.JSON.write(&buf, vars)
+		err := b.JSON.write(&buf, vars, eyes)
 		return buf.Bytes(), "application/json; charset=utf-8", err
 	case b.Form != nil:
 		form := make(url.Values)
 		for _, f := range b.Form {
-			v, err := f.Text.Render(vars)
+			v, err := words(f.Text, vars, eyes)
 			if err != nil {
 				return nil, "", fmt.Errorf("%s: %w", f.Name, err)
 			}
@@ -128,12 +136,12 @@ func (b *Body) render(vars map[string]any) (data []byte, kind string, err error)
 		}
 		return []byte(form.Encode()), "application/x-www-form-urlencoded", nil
 	}
-	text, err := b.Text.Render(vars)
+	text, err := words(*b.Text, vars, eyes)
 	return []byte(text), "text/plain; charset=utf-8", err
 }
 
 // write appends the value as JSON. Members keep the order of the file.
-func (v *Value) write(b *bytes.Buffer, vars map[string]any) error {
+func (v *Value) write(b *bytes.Buffer, vars map[string]any, eyes bool) error {
 	switch {
 	case v.IsMap:
 		b.WriteByte('{')
@@ -146,7 +154,7 @@ func (v *Value) write(b *bytes.Buffer, vars map[string]any) error {
 				return err
 			}
 			b.WriteByte(':')
-			if err := m.Value.write(b, vars); err != nil {
+			if err := m.Value.write(b, vars, eyes); err != nil {
 				return fmt.Errorf("%s: %w", m.Name, err)
 			}
 		}
@@ -157,13 +165,16 @@ func (v *Value) write(b *bytes.Buffer, vars map[string]any) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := v.List[i].write(b, vars); err != nil {
+			if err := v.List[i].write(b, vars, eyes); err != nil {
 				return err
 			}
 		}
 		b.WriteByte(']')
 	case v.Text != nil:
 		value, err := v.Text.Value(vars)
+		if eyes && (err != nil || v.Text.Secret()) {
+			value, err = v.Text.Show(vars), nil
+		}
 		if err != nil {
 			return err
 		}

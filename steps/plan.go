@@ -78,6 +78,7 @@ type Report struct {
 	Result string // ok, failed, timeout or skipped
 	Took   time.Duration
 	Note   string // what it did, in a few words without secrets
+	Told   bool   // an alert: a message was accepted
 	Err    error  // why it failed; a step that may fail and an alert that nobody could be told have one too
 }
 
@@ -233,6 +234,7 @@ func (r *runner) step(ctx context.Context, s *Step, i int) Report {
 		err = r.expect(s, out)
 	}
 	out["ok"] = err == nil
+	report.Told = s.Alert != nil && out["told"] != ""
 	if err != nil {
 		report.Result, report.Err = "failed", err
 		if errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
@@ -260,10 +262,13 @@ func (r *runner) expect(s *Step, out map[string]any) error {
 	vars := maps.Clone(r.vars)
 	maps.Copy(vars, out)
 	ok, err := s.Expect.Bool(vars)
-	if err == nil && !ok {
-		err = fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
+	switch {
+	case err != nil:
+		return fmt.Errorf("expect: %w; %s", err, got(s.Kind(), out))
+	case !ok:
+		return fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
 	}
-	return err
+	return nil
 }
 
 // got is what came instead of what was expected.

@@ -80,7 +80,7 @@ func (a *app) asked(q *query) ([]site, error) {
 		}
 		return all, nil
 	}
-	c, err := a.loadConfig(q.file)
+	c, err := a.loadAll(q.file)
 	if err != nil {
 		return nil, err
 	}

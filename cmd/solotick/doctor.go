@@ -89,11 +89,14 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 	if d.svc, err = openService(c.DNS); err != nil {
 		return err
 	}
-	sites, err := findSites(c, names)
+	d.configuration(c)
+	all := *c
+	all.Jobs = append(c.Jobs[:len(c.Jobs):len(c.Jobs)], d.elsewhere(ctx, c)...)
+	sites, err := findSites(&all, names)
 	if err != nil {
 		return err
 	}
-	d.configuration(c)
+	d.notifiers(ctx, c)
 	for _, s := range sites {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -260,7 +260,7 @@ func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
 		case s.Err == nil:
 		case s.Kind == steps.KindAlert && s.Result == "ok":
 			level = slog.LevelError // the run is well, and nobody knows what it has found
-		case s.Result != "skipped":
+		case !errors.Is(err, s.Err): // else it is in the line about the run
 			level = slog.LevelWarn
 		}
 		if len(res.Steps) > 1 || s.Kind != steps.KindExec || level > slog.LevelWarn {

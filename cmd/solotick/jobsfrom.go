@@ -28,13 +28,26 @@ type jobsFrom struct {
 	text     []byte       // that they are made of
 	sum      string       // of text
 	seen     string       // of the text that was looked at last, good or bad
+	bad      listTrouble  // why that text is not in force; zero: it is
 	news     bool         // jobs have changed since they were taken
-	trouble  error        // why the newest list is not in force; nil: it is
+	trouble  listTrouble  // why the newest list is not in force; zero: it is
 	since    time.Time    // when the trouble began
 	good     time.Time    // when the list was last found as it is in force
 	checking bool         // in the background
 	next     time.Time    // when it is looked at without a tick
 }
+
+// A listTrouble is why the newest list is not in force.
+type listTrouble struct {
+	what string // one of those below; empty: there is none
+	err  error
+}
+
+const (
+	unreadable = "the list of jobs cannot be read; the jobs go on with the old one"
+	mistaken   = "the list of jobs has mistakes; the jobs go on with the old one"
+	unusable   = "the list of jobs cannot be used; the jobs go on with the old one"
+)
 
 // newJobsFrom begins with the list that before had, if it comes from the same
 // place; nil: there is none.
@@ -62,7 +75,7 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 func (j *jobsFrom) patience() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.trouble != nil && !errors.As(j.trouble, new(config.Diagnostics)) {
+	if j.trouble.what == unreadable {
 		return time.Second
 	}
 	return time.Minute // the source has a timeout of its own
@@ -79,11 +92,13 @@ func (j *jobsFrom) check(ctx context.Context) {
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
 	case err != nil:
-		j.fail("the list of jobs cannot be read; the jobs go on with the old one", fmt.Errorf("%s: %w", j.source, err))
+		j.fail(listTrouble{unreadable, err})
 	case doc.SHA256 == j.sum:
 		j.seen = doc.SHA256
 		j.well()
-	case doc.SHA256 != j.seen:
+	case doc.SHA256 == j.seen:
+		j.fail(j.bad)
+	default:
 		j.take(doc.Text, doc.SHA256)
 	}
 }
@@ -93,7 +108,8 @@ func (j *jobsFrom) take(text []byte, sum string) {
 	j.seen = sum
 	jobs, err := j.base.Parse(j.source.String(), text)
 	if err != nil {
-		j.fail("the list of jobs has mistakes; the jobs go on with the old one", err)
+		j.bad = listTrouble{mistaken, err}
+		j.fail(j.bad)
 		return
 	}
 	j.jobs, j.text, j.sum, j.news = jobs, text, sum, true
@@ -106,26 +122,46 @@ func (j *jobsFrom) refuse(err error, before []config.Job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.jobs, j.sum, j.text = before, "", nil
-	j.fail("the list of jobs cannot be used; the jobs go on with the old one", err)
+	j.bad = listTrouble{unusable, err}
+	j.fail(j.bad)
 }
 
 func (j *jobsFrom) well() {
 	j.good = time.Now()
-	if j.trouble != nil {
+	if j.trouble.what != "" {
 		j.log.Info("the list of jobs is well again", "from", j.source.String(), "after", time.Since(j.since).Round(time.Second))
-		j.trouble = nil
+		j.trouble = listTrouble{}
 	}
 }
 
-// fail tells of a trouble once.
-func (j *jobsFrom) fail(what string, err error) {
-	if j.trouble == nil {
+// fail tells of a trouble once. A place that cannot be reached has many words for
+// that, one for each run that does not wait for it any longer.
+func (j *jobsFrom) fail(t listTrouble) {
+	if j.trouble.what == "" {
 		j.since = time.Now()
 	}
-	if j.trouble == nil || j.trouble.Error() != err.Error() {
-		j.log.Error(what, "err", err)
+	level := slog.LevelError
+	if j.trouble.what == t.what && (t.what == unreadable || j.trouble.err.Error() == t.err.Error()) {
+		level = slog.LevelDebug
 	}
-	j.trouble = err
+	j.log.Log(context.Background(), level, t.what, "err", t.err)
+	j.trouble = t
+}
+
+// definition tells how it is with the list.
+func (j *jobsFrom) definition() definition {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble.what == "", Hash: j.sum, Jobs: len(j.jobs)}
+	if !j.good.IsZero() {
+		good := j.good
+		d.Good = &good
+	}
+	if j.trouble.what != "" {
+		since := j.since
+		d.Error, d.Since = j.trouble.err.Error(), &since
+	}
+	return d
 }
 
 // taken returns the jobs if they have changed since the last call.

@@ -4,10 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +22,8 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var file string
+	var file, job string
+	var dry, asJSON bool
 	var log logFlags
 	c := &cobra.Command{
 		Use:   "run",
@@ -28,12 +34,30 @@ agent.grace, and is else handed over to another agent; a second one ends at once
 
 The file is read again when its text has changed, and on HUP also what it takes
 from elsewhere. A changed job is picked up with its next run; a file with a
-mistake is reported, and the old one kept.`,
-		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug",
+mistake is reported, and the old one kept. A list of jobs that lies elsewhere
+(jobs_from) is looked at for every tick, and once a minute.
+
+With --dry-run: tell what the next run of each job would do, and end. Requests by
+GET and HEAD are sent, and conditions are worked out from what comes back; nothing
+else is sent, run, told or written. 1 if a run would fail.`,
+		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug\n  solotick run -c solotick.yaml --dry-run --job canary",
 		Args:    exactly(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), file, log) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case dry:
+				ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+				defer stop()
+				return a.dryRun(ctx, file, job, asJSON)
+			case job != "" || asJSON:
+				return usage("--job and --json are for --dry-run: an agent runs all jobs of its file")
+			}
+			return a.run(cmd.Context(), file, log)
+		},
 	}
 	a.fileFlag(c, &file)
+	c.Flags().BoolVar(&dry, "dry-run", false, "tell what the next runs would do, and end")
+	c.Flags().StringVar(&job, "job", "", "with --dry-run: this job only")
+	jsonFlag(c, &asJSON)
 	log.add(c)
 	return c
 }
@@ -61,13 +85,17 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
-	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash}
+	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
+	if r.desk, err = a.answer(ctx, c, f, log); err != nil {
+		return err
+	}
 	crews, err := r.begin(ctx)
 	if err != nil {
 		return configFailure(err)
 	}
+	r.tell()
 	f.apply(ctx, crews)
 	return exit(f.keep(ctx, sig, func(hup bool) []*crew { return r.news(ctx, hup) }))
 }
@@ -130,6 +158,48 @@ type reloader struct {
 	gone  bool           // it could not be read
 	from  *jobsFrom      // nil: there is no list elsewhere
 	more  []config.Job   // of that list, in force
+	desk  *desk
+
+	good    time.Time // when the file was last found as it is in force
+	trouble error     // why the newest file is not in force; nil: it is
+	since   time.Time // when the trouble began
+	said    string    // the status that systemd was told
+}
+
+// well and ill note whether the newest file is in force.
+func (r *reloader) well() { r.good, r.trouble = time.Now(), nil }
+
+func (r *reloader) ill(what string, err error) {
+	if r.trouble == nil {
+		r.since = time.Now()
+	}
+	r.trouble = err
+	r.log.Error(what, "err", err)
+}
+
+// tell tells the desk and systemd what the definitions are.
+func (r *reloader) tell() {
+	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &r.good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
+	if r.trouble != nil {
+		since := r.since
+		file.Error, file.Since = r.trouble.Error(), &since
+	}
+	all := []definition{file}
+	if r.from != nil {
+		all = append(all, r.from.definition())
+	}
+	r.desk.define(all)
+	said := fmt.Sprintf("%d jobs", len(r.last.Jobs)+len(r.more))
+	for _, d := range all {
+		if !d.OK {
+			first, _, _ := strings.Cut(d.Error, "\n")
+			said += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
+		}
+	}
+	if said != r.said {
+		r.said = said
+		notifySystemd("STATUS=" + said)
+	}
 }
 
 // begin makes the first crews. A list that cannot be had does not keep the jobs
@@ -155,6 +225,7 @@ func (r *reloader) begin(ctx context.Context) ([]*crew, error) {
 
 // news returns other crews, if the file or the list asks for them.
 func (r *reloader) news(ctx context.Context, hup bool) []*crew {
+	defer r.tell()
 	if crews := r.file(hup); crews != nil {
 		return crews
 	}
@@ -180,22 +251,29 @@ func (r *reloader) file(hup bool) []*crew {
 	hash, err := hashFile(r.path)
 	if err != nil {
 		if !r.gone || hup {
-			r.log.Error("the configuration cannot be read; the jobs go on with the old one", "err", err)
+			r.ill("the configuration cannot be read; the jobs go on with the old one", err)
 		}
 		r.gone = true
 		return nil
 	}
+	if r.gone && hash == r.last.Hash {
+		r.well()
+	}
 	r.gone = false
 	if hash == r.hash && !hup {
+		if r.trouble == nil {
+			r.well()
+		}
 		return nil
 	}
 	r.hash = hash
 	c, err := config.Load(r.path)
 	if err != nil {
-		r.log.Error("the configuration has mistakes; the jobs go on with the old one", "err", err)
+		r.ill("the configuration has mistakes; the jobs go on with the old one", err)
 		return nil
 	}
 	if c.Equal(r.last) && !hup {
+		r.well()
 		return nil
 	}
 	from, err := newJobsFrom(c, r.from, r.log)
@@ -208,12 +286,13 @@ func (r *reloader) file(hup bool) []*crew {
 		crews, err = r.fleet.muster(c, more)
 	}
 	if err != nil {
-		r.log.Error("the configuration cannot be used; the jobs go on with the old one", "err", err)
+		r.ill("the configuration cannot be used; the jobs go on with the old one", err)
 		return nil
 	}
 	if c.Agent != r.last.Agent {
-		r.log.Warn("agent.id and agent.grace are of the process: they change when it is started again")
+		r.log.Warn("agent: is of the process: it changes when that is started again")
 	}
+	r.well()
 	r.last, r.from, r.more = c, from, more
 	r.fleet.latest.Store(from)
 	return crews

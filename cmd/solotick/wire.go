@@ -131,7 +131,7 @@ func (s site) filled() elect.Policy {
 // sites finds records to write to: jobs of the file by their names, or by the
 // names of their records; no names: all jobs.
 func (a *app) sites(file string, names []string) ([]site, error) {
-	c, err := a.loadConfig(file)
+	c, err := a.loadAll(file)
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +234,23 @@ func (a *app) loadConfig(flag string) (*config.Config, error) {
 	if err != nil {
 		return nil, configFailure(err)
 	}
+	return c, nil
+}
+
+// loadAll is loadConfig with the jobs of a list that lies elsewhere among the
+// others, as far as it can be read now: that it cannot is said, and keeps nobody
+// from asking about the rest.
+func (a *app) loadAll(flag string) (*config.Config, error) {
+	c, err := a.loadConfig(flag)
+	if err != nil || c.From == nil {
+		return c, err
+	}
+	all, err := a.allJobs(context.Background(), c)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "solotick: only the jobs of the file itself are known here: %v\n", err)
+		return c, nil
+	}
+	c.Jobs = all
 	return c, nil
 }
 

@@ -59,24 +59,63 @@ var table = []row{
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
 	{
-		dir: "steps", other: []string{sys},
+		dir: "alert", pure: true,
+		why: "which message a condition calls for, and what is remembered of it: no clock, so that it can be tried through",
+	},
+	{
+		dir: "internal/spell",
+		why: "hints of messages: what was probably meant",
+	},
+	{
+		dir: "internal/expression", own: []string{"internal/spell"},
+		other: []string{
+			"github.com/expr-lang/expr", "github.com/expr-lang/expr/ast", "github.com/expr-lang/expr/file",
+			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm",
+		},
+		why: "conditions and texts, and the only place that knows the language; bounded, since jobs may come from elsewhere",
+	},
+	{
+		dir: "steps", own: []string{"alert", "internal/expression", "internal/web", "notify"}, other: []string{sys},
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config",
-		own: []string{
-			"alert", "internal/expression", "internal/web", "notify", "schedule", "source", "steps",
-		},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "schedule", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
 	{
+		dir: "notify", own: []string{"internal/web"},
+		other: []string{"github.com/nicholas-fedor/shoutrrr/pkg/router", "github.com/nicholas-fedor/shoutrrr/pkg/types", "github.com/wneessen/go-mail"},
+		why:   "tells people: it knows messages and services, and neither records nor steps. All HTTP but the library's for the long tail goes through web",
+	},
+	{
+		dir: "notify/notifytest",
+		why: "takes messages as Slack does, and trusts nothing of what is tested with it",
+	},
+	{
+		dir: "source", own: []string{"internal/web"},
+		other: []string{
+			"aead.dev/minisign",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/signer/v4", "github.com/aws/aws-sdk-go-v2/config",
+			"golang.org/x/oauth2", "golang.org/x/oauth2/google", "golang.org/x/sync/singleflight",
+		},
+		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/dnsmsg", "lookup", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
 		},
-		other: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
-		why:   "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+		other: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+		},
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+	},
+	{
+		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5"},
+		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
 	},
 	{
 		dir: "internal/dnstest",
@@ -84,7 +123,7 @@ var table = []row{
 	},
 	{
 		dir:   "internal/bench",
-		own:   []string{".", "elect", "internal/dnstest", "lookup", "register", "register/rfc2136", "schedule", "steps"},
+		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "register", "register/rfc2136", "schedule", "steps"},
 		other: []string{mdns},
 		why:   "measures the parts in one process and the whole in many; the DNS library is for the bare update that is the yardstick",
 	},

@@ -21,6 +21,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
+
+	"github.com/solotick/solotick/internal/spell"
 )
 
 // The longest expression, in bytes and in parts of its tree.
@@ -213,38 +215,8 @@ func (c *Compiler) around(source string, at int) Env {
 
 func didYouMean(name string, known []string) string {
 	list := "known here: " + strings.Join(known, ", ")
-	best, least := "", max(len(name)/3, 1)+1
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
+	if meant := spell.Closest(name, known); meant != "" {
+		return fmt.Sprintf("did you mean %q? %s", meant, list)
 	}
-	if best == "" {
-		return list
-	}
-	return fmt.Sprintf("did you mean %q? %s", best, list)
-}
-
-// distance counts the letters to insert, delete or change to make b of a, and
-// two that are swapped as one.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			if i == 0 || j == 0 {
-				rows[i][j] = i + j
-				continue
-			}
-			other := 1
-			if a[i-1] == b[j-1] {
-				other = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return list
 }

@@ -143,6 +143,16 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
 // IsZero says whether there is nothing in it at all.
 func (t Text) IsZero() bool { return t.parts == nil }
 
+// Secret says whether a part of the text is a secret.
+func (t Text) Secret() bool {
+	for _, p := range t.all() {
+		if p.secret {
+			return true
+		}
+	}
+	return false
+}
+
 // Constant returns the text if it has no expressions.
 func (t Text) Constant() (string, bool) {
 	var b strings.Builder

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -38,11 +39,23 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newClient makes a client that waits a thousandth of the time between tries.
+// newClient makes a client that waits a thousandth of the time between tries, and
+// that stops here before it reaches anything but this machine.
 func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
 	c := New(o)
 	c.first /= 1000
+	control := c.pool.control
+	c.pool.control = func(ctx context.Context, network, address string, conn syscall.RawConn) error {
+		if err := control(ctx, network, address, conn); err != nil {
+			return err
+		}
+		if a := netip.MustParseAddrPort(address).Addr().Unmap(); !a.IsLoopback() {
+			t.Errorf("%s would have been reached", a)
+			return errors.New("not of this machine")
+		}
+		return nil
+	}
 	t.Cleanup(c.Close)
 	return c
 }

@@ -23,11 +23,16 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request)
 	defer cancel()
 	began := time.Now()
 	resp, f, err := c.exchange(try, method, u, r)
+	if err == nil && try.Err() != nil {
+		// A server that sees the connection end may end the body in good order,
+		// and that may still arrive: half an answer, and nothing to tell it by.
+		f, err = doubtful, try.Err()
+	}
 	switch {
 	case err == nil:
 		resp.Took = time.Since(began)
 		return resp, fateOf(resp.Status), nil
-	case f == answered, errors.Is(err, ErrRefusedAddress):
+	case f == answered:
 	case ctx.Err() != nil:
 		err = ctx.Err() // in whose place net/http has the context's cause
 	case try.Err() != nil:
@@ -74,15 +79,14 @@ func (c *Client) exchange(ctx context.Context, method string, u *url.URL, r Requ
 	}
 }
 
-// request makes one of a URL without its user and password.
+// request makes one without headers: net/http sends no user and password of a URL
+// unless told so.
 func request(ctx context.Context, method string, u *url.URL, body []byte) (*http.Request, error) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	bareURL := *u
-	bareURL.User, bareURL.Fragment = nil, ""
-	req, err := http.NewRequestWithContext(ctx, method, bareURL.String(), reader)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
 	if err != nil {
 		return nil, errors.New("the method or the URL is not one of HTTP")
 	}
@@ -212,7 +216,6 @@ func (c *Client) redirect(req *http.Request, resp *http.Response, r Request, hop
 	case hops+1 > maxHops:
 		return nil, fmt.Errorf("%w more than %d times", errRedirect, maxHops)
 	}
-	next.User = nil // the other side's words, which would be sent in ours
 	return next, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,19 +25,20 @@ const (
 
 // A pool has the connections of one or more clients, none before they are used.
 type pool struct {
-	reach Reach
-	tls   *tls.Config
-	proxy func(*http.Request) (*url.URL, error) // nil: none
+	reach   Reach
+	control func(context.Context, string, string, syscall.RawConn) error
+	tls     *tls.Config
+	proxy   func(*http.Request) (*url.URL, error) // nil: none
 
 	resolver *net.Resolver                                           // nil: the system's
-	dial     func(context.Context, string, string) (net.Conn, error) // nil: as reach says
+	dial     func(context.Context, string, string) (net.Conn, error) // nil: as control says
 
 	mu         sync.Mutex
 	transports [kinds]*http.Transport
 }
 
 func newPool(o Options) *pool {
-	p := &pool{reach: o.Reach, tls: o.TLS}
+	p := &pool{reach: o.Reach, control: o.Reach.control, tls: o.TLS}
 	if o.Proxy {
 		p.proxy = http.ProxyFromEnvironment
 	}
@@ -77,7 +79,7 @@ func (p *pool) make(k kind) *http.Transport {
 	}
 	dial := p.dial
 	if dial == nil {
-		d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Resolver: p.resolver, ControlContext: p.reach.control}
+		d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Resolver: p.resolver, ControlContext: p.control}
 		dial = d.DialContext
 	}
 	var protocols http.Protocols

@@ -125,6 +125,22 @@ func TestDoubtLasts(t *testing.T) {
 	}
 }
 
+// TestAnsweredEndsDoubt holds that an answer ends it, even one that is refused.
+func TestAnsweredEndsDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int32
+		_, c := newPipes(t, Options{Retries: 1, MaxBody: 1}, func(w http.ResponseWriter, _ *http.Request) {
+			if n.Add(1) == 1 {
+				w.WriteHeader(503)
+				return
+			}
+			fmt.Fprint(w, "more than a byte")
+		})
+		_, err := c.Do(t.Context(), Request{Method: "PUT", URL: "http://a.test/"})
+		wantError(t, err, []error{ErrTooLarge}, ErrUncertain)
+	})
+}
+
 // TestRecovers holds that a try that is answered makes up for those that were not.
 func TestRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

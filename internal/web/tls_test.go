@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -167,6 +168,25 @@ func TestTLS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNotBelieved holds that who is not believed is not asked again.
+func TestNotBelieved(t *testing.T) {
+	var opened atomic.Int32
+	s := httptest.NewUnstartedServer(nil)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, err := newClient(t, Options{Retries: 3}).Do(t.Context(), Request{URL: s.URL})
+	wantText(t, err, "failed to verify certificate")
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections", n)
 	}
 }
 

@@ -158,9 +158,10 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w, and then %w", err, ctx.Err())
 		}
+		where := method + " " + u.Scheme + "://" + u.Host
 		if (doubt || fate == doubtful) && fate != answered {
-			err = fmt.Errorf("%w; %w", err, ErrUncertain)
+			return nil, fmt.Errorf("%s: %w; %w", where, err, ErrUncertain)
 		}
-		return nil, fmt.Errorf("%s %s://%s: %w", method, u.Scheme, u.Host, err)
+		return nil, fmt.Errorf("%s: %w", where, err)
 	}
 }

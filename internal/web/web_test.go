@@ -175,7 +175,9 @@ func TestConnections(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	c := newClient(t, Options{TLS: trust(s)})
+	conf := trust(s)
+	conf.NextProtos = []string{"h2"}
+	c := newClient(t, Options{TLS: conf})
 	for range 3 {
 		if got := do(t, c, Request{URL: s.URL}); string(got.Body) != "HTTP/2.0" {
 			t.Errorf("GET by %s", got.Body)
@@ -287,7 +289,10 @@ func TestTimes(t *testing.T) {
 						}
 						return
 					}
-					wantError(t, err, []error{tt.want, ErrUncertain})
+					wantError(t, err, []error{tt.want, ErrUncertain}, mine)
+					if strings.Contains(err.Error(), mine.Error()) {
+						t.Errorf("%q tells what is the caller's", err)
+					}
 					if tt.want == ErrTimeout {
 						wantError(t, err, nil, context.DeadlineExceeded)
 					}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	solotick "github.com/solotick/solotick"
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/steps"
+)
+
+// A definition is one of the texts that say what the jobs are: the agent's own
+// file, or a list that lies elsewhere.
+type definition struct {
+	Source string     `json:"source"` // file or jobs_from
+	From   string     `json:"from"`   // its path or address
+	OK     bool       `json:"ok"`     // the newest is in force
+	Error  string     `json:"error,omitempty"`
+	Since  *time.Time `json:"since,omitempty"` // of the trouble
+	Good   *time.Time `json:"good,omitempty"`  // when it was last found as it is in force
+	Hash   string     `json:"sha256,omitempty"`
+	Jobs   int        `json:"jobs"`
+}
+
+// agentStatus is what /status shows.
+type agentStatus struct {
+	Schema      string       `json:"schema"`
+	Agent       string       `json:"agent"`
+	Version     string       `json:"version"`
+	Started     time.Time    `json:"started"`
+	Definitions []definition `json:"definitions"`
+}
+
+// A desk answers questions about one agent over HTTP: whether it lives, what its
+// definitions are, and metrics. It changes nothing.
+type desk struct {
+	status agentStatus
+	reg    *prometheus.Registry
+
+	ok, good *prometheus.GaugeVec
+	info     *prometheus.GaugeVec
+	runs     *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	lag      *prometheus.HistogramVec
+	told     *prometheus.CounterVec
+
+	mu    sync.Mutex
+	heard time.Time // when the fleet was last seen to live
+}
+
+func newDesk(id string) *desk {
+	d := &desk{
+		status: agentStatus{Schema: "solotick.agent/v1", Agent: id, Version: buildInfo().Version, Started: time.Now().UTC(), Definitions: []definition{}},
+		reg:    prometheus.NewRegistry(), heard: time.Now(),
+		ok:   gauge("config_last_reload_successful", "Whether the newest definition of the jobs is in force: 1, or 0 while an older one is.", "source"),
+		good: gauge("config_last_reload_success_timestamp_seconds", "When the definition in force was last found to be the newest.", "source"),
+		info: gauge("config_info", "The definition in force, by the SHA-256 of its text.", "source", "sha256"),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_runs_total", Help: "Runs that this agent has ended, by how."}, []string{"job", "result"}),
+		took: histogram("run_duration_seconds", "How long runs took."),
+		lag:  histogram("start_lag_seconds", "How long after their ticks runs began."),
+		told: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_alerts_total", Help: "Messages about alerts, by what became of them: accepted or failed."}, []string{"job", "outcome"}),
+	}
+	d.reg.MustRegister(d.ok, d.good, d.info, d.runs, d.took, d.lag, d.told, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return d
+}
+
+func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "solotick_" + name, Help: help}, labels)
+}
+
+func histogram(name, help string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "solotick_" + name, Help: help, Buckets: []float64{.005, .02, .1, .5, 1, 2, 5, 15, 60, 300, 1800},
+	}, []string{"job"})
+}
+
+// define takes in what the definitions are now.
+func (d *desk) define(all []definition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.heard = time.Now()
+	d.status.Definitions = all
+	d.info.Reset()
+	for _, one := range all {
+		ok := 0.0
+		if one.OK {
+			ok = 1
+		}
+		d.ok.WithLabelValues(one.Source).Set(ok)
+		if one.Good != nil {
+			d.good.WithLabelValues(one.Source).Set(float64(one.Good.Unix()))
+		}
+		if one.Hash != "" {
+			d.info.WithLabelValues(one.Source, one.Hash).Set(1)
+		}
+	}
+}
+
+// see counts what an agent of the fleet did.
+func (d *desk) see(m member, ev solotick.Event) {
+	switch {
+	case ev.Verb != elect.Run:
+	case ev.Ended:
+		d.runs.WithLabelValues(m.Name, string(ev.Result)).Inc()
+		d.took.WithLabelValues(m.Name).Observe(ev.Took.Seconds())
+	default:
+		d.lag.WithLabelValues(m.Name).Observe(max(0, ev.Time.Sub(ev.Tick.Time).Seconds()))
+	}
+}
+
+// ran counts the messages of a run.
+func (d *desk) ran(m member, res steps.Result, _ error) {
+	for _, s := range res.Steps {
+		switch {
+		case s.Kind != steps.KindAlert:
+		case s.Err != nil:
+			d.told.WithLabelValues(m.Name, "failed").Inc()
+		case s.Told:
+			d.told.WithLabelValues(m.Name, "accepted").Inc()
+		}
+	}
+}
+
+// serve answers until ctx ends.
+func (d *desk) serve(ctx context.Context, l net.Listener, log *slog.Logger) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(d.reg, promhttp.HandlerOpts{Registry: d.reg, EnableOpenMetrics: true}))
+	mux.HandleFunc("GET /livez", d.livez)
+	mux.HandleFunc("GET /readyz", d.readyz)
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		d.mu.Lock()
+		text, err := json.MarshalIndent(d.status, "", "  ")
+		d.mu.Unlock()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(append(text, '\n'))
+	})
+	s := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		<-ctx.Done()
+		_ = s.Close()
+	}()
+	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		log.Error("agent.listen: no longer answering; the jobs go on", "err", err)
+	}
+}
+
+// livez says whether the fleet's loop turns.
+func (d *desk) livez(w http.ResponseWriter, _ *http.Request) {
+	d.mu.Lock()
+	silent := time.Since(d.heard)
+	d.mu.Unlock()
+	if silent > time.Minute {
+		http.Error(w, fmt.Sprintf("nothing was done for %v", silent.Round(time.Second)), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}
+
+// readyz says whether the newest definitions are in force.
+func (d *desk) readyz(w http.ResponseWriter, _ *http.Request) {
+	d.mu.Lock()
+	all := d.status.Definitions
+	d.mu.Unlock()
+	for _, one := range all {
+		if !one.OK {
+			http.Error(w, fmt.Sprintf("%s: %s", one.Source, one.Error), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}
+
+// answer has a desk answer at the address that the file names, if it names one.
+func (a *app) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.Logger) (*desk, error) {
+	d := newDesk(f.id)
+	if c.Agent.Listen == "" {
+		return d, nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Agent.Listen)
+	if err != nil {
+		return nil, &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
+	}
+	log.Info("answering /metrics, /livez, /readyz and /status", "addr", l.Addr().String())
+	f.observe, f.result = d.see, d.ran
+	go d.serve(ctx, l, log)
+	return d, nil
+}
