@@ -175,9 +175,13 @@ func (in *inspector) value(n *yaml.Node, path string, r row) {
 	case isNamed:
 		each(n, func(name string, v *yaml.Node) { in.mapping(v, join(path, name), r.shape) })
 	case isSecrets, isFields:
-		kind := map[kind]kind{isSecrets: isSecret, isFields: isTemplate}[r.kind]
+		item := row{shape: shape{kind: isTemplate}}
+		if r.kind == isSecrets {
+			item = row{rule: rule{secret: true}, shape: shape{kind: isSecret}}
+		}
 		each(n, func(name string, v *yaml.Node) {
-			in.scalar(v, join(path, name), row{name: name, rule: rule{secret: kind == isSecret}, shape: shape{kind: kind}})
+			item.name = name
+			in.scalar(v, join(path, name), item)
 		})
 	case isList, isArgv:
 		in.list(n, path, r)
@@ -190,7 +194,7 @@ func (in *inspector) value(n *yaml.Node, path string, r row) {
 
 func (in *inspector) mapping(n *yaml.Node, path string, s shape) {
 	has := make(map[string]bool)
-	if n.Kind != yaml.MappingNode || s.short != nil && s.short.kind == isArgv && n.Kind == yaml.SequenceNode {
+	if n.Kind != yaml.MappingNode {
 		in.value(n, path, *s.short)
 		has[s.short.name] = true
 	} else {
