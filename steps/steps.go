@@ -80,6 +80,7 @@ type Run struct {
 	Agent        string // the agent's id
 	Tick         time.Time
 	Next         time.Time // the tick after this one; zero: none
+	Before       time.Time // the latest tick that was claimed before this run was; zero: not known
 	Attempt      int
 	Attempts     int       // how often a tick that fails is run
 	Fence        int64     // of the claim; 0 and meaningless if Unarbitrated

@@ -63,6 +63,7 @@ type post struct {
 	member member
 	cancel context.CancelFunc
 	heard  atomic.Int64 // when the agent last did anything, in Unix seconds
+	before atomic.Int64 // the latest tick that was claimed, as the record told before a claim of the agent's own; 0: none was seen
 
 	mu        sync.Mutex
 	running   int   // runs in progress
@@ -114,7 +115,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 	}
 	c := &crew{member: m, post: &post{member: m}}
 	c.agent = &solotick.Agent{
-		Job:       solotick.Job{Name: m.Name, Do: f.do(m, policy)},
+		Job:       solotick.Job{Name: m.Name, Do: f.do(c.post, policy)},
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
@@ -122,7 +123,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,
 		Observe: func(ev solotick.Event) {
-			c.post.note(ev)
+			c.post.note(f.id, ev)
 			if f.observe != nil {
 				f.observe(m, ev)
 			}
@@ -133,8 +134,11 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 
 // note keeps track of what the agent does. It runs in the agent's loop, so that
 // an agent that is to leave does so with its run: it reports, and claims no more.
-func (p *post) note(ev solotick.Event) {
+func (p *post) note(id string, ev solotick.Event) {
 	p.heard.Store(time.Now().Unix())
+	if r := ev.Record; ev.Err == nil && r.ID != "" && !(r.Claimed && r.ID == id) {
+		p.before.Store(r.TimerOld)
+	}
 	if ev.Verb != elect.Run {
 		return
 	}
@@ -189,7 +193,8 @@ func (p *post) leave(now time.Time) {
 }
 
 // do is the job's plan as a job of the library.
-func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick) error {
+func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick) error {
+	m := at.member
 	return func(ctx context.Context, t solotick.Tick) error {
 		run := steps.Run{
 			Job: t.Job, Record: m.Record, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Attempts: p.Attempts,
@@ -199,6 +204,9 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		}
 		if next := p.Schedule.Next(t.Time.Unix()); next != 0 {
 			run.Next = time.Unix(next, 0)
+		}
+		if before := at.before.Load(); before != 0 {
+			run.Before = time.Unix(before, 0)
 		}
 		if p.Timeout > 0 {
 			run.Deadline = time.Now().Add(p.Timeout)

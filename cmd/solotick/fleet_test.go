@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
@@ -251,5 +253,32 @@ func TestFleetFindsMistakesBeforeItStarts(t *testing.T) {
 	_, err := y.fleet.prepare([]member{bad, worse}, y.connect)
 	if err == nil || !strings.Contains(err.Error(), "job bad: ") || !strings.Contains(err.Error(), "job worse: ") {
 		t.Errorf("prepare says %v, want both jobs' mistakes", err)
+	}
+}
+
+// TestPostKnowsTheTickBefore: what a job's record told before the agent's own
+// claim, whichever way that claim was seen.
+func TestPostKnowsTheTickBefore(t *testing.T) {
+	const me = "TESTAGENT"
+	claim := record.Record{ID: me, Claimed: true, TimerOld: 120}
+	lost := errors.New("lost")
+	p := new(post)
+	for _, tt := range []struct {
+		ev   solotick.Event
+		want int64
+	}{
+		{solotick.Event{Verb: elect.Look}, 0}, // no record
+		{solotick.Event{Verb: elect.Look, Record: record.Record{ID: "OTHER", TimerOld: 60}}, 60},
+		{solotick.Event{Verb: elect.Swap, Record: claim, Err: lost}, 60},
+		{solotick.Event{Verb: elect.Load, Record: claim}, 60}, // it was applied all the same
+		{solotick.Event{Verb: elect.Run}, 60},
+		{solotick.Event{Verb: elect.Swap, Record: record.Record{ID: me, TimerOld: 120}}, 120},
+		{solotick.Event{Verb: elect.Load, Record: record.Record{ID: "OTHER", Claimed: true, TimerOld: 180}}, 180},
+		{solotick.Event{Verb: elect.Load, Err: lost}, 180},
+	} {
+		p.note(me, tt.ev)
+		if got := p.before.Load(); got != tt.want {
+			t.Errorf("after %+v: %d, want %d", tt.ev, got, tt.want)
+		}
 	}
 }

@@ -136,8 +136,9 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 }
 
 // Eval evaluates the expression. vars has a value for every name of the Env.
-func (p *Program) Eval(vars map[string]any) (_ any, err error) {
-	a := newAccount()
+func (p *Program) Eval(vars map[string]any) (any, error) { return p.eval(vars, newAccount()) }
+
+func (p *Program) eval(vars map[string]any, a *account) (any, error) {
 	all := make(map[string]any, len(vars)+len(replaced)+4)
 	maps.Copy(all, vars)
 	maps.Copy(all, a.functions())

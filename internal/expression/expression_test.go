@@ -53,6 +53,14 @@ func TestCondition(t *testing.T) {
 		{`reduce(1..10, #acc + #, 0) == 55`, true},
 		{`sum(filter(1..10, # % 2 == 0), # * 2) == 60`, true},
 		{`tick > 0 && duration("1h").Seconds() == 3600`, true},
+		{`job matches "^can" and not (job matches "x") and not (steps.backups.json.nothing matches "x")`, true},
+		{`job matches steps.backups.json.items[0].name and repeat(job, 1000) matches "(canary)+$"`, true},
+		{`"a" in map(steps.backups.json.items, .name) and "c" not in map(steps.backups.json.items, .name)`, true},
+		{`not ("a" in steps.backups.json.nothing) and "items" in steps.backups.json and "content-type" in steps.backups.headers`, true},
+		{`split("a,b,c", ",", 2) == ["a", "b,c"] and splitAfter("a,b", ",") == ["a,", "b"]`, true},
+		{`flatten([1, [2, [3]]]) == [1, 2, 3] and max([1, [5]], 2) == 5 and median([1, 2, 3]) == 2 and sum([1, 2]) == 3`, true},
+		{`steps.backups.json.items == steps.backups.json.items and steps.backups.json.items != [1]`, true},
+		{`date("2026-01-02").Format("02.01.") == "02.01."`, true},
 	} {
 		p, err := c.Condition(tt.source)
 		if err != nil {
@@ -97,9 +105,13 @@ func TestMistakes(t *testing.T) {
 func TestRuntimeErrors(t *testing.T) {
 	c := expression.NewCompiler(env)
 	for source, want := range map[string]string{
-		"steps.backups.json.items[0].name == 'a'": "?.",
-		"steps.backups.json > 3":                  "steps.backups.json > 3: ",
-		"any(steps.backups.json, true)":           "not there",
+		"steps.backups.json.items[0].name == 'a'":              "?.",
+		"steps.backups.json > 3":                               "steps.backups.json > 3: ",
+		"any(steps.backups.json, true)":                        "not there",
+		`split(steps.backups.json, ",") == []`:                 "not there",
+		`fromJSON(steps.backups.json) == nil`:                  "not there",
+		`"(" matches steps.backups.json ?? "("`:                "missing closing )",
+		`job matches "` + strings.Repeat("(x{990})", 20) + `"`: "pattern is too large",
 	} {
 		p, err := c.Condition(source)
 		if err != nil {
@@ -118,8 +130,15 @@ func TestBounds(t *testing.T) {
 	for i := range list {
 		list[i] = float64(i)
 	}
-	data := map[string]any{"list": list, "big": strings.Repeat("x", 1<<20)}
+	nested := strings.Repeat("[", 99) + strings.Repeat("1,", 250_000) + "1" + strings.Repeat("]", 99)
+	data := map[string]any{
+		"list": list, "big": strings.Repeat("x", 1<<20), "control": strings.Repeat("\x01", 1<<20), "nested": nested,
+		"lists": "[" + strings.Repeat("[],", 1<<20) + "[]]",
+	}
 	const in = "steps.backups.json"
+	often := func(source string) string {
+		return "let l = " + in + ".list; any(1..60000, " + strings.Repeat(source+" or ", 100) + "false)"
+	}
 	for _, source := range []string{
 		`all(1..1000, all(1..1000, all(1..1000, true)))`,
 		`all(` + in + `.list, all(` + in + `.list, all(` + in + `.list, true)))`,
@@ -142,6 +161,17 @@ func TestBounds(t *testing.T) {
 		`len(uniq(map(` + in + `.list, ` + in + `.big))) > 0`,
 		`len(map(1..1000, fromJSON("[" + join(map(1..10000, "1"), ",") + "]"))) > 0`,
 		`len(map(1..100, sort(` + in + `.list))) > 0`,
+		`max(reduce(1..60, [#acc, #acc], [1])) > 0`,
+		`len(flatten(reduce(1..60, [#acc, #acc], [1]))) > 0`,
+		`len(flatten(map(1..1000, ` + in + `.list))) > 0`,
+		`let a = reduce(1..60, [#acc, #acc], [1]); let b = reduce(1..60, [#acc, #acc], [1]); a in [b]`,
+		often("-1 in l"), often("l != l"), often("max(l) < 0"), often("sum(l) < 0"),
+		in + `.big matches "(x|y){900}z"`,
+		in + `.big matches ("(x|y){900}" + "z")`,
+		`len(toJSON(fromJSON(` + in + `.nested))) > 0`,
+		`len(fromJSON(` + in + `.lists + ` + in + `.big)) > 0`,
+		`len(string(map(1..28, ` + in + `.control))) > 0`,
+		`len(map(1..1000, date("2026-01-02").Format(repeat("2006", 1000000)))) > 0`,
 	} {
 		p, err := expression.NewCompiler(env).Condition(source)
 		if err != nil {
@@ -232,6 +262,28 @@ func TestTextMistakes(t *testing.T) {
 		var e *expression.Error
 		if !errors.As(err, &e) || e.Line != tt.line || e.Column != tt.column {
 			t.Errorf("%q: %#v, want %d:%d", tt.source, err, tt.line, tt.column)
+		}
+	}
+}
+
+// TestTextBounds gives all parts of a text together what one expression may have.
+func TestTextBounds(t *testing.T) {
+	long := strings.Repeat(`{{ all(1..900, all(1..900, true)) }}`, 1000)
+	large := strings.Repeat(`{{ steps.backups.text == "" ? "" : "" }}{{ len(repeat("x", 1000000)) }}`, 1000)
+	for _, source := range []string{long, large} {
+		text, err := expression.NewCompiler(env).Text(source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := text.Render(vars(nil)); err == nil {
+			t.Errorf("%.40s: rendered", source)
+		}
+		if got := text.Show(vars(nil)); !strings.HasSuffix(got, source[len(source)-10:]) {
+			t.Errorf("%.40s: shown as ...%s", source, got[len(got)-40:])
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%.40s: %v", source, took)
 		}
 	}
 }

@@ -177,6 +177,7 @@ func (t Text) Show(vars map[string]any) string {
 
 func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 	var b strings.Builder
+	a := newAccount()
 	for _, p := range t.all() {
 		switch {
 		case p.program == nil && p.secret && forEyes:
@@ -186,10 +187,10 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 		case vars == nil && forEyes:
 			b.WriteString("{{" + p.program.source + "}}")
 		default:
-			v, err := p.program.Eval(vars)
+			v, err := p.program.eval(vars, a)
 			text := ""
 			if err == nil {
-				text, err = newAccount().string(v)
+				text, err = a.string(v)
 			}
 			if err != nil && !forEyes {
 				return "", err
