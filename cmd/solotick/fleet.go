@@ -242,6 +242,11 @@ func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
 	if from == nil || !m.From {
 		return m.Plan, nil
 	}
+	if t := m.Policy.Timeout; t > 0 { // a place that does not answer leaves half of the run's time to the old list
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t/2)
+		defer cancel()
+	}
 	job, err := from.job(ctx, m.Name)
 	if err != nil {
 		return nil, err

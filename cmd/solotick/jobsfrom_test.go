@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/elect"
 )
 
 // A shelf is a list of jobs on a web server.
@@ -187,5 +188,23 @@ func TestListReadAgain(t *testing.T) {
 		if diff := cmp.Diff([]string{"listed"}, s.look(true)); diff != "" {
 			t.Errorf("jobs (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// TestListHangs: a list that does not come leaves a run the time that the old one
+// needs.
+func TestListHangs(t *testing.T) {
+	s := newShelf(t, "")
+	s.begin(t)
+	s.hangs.Store(true)
+	const timeout = 2 * time.Second
+	began := time.Now()
+	m := member{Name: "listed", From: true, Policy: elect.Policy{Timeout: timeout}}
+	plan, err := s.reloader.fleet.plan(t.Context(), m)
+	if took := time.Since(began); err != nil || plan == nil || took >= timeout {
+		t.Errorf("plan %v after %v (%v), want one before %v", plan, took, err, timeout)
+	}
+	if n, text := s.errors(); n != 1 || !strings.Contains(text, "cannot be read") {
+		t.Errorf("%d errors, want one, that the list cannot be read:\n%s", n, text)
 	}
 }
