@@ -57,11 +57,13 @@ var kinds = map[alert.Kind]notify.Kind{
 // tell sends what is due about an alert whose condition is on or not, and
 // remembers what became of it. A nil context means that there is no time left.
 func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]any) (note, told string, err error) {
-	id := alert.IDOf(a.Name)
-	step := alert.Decide(a.Rule, r.book.Get(id), on, r.run.Tick.Unix())
+	step := alert.Decide(a.Rule, r.remembered(a), on, r.run.Tick.Unix())
 	kind := kinds[step.Kind]
+	became := func(o alert.Outcome, ref alert.Reference) {
+		r.book.Set(alert.IDOf(a.Name), step.After(o, ref).Fit(a.Rule, a.Referenced))
+	}
 	if step.Kind == alert.Nothing {
-		r.book.Set(id, step.After(alert.Accepted, 0))
+		became(alert.Accepted, 0)
 		return map[bool]string{true: "still true", false: "not true"}[on], "", nil
 	}
 	m := r.message(a, step, kind, more)
@@ -73,14 +75,20 @@ func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]an
 	}
 	switch {
 	case err == nil:
-		r.book.Set(id, step.After(alert.Accepted, alert.ParseReference(ref)))
+		became(alert.Accepted, alert.ParseReference(ref))
 		return fmt.Sprintf("told %s: %s", a.Channel, kind), string(kind), nil
 	case errors.Is(err, notify.ErrUncertain):
-		r.book.Set(id, step.After(alert.Doubtful, 0))
+		became(alert.Doubtful, 0)
 	default:
-		r.book.Set(id, step.After(alert.Rejected, 0))
+		became(alert.Rejected, 0)
 	}
 	return "", "", fmt.Errorf("%s to %s: %w: %w", kind, a.Channel, errUntold, err)
+}
+
+// remembered is what the state has of an alert. A message of another channel, from
+// before the definition changed, is none that can be replied to.
+func (r *runner) remembered(a *Alert) alert.Status {
+	return r.book.Get(alert.IDOf(a.Name)).Fit(a.Rule, a.Referenced)
 }
 
 // send sends a message. A notifier that runs a command is bound to the run.
@@ -105,7 +113,7 @@ func (r *runner) message(a *Alert, step alert.Step, kind notify.Kind, more map[s
 	if !a.Title.IsZero() {
 		m.Title = r.phrase(a.Title, vars)
 	}
-	lasted := r.run.Tick.Sub(since).Round(time.Second)
+	lasted := max(0, r.run.Tick.Sub(since).Round(time.Second)) // a service's time, or a tick, may be ahead
 	switch {
 	case kind == notify.Passed:
 		m.Text = fmt.Sprintf("It began at %s and is over. Nobody could be told in between.", since.Format(time.RFC3339))

@@ -119,8 +119,8 @@ func (p *Plan) alerts() (all []*Alert) {
 // Do does one step after the other until one fails, and returns the code, signal
 // and tail of the latest command, the state that the job has now, and a report
 // of each step. The error names the step if there are several; it wraps
-// [ErrTimeout] if run.Deadline has passed, and [ErrSkipped] if no step had
-// anything to do.
+// [ErrTimeout] if run.Deadline has passed, [ErrSkipped] if no step had anything
+// to do, and [ErrState] if the state has no room for what has to be remembered.
 func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 	begin := time.Now()
 	if !run.Deadline.IsZero() {
@@ -134,10 +134,51 @@ func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 		r.onFailure(ctx, err)
 	}
 	r.result.Took = time.Since(begin)
+	if full := r.fit(); full != nil && (err == nil || errors.Is(err, ErrSkipped)) {
+		err = full
+	}
+	was := alert.ParseBook(run.State)
 	r.result.State = r.book.String()
-	r.result.StateSet = r.result.State != run.State
+	r.result.StateSet = r.result.State != was.String()
+	if !r.result.StateSet {
+		r.result.State = run.State
+	}
 	p.aside.end(&run, &r.result)
 	return r.result, err
+}
+
+// fit makes the book fit into the record. What it has of alerts that the plan does
+// not know stays where there is room: agents with another definition may know
+// them. All others have room, unless the job's own text is from a time when it
+// could be longer.
+func (r *runner) fit() error {
+	fits := func() bool { return encodedLen(r.book.String()) <= MaxState }
+	known := make(map[alert.ID]bool)
+	for _, a := range r.alerts() {
+		known[alert.IDOf(a.Name)] = true
+	}
+	var err error
+	for _, mine := range []bool{false, true} {
+		for _, id := range r.book.IDs() {
+			if fits() {
+				return err
+			}
+			if known[id] != mine {
+				continue
+			}
+			if mine && err == nil {
+				err = fmt.Errorf("%w: the job's own text has %d bytes as JSON, which leaves no room for what its alerts remember: they are told again and again; at most %d fit",
+					ErrState, encodedLen(r.book.Own), r.run.room())
+			}
+			r.book.Set(id, alert.Status{})
+		}
+	}
+	if !fits() { // a text that could be taken for a book's is longer in a book
+		own := encodedLen(r.book.Own)
+		r.book.Own = r.was
+		err = fmt.Errorf("%w: %d bytes as JSON, and two more as it begins with !; the state stays as it was", ErrState, own)
+	}
+	return err
 }
 
 // A runner is one run of a plan.
@@ -145,6 +186,7 @@ type runner struct {
 	*Plan
 	run    Run
 	book   alert.Book
+	was    string // the job's own text at the beginning
 	vars   map[string]any
 	byID   map[string]any // what is behind steps. in expressions
 	result Result
@@ -154,7 +196,7 @@ type runner struct {
 func (p *Plan) begin(run Run) *runner {
 	r := &runner{Plan: p, run: run, byID: make(map[string]any)}
 	r.book = alert.ParseBook(p.aside.begin(&run))
-	r.run.State = r.book.Own
+	r.run.State, r.was = r.book.Own, r.book.Own
 	if n := p.Reserve(); n > 0 {
 		r.run.Room = MaxState - n
 	}

@@ -176,7 +176,7 @@ func (h *rehearsal) alert(a *Alert, l Line, known *bool) (failed bool) {
 		}
 		why = fmt.Sprintf("if %s is %v", a.When, on)
 	}
-	status := h.book.Get(alert.IDOf(a.Name))
+	status := h.remembered(a)
 	step := alert.Decide(a.Rule, status, on, h.run.Tick.Unix())
 	if step.Kind == alert.Nothing {
 		h.say(l, "%s; nothing to tell (it %s)", why, phases[status.Phase])
