@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-
-	"github.com/expr-lang/expr/ast"
 )
 
 // The bounds of one evaluation. expr has none for time, and counts the elements
@@ -26,7 +24,7 @@ var (
 
 // replaced are functions of expr that can make much of little, or take a time
 // that grows with the square of their data. Ours do the same within bounds.
-var replaced = []string{"repeat", "replace", "join", "string", "toJSON", "uniq"}
+var replaced = []string{"repeat", "replace", "join", "string", "toJSON", "uniq", "split", "splitAfter", "fromJSON", "flatten"}
 
 // An account is what one evaluation has used.
 type account struct {
@@ -39,18 +37,23 @@ func newAccount() *account { return &account{end: time.Now().Add(maxTime)} }
 
 func (a *account) functions() map[string]any {
 	return map[string]any{
-		"__step": a.step, "__text": a.text, "__texts": a.texts, "__any": a.any,
+		"__step": a.step, "__text": a.text, "__any": a.any,
+		"__list": a.list, "__map": a.mapping, "__given": a.given, "__bool": a.bool, "__int": a.int, "__then": a.then, "__match": a.match,
 		"repeat": a.repeat, "replace": a.replace, "join": a.join, "string": a.string, "toJSON": a.toJSON, "uniq": a.uniq,
+		"split": a.split, "splitAfter": a.splitAfter, "fromJSON": a.fromJSON, "flatten": a.flatten,
 	}
 }
 
 // step is called once for each element that a function such as filter looks at.
 func (a *account) step() (bool, error) {
-	a.steps++
-	if a.steps&63 == 0 && time.Now().After(a.end) {
-		return false, errTime
+	return true, a.inTime()
+}
+
+func (a *account) inTime() error {
+	if time.Now().After(a.end) {
+		return errTime
 	}
-	return true, nil
+	return nil
 }
 
 // grow counts bytes before they are made.
@@ -59,16 +62,11 @@ func (a *account) grow(n int) error {
 		return errSize
 	}
 	a.bytes += n
-	if time.Now().After(a.end) {
-		return errTime
-	}
-	return nil
+	return a.inTime()
 }
 
 // These count what a function has made, which is not much more than it was given.
 func (a *account) text(s string) (string, error) { return s, a.grow(len(s)) }
-
-func (a *account) texts(s []string) ([]string, error) { return s, a.grow(16 * len(s)) }
 
 func (a *account) any(v any) (any, error) {
 	n, err := a.sizeOf(v, 0)
@@ -185,8 +183,10 @@ func (a *account) sizeOf(v any, depth int) (int, error) {
 	if depth > 100 {
 		return 0, errSize
 	}
-	if _, err := a.step(); err != nil {
-		return 0, err
+	if a.steps++; a.steps&63 == 0 {
+		if err := a.inTime(); err != nil {
+			return 0, err
+		}
 	}
 	n := 8
 	add := func(part any) error {
@@ -199,6 +199,8 @@ func (a *account) sizeOf(v any, depth int) (int, error) {
 	switch v := v.(type) {
 	case string:
 		return n + len(v), nil
+	case []int:
+		return n + 8*len(v), nil
 	case []any:
 		for _, one := range v {
 			if err := add(one); err != nil {
@@ -232,41 +234,4 @@ func (a *account) sizeOf(v any, depth int) (int, error) {
 		}
 	}
 	return n, nil
-}
-
-// bounds puts calls of the account into an expression.
-type bounds struct{}
-
-// made are functions whose results are counted, by how.
-var made = map[string]string{
-	"upper": "__text", "lower": "__text", "trim": "__text", "toBase64": "__text", "fromBase64": "__text",
-	"split": "__texts", "splitAfter": "__texts",
-	"fromJSON": "__any", "concat": "__any", "flatten": "__any", "reverse": "__any", "sort": "__any",
-	"keys": "__any", "values": "__any", "toPairs": "__any", "fromPairs": "__any", "take": "__any",
-}
-
-// Visit is called for each part of an expression, the inner ones first.
-func (bounds) Visit(node *ast.Node) {
-	switch n := (*node).(type) {
-	case *ast.PredicateNode:
-		n.Node = &ast.SequenceNode{Nodes: []ast.Node{&ast.CallNode{Callee: &ast.IdentifierNode{Value: "__step"}}, n.Node}}
-	case *ast.BinaryNode:
-		if n.Operator != "+" {
-			return
-		}
-		switch t := n.Type(); {
-		case t == nil || t.Kind() == reflect.Interface:
-			wrap(node, "__any")
-		case t.Kind() == reflect.String:
-			wrap(node, "__text")
-		}
-	case *ast.BuiltinNode:
-		if by, ok := made[n.Name]; ok {
-			wrap(node, by)
-		}
-	}
-}
-
-func wrap(node *ast.Node, by string) {
-	ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: by}, Arguments: []ast.Node{*node}})
 }
