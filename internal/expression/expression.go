@@ -3,7 +3,7 @@
 //
 // The language is expr (github.com/expr-lang/expr). What names there are and of
 // what type is an [Env], so that a misspelt name or step is a mistake in the file
-// and not one in the night. An evaluation may take a second and 32 MiB: the list
+// and not one in the night. An evaluation may take about a second and 32 MiB: the list
 // of jobs may come from elsewhere, and so may the data. A [Program] is a single
 // expression, a [Text] has expressions between {{ and }}.
 //
@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
@@ -170,7 +171,23 @@ func (p *Program) runtimeError(err error) error {
 	case strings.Contains(message, "on zero Value"):
 		message = "what should be a list is not there; write (a?.b ?? [])"
 	}
-	return fmt.Errorf("%s: %s", p.source, message)
+	return fmt.Errorf("%s: %s", p.source, brief(message))
+}
+
+// brief is the beginning of a message, in one line: it may quote data, of any
+// length.
+func brief(message string) string {
+	var b strings.Builder
+	for n, r := range message {
+		if n >= 200 {
+			return b.String() + "..."
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // explain turns an error of the compiler into one with a hint.

@@ -211,7 +211,11 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 // type; of any other text what Render returns.
 func (t Text) Value(vars map[string]any) (any, error) {
 	if all := t.all(); len(all) == 1 && all[0].program != nil {
-		return all[0].program.Eval(vars)
+		v, err := all[0].program.Eval(vars)
+		if err != nil {
+			return nil, err
+		}
+		return newAccount().any(v) // parts that are shared are written as often
 	}
 	return t.Render(vars)
 }
