@@ -3,6 +3,7 @@ package examples
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -22,6 +23,8 @@ var bin string
 func TestMain(m *testing.M) { os.Exit(build(m)) }
 
 func build(m *testing.M) int {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // they wait most of the time; the flag exists
 	dir, err := os.MkdirTemp("", "solotick-examples-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
