@@ -19,9 +19,11 @@ test: needs lint cross
 	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
 	go test -v -timeout 15m -run '$(search)' ./elect
 
-# The DNS servers and clients that the tests start.
+# The servers and clients that the tests start. The one that speaks S3 is built from
+# its source, once: the go command keeps it.
 needs:
 	@tools/needs
+	@go tool -modfile=tools/s3/go.mod -n versitygw >/dev/null
 
 lint:
 	@test -z "$$($(tool) gofumpt -l . | tee /dev/stderr)" || { echo 'lint: the files above are not formatted: $(tool) gofumpt -w .' >&2; exit 1; }

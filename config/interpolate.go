@@ -5,43 +5,86 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/solotick/solotick/internal/expression"
 )
+
+// fromElsewhere finds what comes from elsewhere in a text.
+var fromElsewhere = regexp.MustCompile(elsewhere)
 
 // maxSecretFile is the size of a file that ${file:} reads at most.
 const maxSecretFile = 64 << 10
 
 // interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}; $${ stands for ${. It says whether anything was replaced.
+// ${vcap:service.path}. It says whether anything was replaced.
 func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
-	var b strings.Builder
+	pieces, err := w.pieces(text)
+	if err != nil {
+		return "", false, err
+	}
+	result, replaced = joined(pieces)
+	return result, replaced, nil
+}
+
+// pieces are what a text stands for, with what came from elsewhere as a secret.
+func (w *walker) pieces(text string) ([]expression.Piece, error) {
+	return expand(text, func(inside string) (string, error) {
+		if err := w.granted(inside); err != nil {
+			return "", err
+		}
+		return fetch(inside)
+	})
+}
+
+// joined is the text that pieces are of, and whether any of it came from
+// elsewhere.
+func joined(pieces []expression.Piece) (text string, replaced bool) {
+	for _, p := range pieces {
+		text += p.Text
+		replaced = replaced || p.Secret
+	}
+	return text, replaced
+}
+
+// expand replaces every ${...} by what value says of its inside; $${ stands for
+// ${.
+func expand(text string, value func(inside string) (string, error)) ([]expression.Piece, error) {
+	var all []expression.Piece
+	plain := ""
+	flush := func() {
+		if plain != "" {
+			all = append(all, expression.Piece{Text: plain})
+		}
+		plain = ""
+	}
 	for {
 		i := strings.Index(text, "${")
 		if i < 0 {
-			b.WriteString(text)
-			return b.String(), replaced, nil
+			plain += text
+			flush()
+			return all, nil
 		}
 		if i > 0 && text[i-1] == '$' {
-			b.WriteString(text[:i-1] + "${")
+			plain += text[:i-1] + "${"
 			text = text[i+2:]
 			continue
 		}
-		b.WriteString(text[:i])
+		plain += text[:i]
+		flush()
 		inside, rest, ok := strings.Cut(text[i+2:], "}")
 		if !ok {
-			return "", false, problem{"${ without }", "write $${ for the two characters themselves"}
+			return nil, problem{"${ without }", "write $${ for the two characters themselves"}
 		}
-		if err := w.granted(inside); err != nil {
-			return "", false, err
-		}
-		value, err := fetch(inside)
+		v, err := value(inside)
 		if err != nil {
-			return "", false, err
+			return nil, err
 		}
-		b.WriteString(value)
-		text, replaced = rest, true
+		all = append(all, expression.Piece{Text: v, Secret: true})
+		text = rest
 	}
 }
 

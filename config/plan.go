@@ -10,6 +10,7 @@ import (
 
 	"github.com/solotick/solotick/alert"
 	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/notify"
 	"github.com/solotick/solotick/steps"
 )
@@ -255,7 +256,7 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		hint := "there is no notify: section; see solotick init"
 		if known := sortedNames(w.channels); len(known) > 0 {
 			hint = "known are " + strings.Join(known, ", ")
-			if meant := closest(channel, known); meant != "" {
+			if meant := spell.Closest(channel, known); meant != "" {
 				hint = fmt.Sprintf("did you mean %q? %s", meant, hint)
 			}
 		}
@@ -300,12 +301,12 @@ func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if r.node == nil {
 		return expression.Text{}
 	}
-	t, err := c.Text(r.node.Value, func(piece string) (string, bool, error) {
-		value, replaced, err := w.interpolate(piece)
-		if replaced {
+	t, err := c.Text(r.node.Value, func(text string) ([]expression.Piece, error) {
+		pieces, err := w.pieces(text)
+		if value, replaced := joined(pieces); replaced {
 			w.remember(r.path, value)
 		}
-		return value, replaced, err
+		return pieces, err
 	})
 	if err != nil {
 		w.expressionMistake(r, err)

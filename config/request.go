@@ -49,7 +49,7 @@ func (w *walker) http(s *step, c *expression.Compiler) *steps.HTTP {
 		return h
 	}
 	h.URL = w.compile(c, r.url)
-	if text, ok := h.URL.Constant(); ok && text != "" {
+	if text, ok := h.URL.Constant(); ok && (text != "" || r.url.node.Value == "") {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			w.mistake(r.url.node, r.url.path, "as in https://api.example.com/v1/jobs", "is no URL that begins with https:// or http://")
 		}
@@ -149,7 +149,7 @@ func (w *walker) client(r *request) *web.Client {
 func (w *walker) tls(t *tlsKeys, p place) *tls.Config {
 	c, err := web.TLS([]byte(t.CA), []byte(t.Cert), []byte(t.Key.Reveal()), t.ServerName, t.Insecure)
 	if err != nil && p.good {
-		w.mistake(p.key, p.path, "", "%v", err)
+		w.mistake(p.key, p.path, "", "%s", w.words(err))
 	}
 	return c
 }

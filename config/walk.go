@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/internal/web"
 )
 
@@ -38,6 +39,7 @@ type rule struct {
 	seconds     bool     // a duration in whole seconds
 	secret      bool     // it has to come from elsewhere
 	check       func(string) error
+	pattern     string // what check takes, for the schema: at least that
 }
 
 // A place is where a value stands.
@@ -61,7 +63,7 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
-	settings []Setting
+	fetched  []string               // values that came from elsewhere
 
 	remembered []string // sums of what came from elsewhere, in order
 	shared     int      // how many of those are no single job's
@@ -283,7 +285,7 @@ func unknownHint[T any](word string, keys []key[T]) string {
 		names = append(names, k.name)
 	}
 	known := "known here: " + strings.Join(names, ", ")
-	if meant := closest(word, names); meant != "" {
+	if meant := spell.Closest(word, names); meant != "" {
 		return fmt.Sprintf("did you mean %q? %s", meant, known)
 	}
 	return known

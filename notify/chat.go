@@ -56,7 +56,7 @@ func (t *Teams) Notify(ctx context.Context, m *Message) (string, error) {
 	for _, r := range m.remarks() {
 		body = append(body, object{"type": "TextBlock", "text": "▲ " + r, "wrap": true, "color": "Warning"})
 	}
-	_, err := post(ctx, t.sender.use(t.Client), "teams", string(t.URL), object{
+	_, err := post(ctx, t.sender.use(t.Client), "teams", t.URL.reveal(), object{
 		"type": "message",
 		"attachments": []object{{
 			"contentType": "application/vnd.microsoft.card.adaptive",
@@ -121,7 +121,7 @@ func (d *Discord) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := d.Check(); err != nil {
 		return "", err
 	}
-	u, err := url.Parse(string(d.URL))
+	u, err := url.Parse(d.URL.reveal())
 	if err != nil {
 		return "", fmt.Errorf("discord: url: not a URL")
 	}
@@ -152,17 +152,17 @@ type Ntfy struct {
 
 // Check says what is wrong with the fields.
 func (n *Ntfy) Check() error {
-	if err := checkURL("url", Secret(cmp.Or(n.URL, NtfyURL))); err != nil {
+	if err := checkURL("url", NewSecret(cmp.Or(n.URL, NtfyURL))); err != nil {
 		return fmt.Errorf("ntfy: %w", err)
 	}
 	switch {
-	case n.Topic == "":
+	case n.Topic.IsZero():
 		return fmt.Errorf("ntfy: topic is missing")
-	case len(n.Topic) > 64 || strings.ContainsFunc(string(n.Topic), func(r rune) bool {
+	case len(n.Topic.reveal()) > 64 || strings.ContainsFunc(n.Topic.reveal(), func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", r)
 	}):
 		return fmt.Errorf("ntfy: topic: want at most 64 letters, digits, _ and -")
-	case strings.ContainsFunc(string(n.Token), func(r rune) bool { return r <= ' ' || r > '~' }):
+	case strings.ContainsFunc(n.Token.reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fmt.Errorf("ntfy: the token has a space or a line feed in it")
 	}
 	return nil
@@ -186,16 +186,16 @@ func (n *Ntfy) Notify(ctx context.Context, m *Message) (string, error) {
 	tail := strings.Join(append([]string{strings.Join(m.facts(), " · ")}, m.remarks()...), "\n")
 	tail = cut(tail, ntfyLimit/2, octets)
 	r, err := jsonRequest(server, map[string]any{
-		"topic": string(n.Topic), "title": strings.TrimPrefix(m.headline(), m.sign()+" "), "priority": priority, "tags": []string{tag},
+		"topic": n.Topic.reveal(), "title": strings.TrimPrefix(m.headline(), m.sign()+" "), "priority": priority, "tags": []string{tag},
 		"message": cut(text, ntfyLimit-total(tail, octets), octets) + tail,
 	})
 	if err != nil {
 		return "", fmt.Errorf("ntfy: %w", err)
 	}
-	if n.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+string(n.Token))
+	if !n.Token.IsZero() {
+		r.Header.Set("Authorization", "Bearer "+n.Token.reveal())
 	}
-	if _, err := send(ctx, n.sender.use(n.Client), r, n.Topic, n.Token, Secret(n.URL)); err != nil {
+	if _, err := send(ctx, n.sender.use(n.Client), r, n.Topic, n.Token, NewSecret(n.URL)); err != nil {
 		return "", fmt.Errorf("ntfy: %w", err)
 	}
 	return "", nil

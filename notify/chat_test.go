@@ -15,7 +15,7 @@ func isUncertain(err error) bool { return errors.Is(err, ErrUncertain) }
 // TestTeams is the card.
 func TestTeams(t *testing.T) {
 	r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
-	tell(t, &Teams{URL: Secret(r.URL + "/workflows/x?sig=y"), Client: tries(t, 0)}, message(doubted))
+	tell(t, &Teams{URL: NewSecret(r.URL + "/workflows/x?sig=y"), Client: tries(t, 0)}, message(doubted))
 	_, got := r.one(t)
 	fact := func(title, value string) any { return map[string]any{"title": title, "value": value} }
 	want := map[string]any{
@@ -58,7 +58,7 @@ func TestTeamsColours(t *testing.T) {
 func TestDiscord(t *testing.T) {
 	for _, text := range []string{"@everyone", strings.Repeat("😀", 5000)} {
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"id":"1234567890123456789"}`)) })
-		if ref := tell(t, &Discord{URL: Secret(r.URL + "/api/webhooks/1/x?thread_id=2"), Client: tries(t, 0)}, message(texted(text))); ref != "" {
+		if ref := tell(t, &Discord{URL: NewSecret(r.URL + "/api/webhooks/1/x?thread_id=2"), Client: tries(t, 0)}, message(texted(text))); ref != "" {
 			t.Errorf("ref %q", ref)
 		}
 		got, document := r.one(t)
@@ -90,7 +90,7 @@ func TestNtfy(t *testing.T) {
 		{of(Cleared), "Cleared: 3 failed backups", 3, "white_check_mark"},
 	} {
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"id":"x"}`)) })
-		tell(t, &Ntfy{URL: r.URL, Topic: "ops_1", Token: "tk_x", Client: tries(t, 0)}, message(tt.change))
+		tell(t, &Ntfy{URL: r.URL, Topic: NewSecret("ops_1"), Token: NewSecret("tk_x"), Client: tries(t, 0)}, message(tt.change))
 		got, document := r.one(t)
 		want := map[string]any{
 			"topic": "ops_1", "title": tt.title, "priority": tt.priority, "tags": []any{tt.tag},
@@ -101,7 +101,7 @@ func TestNtfy(t *testing.T) {
 		}
 	}
 	r := record(t, nil)
-	tell(t, &Ntfy{URL: r.URL, Topic: "ops", Client: tries(t, 0)}, message(texted(strings.Repeat("é", 10000))))
+	tell(t, &Ntfy{URL: r.URL, Topic: NewSecret("ops"), Client: tries(t, 0)}, message(texted(strings.Repeat("é", 10000))))
 	if got, document := r.one(t); len(document["message"].(string)) > 4096 || got.Header["Authorization"] != nil {
 		t.Errorf("%d octets, %v", len(document["message"].(string)), got.Header)
 	}
@@ -110,7 +110,7 @@ func TestNtfy(t *testing.T) {
 // TestPagerDuty is the event, and what joins events.
 func TestPagerDuty(t *testing.T) {
 	r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
-	n := &PagerDuty{RoutingKey: "R0UT1NG", URL: r.URL + "/v2/enqueue", Client: tries(t, 0)}
+	n := &PagerDuty{RoutingKey: NewSecret("R0UT1NG"), URL: r.URL + "/v2/enqueue", Client: tries(t, 0)}
 	tell(t, n, message(doubted))
 	got, document := r.one(t)
 	want := map[string]any{
@@ -137,7 +137,7 @@ func TestPagerDutyActions(t *testing.T) {
 		Test:   {"trigger solotick/canary/ops/test", "resolve solotick/canary/ops/test"},
 	} {
 		r := record(t, nil)
-		tell(t, &PagerDuty{RoutingKey: "R", URL: r.URL, Client: tries(t, 0)}, message(of(kind), func(m *Message) { m.Severity = "" }))
+		tell(t, &PagerDuty{RoutingKey: NewSecret("R"), URL: r.URL, Client: tries(t, 0)}, message(of(kind), func(m *Message) { m.Severity = "" }))
 		var got []string
 		for _, s := range r.all() {
 			o := object(t, s.Body)
@@ -165,25 +165,25 @@ func TestCheck(t *testing.T) {
 		n    checker
 		want string // empty: nothing is wrong
 	}{
-		{&Webhook{URL: "https://h/"}, ""},
+		{&Webhook{URL: NewSecret("https://h/")}, ""},
 		{&Webhook{}, "url is missing"},
-		{&Webhook{URL: "ftp://h/"}, "want a URL"},
-		{&Webhook{URL: "https://h/", Header: map[string]Secret{"a b": "c"}}, "no name of a header"},
-		{&Webhook{URL: "https://h/", Header: map[string]Secret{"A": "c\r\nB: d"}}, "line feed"},
-		{&Teams{URL: "h"}, "want a URL"},
+		{&Webhook{URL: NewSecret("ftp://h/")}, "want a URL"},
+		{&Webhook{URL: NewSecret("https://h/"), Header: map[string]Secret{"a b": NewSecret("c")}}, "no name of a header"},
+		{&Webhook{URL: NewSecret("https://h/"), Header: map[string]Secret{"A": NewSecret("c\r\nB: d")}}, "line feed"},
+		{&Teams{URL: NewSecret("h")}, "want a URL"},
 		{&Discord{}, "url is missing"},
-		{&Ntfy{Topic: "ops"}, ""},
+		{&Ntfy{Topic: NewSecret("ops")}, ""},
 		{&Ntfy{}, "topic is missing"},
-		{&Ntfy{Topic: "a/b"}, "at most 64 letters"},
-		{&Ntfy{Topic: "ops", URL: "h"}, "want a URL"},
-		{&Ntfy{Topic: "ops", Token: "a\nb"}, "line feed"},
-		{&PagerDuty{RoutingKey: "r"}, ""},
+		{&Ntfy{Topic: NewSecret("a/b")}, "at most 64 letters"},
+		{&Ntfy{Topic: NewSecret("ops"), URL: "h"}, "want a URL"},
+		{&Ntfy{Topic: NewSecret("ops"), Token: NewSecret("a\nb")}, "line feed"},
+		{&PagerDuty{RoutingKey: NewSecret("r")}, ""},
 		{&PagerDuty{}, "routing_key is missing"},
-		{&PagerDuty{RoutingKey: "r", URL: "h"}, "want a URL"},
-		{&Ping{URL: "https://h/u"}, ""},
+		{&PagerDuty{RoutingKey: NewSecret("r"), URL: "h"}, "want a URL"},
+		{&Ping{URL: NewSecret("https://h/u")}, ""},
 		{&Ping{}, "url is missing"},
-		{&Ping{URL: "https://h/u", FailURL: "u/fail"}, "fail_url: want a URL"},
-		{&Ping{URL: "https://h/u", Method: "HEAD"}, `method is "HEAD": want POST, GET`},
+		{&Ping{URL: NewSecret("https://h/u"), FailURL: NewSecret("u/fail")}, "fail_url: want a URL"},
+		{&Ping{URL: NewSecret("https://h/u"), Method: "HEAD"}, `method is "HEAD": want POST, GET`},
 	} {
 		err := tt.n.Check()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

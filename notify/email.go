@@ -56,7 +56,7 @@ func (e *Email) Check() error {
 		return errors.New("email: host: want a host name or address")
 	case e.Port < 0 || e.Port > 65535:
 		return fmt.Errorf("email: port: %d is none", e.Port)
-	case e.User == "" && e.Password != "":
+	case e.User == "" && !e.Password.IsZero():
 		return errors.New("email: there is a password, and no user")
 	case len(e.To) == 0:
 		return errors.New("email: to is missing")
@@ -115,11 +115,11 @@ func (e *Email) Notify(ctx context.Context, m *Message) (string, error) {
 
 // secrets are the password, and the forms in which it is sent.
 func (e *Email) secrets() []Secret {
-	encode := func(s string) Secret { return Secret(base64.StdEncoding.EncodeToString([]byte(s))) }
-	if e.Password == "" {
+	encode := func(s string) Secret { return NewSecret(base64.StdEncoding.EncodeToString([]byte(s))) }
+	if e.Password.IsZero() {
 		return nil
 	}
-	return []Secret{e.Password, encode(string(e.Password)), encode("\x00" + e.User + "\x00" + string(e.Password))}
+	return []Secret{e.Password, encode(e.Password.reveal()), encode("\x00" + e.User + "\x00" + e.Password.reveal())}
 }
 
 func (e *Email) tlsConfig() *tls.Config {
@@ -145,7 +145,7 @@ func (e *Email) client(ctx context.Context) (*mail.Client, error) {
 		mail.WithTimeout(cmp.Or(e.Timeout, mailDefaultLimit)), mail.WithDialContextFunc(e.dialer(ctx, config)),
 	}
 	if e.User != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.User), mail.WithPassword(string(e.Password)))
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.User), mail.WithPassword(e.Password.reveal()))
 	}
 	return mail.NewClient(e.Host, options...)
 }

@@ -15,7 +15,9 @@ import (
 )
 
 func implicitTLS(s *mailServer, e *Email) { s.implicit, e.TLS = true, MailTLS }
-func withoutTLS(s *mailServer, e *Email)  { s.bare, e.TLS, e.User, e.Password = true, MailNone, "", "" }
+func withoutTLS(s *mailServer, e *Email) {
+	s.bare, e.TLS, e.User, e.Password = true, MailNone, "", NewSecret("")
+}
 
 func answering(command, answer string) func(*mailServer, *Email) {
 	return func(s *mailServer, _ *Email) { s.answers = map[string]string{command: answer} }
@@ -125,7 +127,7 @@ func TestEmailOutcome(t *testing.T) {
 		"no data":               {answering("DATA", "451 4.3.0 no"), false, false, `451 "4.3.0 no"`},
 		"sender refused":        {answering("MAIL", "550 5.7.1 you"), false, false, `550 "5.7.1 you"`},
 		"address refused":       {answering("RCPT", "550 5.1.1 nobody"), false, false, `550 "5.1.1 nobody"`},
-		"wrong password":        {func(_ *mailServer, e *Email) { e.Password = "other" }, false, false, `535 "5.7.8 no"`},
+		"wrong password":        {func(_ *mailServer, e *Email) { e.Password = NewSecret("other") }, false, false, `535 "5.7.8 no"`},
 		"password said again":   {answering("AUTH", "535 ECHO"), false, false, `535 "AUTH PLAIN ***"`},
 		"no login offered":      {func(s *mailServer, e *Email) { s.bare, e.TLS = true, MailNone }, false, false, "AUTH"},
 		"no STARTTLS":           {func(s *mailServer, _ *Email) { s.bare = true }, false, false, "does not support STARTTLS"},
@@ -234,7 +236,7 @@ func TestEmailCheck(t *testing.T) {
 		{func(e *Email) { e.Host = "smtp://mail" }, "host"},
 		{func(e *Email) { e.Port = 70000 }, "70000 is none"},
 		{func(e *Email) { e.TLS = "ssl" }, `tls is "ssl": want starttls, tls, none`},
-		{func(e *Email) { e.Password = "p" }, "no user"},
+		{func(e *Email) { e.Password = NewSecret("p") }, "no user"},
 		{func(e *Email) { e.From = "nobody" }, `from: "nobody" is no mail address`},
 		{func(e *Email) { e.To = nil }, "to is missing"},
 		{func(e *Email) { e.To = append(e.To, "a@b>\r\nRCPT TO:<c@d") }, "no mail address"},

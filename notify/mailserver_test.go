@@ -51,7 +51,7 @@ func serveMail(t *testing.T, change ...func(*mailServer, *Email)) (*mailServer, 
 	cert, roots := certificate(t)
 	s.roots = roots
 	e := &Email{
-		Host: "127.0.0.1", User: mailUser, Password: mailPassword, From: "Solotick <alerts@example.com>", To: []string{"ops@example.com", "Boss <boss@example.org>"},
+		Host: "127.0.0.1", User: mailUser, Password: NewSecret(mailPassword), From: "Solotick <alerts@example.com>", To: []string{"ops@example.com", "Boss <boss@example.org>"},
 		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}
 	for _, c := range change {

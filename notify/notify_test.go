@@ -229,23 +229,25 @@ func TestMillion(t *testing.T) {
 // for a server that takes all.
 var overHTTP = map[string]func(url string, c *web.Client) Notifier{
 	"slack": func(url string, c *web.Client) Notifier {
-		return &Slack{Token: plantedToken, Channel: "C024BE91L", URL: url + "/api", Client: c}
+		return &Slack{Token: NewSecret(plantedToken), Channel: "C024BE91L", URL: url + "/api", Client: c}
 	},
 	"slack webhook": func(url string, c *web.Client) Notifier {
-		return &Slack{Webhook: Secret(url + plantedPath), Client: c}
+		return &Slack{Webhook: NewSecret(url + plantedPath), Client: c}
 	},
 	"webhook": func(url string, c *web.Client) Notifier {
-		return &Webhook{URL: Secret(url + plantedPath), Secret: plantedToken, Header: map[string]Secret{"Authorization": plantedHeader}, Client: c}
+		return &Webhook{URL: NewSecret(url + plantedPath), Secret: NewSecret(plantedToken), Header: map[string]Secret{"Authorization": NewSecret(plantedHeader)}, Client: c}
 	},
-	"teams":   func(url string, c *web.Client) Notifier { return &Teams{URL: Secret(url + plantedPath), Client: c} },
-	"discord": func(url string, c *web.Client) Notifier { return &Discord{URL: Secret(url + plantedPath), Client: c} },
+	"teams": func(url string, c *web.Client) Notifier { return &Teams{URL: NewSecret(url + plantedPath), Client: c} },
+	"discord": func(url string, c *web.Client) Notifier {
+		return &Discord{URL: NewSecret(url + plantedPath), Client: c}
+	},
 	"ntfy": func(url string, c *web.Client) Notifier {
-		return &Ntfy{URL: url, Topic: plantedTopic, Token: plantedToken, Client: c}
+		return &Ntfy{URL: url, Topic: NewSecret(plantedTopic), Token: NewSecret(plantedToken), Client: c}
 	},
 	"pagerduty": func(url string, c *web.Client) Notifier {
-		return &PagerDuty{RoutingKey: plantedToken, URL: url, Client: c}
+		return &PagerDuty{RoutingKey: NewSecret(plantedToken), URL: url, Client: c}
 	},
-	"ping": func(url string, c *web.Client) Notifier { return &Ping{URL: Secret(url + plantedPath), Client: c} },
+	"ping": func(url string, c *web.Client) Notifier { return &Ping{URL: NewSecret(url + plantedPath), Client: c} },
 }
 
 func answerAsSlack(w http.ResponseWriter) {
@@ -339,7 +341,7 @@ func TestOwnClient(t *testing.T) {
 		}
 		busy = false
 	})
-	n := &Ping{URL: Secret(r.URL)}
+	n := &Ping{URL: NewSecret(r.URL)}
 	defer func() { n.sender.use(nil).Close() }()
 	if _, err := n.Notify(t.Context(), message(of(Cleared))); err != nil || len(r.all()) != 2 {
 		t.Errorf("%d requests, error %v", len(r.all()), err)

@@ -29,10 +29,10 @@ type PagerDuty struct {
 
 // Check says what is wrong with the fields.
 func (p *PagerDuty) Check() error {
-	if p.RoutingKey == "" {
+	if p.RoutingKey.IsZero() {
 		return errors.New("pagerduty: routing_key is missing")
 	}
-	if err := checkURL("url", Secret(cmp.Or(p.URL, PagerDutyURL))); err != nil {
+	if err := checkURL("url", NewSecret(cmp.Or(p.URL, PagerDutyURL))); err != nil {
 		return fmt.Errorf("pagerduty: %w", err)
 	}
 	return nil
@@ -60,7 +60,7 @@ func (p *PagerDuty) Notify(ctx context.Context, m *Message) (string, error) {
 	}
 	for i, action := range actions {
 		event := p.event(m, action)
-		if _, err := post(ctx, p.sender.use(p.Client), "pagerduty", cmp.Or(p.URL, PagerDutyURL), event, p.RoutingKey, Secret(p.URL)); err != nil {
+		if _, err := post(ctx, p.sender.use(p.Client), "pagerduty", cmp.Or(p.URL, PagerDutyURL), event, p.RoutingKey, NewSecret(p.URL)); err != nil {
 			return "", halfway(err, i)
 		}
 	}
@@ -97,7 +97,7 @@ func (p *PagerDuty) event(m *Message, action string) map[string]any {
 		payload["timestamp"] = rfc3339(m.Tick)
 	}
 	return map[string]any{
-		"routing_key": string(p.RoutingKey), "event_action": action, "dedup_key": dedupKey(m),
+		"routing_key": p.RoutingKey.reveal(), "event_action": action, "dedup_key": dedupKey(m),
 		"client": "solotick", "payload": payload,
 	}
 }

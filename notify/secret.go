@@ -14,10 +14,32 @@ import (
 // A Secret is what nobody else may know: a token, a password, or a URL that lets
 // whoever has it post. However it is printed or logged, it shows ***, or nothing
 // if it is empty.
-type Secret string
+type Secret struct {
+	// A pointer, since fmt shows the fields of what it cannot print otherwise
+	// without asking any method.
+	text *string
+}
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{&text}
+}
+
+// IsZero says whether there is nothing to hide.
+func (s Secret) IsZero() bool { return s.text == nil }
+
+func (s Secret) reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 func (s Secret) shown() string {
-	if s == "" {
+	if s.text == nil {
 		return ""
 	}
 	return "***"
@@ -37,7 +59,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.shown()), nil }
 func scrub(text string, secrets ...Secret) string {
 	var parts []string
 	for _, s := range secrets {
-		parts = append(parts, pieces(string(s))...)
+		parts = append(parts, pieces(s.reveal())...)
 	}
 	return without(text, parts)
 }

@@ -142,9 +142,9 @@ func post(ctx context.Context, c *web.Client, service, rawURL string, document a
 
 // checkURL says what is wrong with a URL, without showing it.
 func checkURL(name string, rawURL Secret) error {
-	u, err := url.Parse(string(rawURL))
+	u, err := url.Parse(rawURL.reveal())
 	switch {
-	case rawURL == "":
+	case rawURL.IsZero():
 		return fmt.Errorf("%s is missing", name)
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%s: want a URL that begins with https:// or http://", name)

@@ -60,9 +60,9 @@ var (
 // Check says what is wrong with the fields.
 func (s *Slack) Check() error {
 	switch {
-	case s.Webhook != "" && s.Token != "":
+	case !s.Webhook.IsZero() && !s.Token.IsZero():
 		return errors.New("slack: webhook and token are both set: one of them")
-	case s.Webhook != "":
+	case !s.Webhook.IsZero():
 		if err := checkURL("webhook", s.Webhook); err != nil {
 			return fmt.Errorf("slack: %w", err)
 		}
@@ -70,9 +70,9 @@ func (s *Slack) Check() error {
 			return errors.New("slack: a webhook tells nothing about what it has posted: followup and dedupe need a token")
 		}
 		return nil
-	case s.Token == "":
+	case s.Token.IsZero():
 		return errors.New("slack: webhook or token is missing")
-	case strings.ContainsFunc(string(s.Token), func(r rune) bool { return r <= ' ' || r > '~' }):
+	case strings.ContainsFunc(s.Token.reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("slack: the token has a space or a line feed in it")
 	case s.Channel == "":
 		return errors.New("slack: channel is missing")
@@ -84,7 +84,7 @@ func (s *Slack) Check() error {
 		return fmt.Errorf("slack: channel is %q: dedupe, and followup: update, want the channel's ID, which begins with C (in Slack: the channel's details, at the end)", s.Channel)
 	}
 	if s.URL != "" {
-		if err := checkURL("url", Secret(s.URL)); err != nil {
+		if err := checkURL("url", NewSecret(s.URL)); err != nil {
 			return fmt.Errorf("slack: %w", err)
 		}
 	}
@@ -96,7 +96,7 @@ func (s *Slack) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := s.Check(); err != nil {
 		return "", err
 	}
-	if s.Webhook != "" {
+	if !s.Webhook.IsZero() {
 		return "", s.hook(ctx, m)
 	}
 	msg := s.render(m)
@@ -172,7 +172,7 @@ func (s *Slack) hook(ctx context.Context, m *Message) error {
 	msg.UnfurlLinks, msg.UnfurlMedia = &no, &no
 	a := &msg.Attachments[0]
 	a.Blocks = append(a.Blocks, slackContext("key "+cut(oneLine(m.Key()), 500, runes)))
-	r, err := jsonRequest(string(s.Webhook), msg)
+	r, err := jsonRequest(s.Webhook.reveal(), msg)
 	if err != nil {
 		return fmt.Errorf("slack webhook: %w", err)
 	}
@@ -186,7 +186,7 @@ func (s *Slack) hook(ctx context.Context, m *Message) error {
 			return fmt.Errorf("slack webhook: %s: %s", code, advice)
 		}
 	}
-	if err := refusal(string(s.Webhook), resp, s.Webhook); err != nil {
+	if err := refusal(s.Webhook.reveal(), resp, s.Webhook); err != nil {
 		return fmt.Errorf("slack webhook: %w", err)
 	}
 	return nil
@@ -198,7 +198,7 @@ func (s *Slack) Who(ctx context.Context) (string, error) {
 	if err := s.Check(); err != nil {
 		return "", err
 	}
-	if s.Token == "" {
+	if s.Token.IsZero() {
 		return "", errors.New("slack: a webhook tells nobody whose it is")
 	}
 	answer, err := s.call(ctx, "auth.test", struct{}{})

@@ -21,14 +21,14 @@ const ops = "C024BE91L"
 func slack(t *testing.T, change ...func(*Slack, *notifytest.Slack)) (*Slack, *notifytest.Slack) {
 	t.Helper()
 	server := &notifytest.Slack{Token: plantedToken}
-	bot := &Slack{Token: plantedToken, Channel: ops, Client: tries(t, 0)}
+	bot := &Slack{Token: NewSecret(plantedToken), Channel: ops, Client: tries(t, 0)}
 	for _, c := range change {
 		c(bot, server)
 	}
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
-	if bot.Webhook != "" {
-		bot.Webhook = Secret(web.URL) + bot.Webhook
+	if !bot.Webhook.IsZero() {
+		bot.Webhook = NewSecret(web.URL + bot.Webhook.reveal())
 	} else {
 		bot.URL = web.URL + "/api"
 	}
@@ -36,7 +36,7 @@ func slack(t *testing.T, change ...func(*Slack, *notifytest.Slack)) (*Slack, *no
 }
 
 func byHook(bot *Slack, server *notifytest.Slack) {
-	*bot = Slack{Webhook: Secret(server.Hook()), Client: bot.Client}
+	*bot = Slack{Webhook: NewSecret(server.Hook()), Client: bot.Client}
 }
 
 func followup(how string) func(*Slack, *notifytest.Slack) {
@@ -164,7 +164,7 @@ func TestSlackFollowup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bot, server := slack(t, tt.how)
 			first := tell(t, bot, message())
-			if (first == "") != (bot.Webhook != "") || len(first) > 18 {
+			if (first == "") != (!bot.Webhook.IsZero()) || len(first) > 18 {
 				t.Fatalf("ref %q", first)
 			}
 			for _, kind := range []Kind{Reminder, Cleared} {
@@ -361,7 +361,7 @@ func TestSlackMayHaveDone(t *testing.T) {
 		}
 	}
 	r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>log in</html>")) })
-	_, err := (&Slack{Token: "xoxb", Channel: "ops", URL: r.URL, Client: tries(t, 0)}).Notify(t.Context(), message())
+	_, err := (&Slack{Token: NewSecret("xoxb"), Channel: "ops", URL: r.URL, Client: tries(t, 0)}).Notify(t.Context(), message())
 	if !errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "no JSON") {
 		t.Errorf("no JSON: error %v", err)
 	}
@@ -431,21 +431,21 @@ func TestSlackCheck(t *testing.T) {
 		slack *Slack
 		want  string // empty: nothing is wrong
 	}{
-		{&Slack{Webhook: "https://hooks.slack.com/services/T/B/x"}, ""},
-		{&Slack{Webhook: "https://hooks.slack.com/services/T/B/x", Followup: FollowupPost}, ""},
-		{&Slack{Token: "xoxb-1", Channel: "#ops"}, ""},
-		{&Slack{Token: "xoxb-1", Channel: ops, Followup: FollowupUpdate, Dedupe: true}, ""},
+		{&Slack{Webhook: NewSecret("https://hooks.slack.com/services/T/B/x")}, ""},
+		{&Slack{Webhook: NewSecret("https://hooks.slack.com/services/T/B/x"), Followup: FollowupPost}, ""},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: "#ops"}, ""},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: ops, Followup: FollowupUpdate, Dedupe: true}, ""},
 		{&Slack{}, "webhook or token is missing"},
-		{&Slack{Webhook: "https://h/", Token: "t"}, "both set"},
-		{&Slack{Webhook: "hooks.slack.com/services"}, "want a URL"},
-		{&Slack{Webhook: "https://h/x", Followup: FollowupThread}, "need a token"},
-		{&Slack{Webhook: "https://h/x", Dedupe: true}, "need a token"},
-		{&Slack{Token: "xoxb-1\n", Channel: ops}, "line feed"},
-		{&Slack{Token: "xoxb-1"}, "channel is missing"},
-		{&Slack{Token: "xoxb-1", Channel: ops, Followup: "reply"}, `followup is "reply": want thread, update, post`},
-		{&Slack{Token: "xoxb-1", Channel: "#ops", Followup: FollowupUpdate}, "channel's ID"},
-		{&Slack{Token: "xoxb-1", Channel: "#ops", Dedupe: true}, "channel's ID"},
-		{&Slack{Token: "xoxb-1", Channel: ops, URL: "slack.com"}, "want a URL"},
+		{&Slack{Webhook: NewSecret("https://h/"), Token: NewSecret("t")}, "both set"},
+		{&Slack{Webhook: NewSecret("hooks.slack.com/services")}, "want a URL"},
+		{&Slack{Webhook: NewSecret("https://h/x"), Followup: FollowupThread}, "need a token"},
+		{&Slack{Webhook: NewSecret("https://h/x"), Dedupe: true}, "need a token"},
+		{&Slack{Token: NewSecret("xoxb-1\n"), Channel: ops}, "line feed"},
+		{&Slack{Token: NewSecret("xoxb-1")}, "channel is missing"},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: ops, Followup: "reply"}, `followup is "reply": want thread, update, post`},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: "#ops", Followup: FollowupUpdate}, "channel's ID"},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: "#ops", Dedupe: true}, "channel's ID"},
+		{&Slack{Token: NewSecret("xoxb-1"), Channel: ops, URL: "slack.com"}, "want a URL"},
 	} {
 		err := tt.slack.Check()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -59,7 +59,7 @@ func (s *Slack) method(name string) string {
 }
 
 func (s *Slack) ask(ctx context.Context, method string, r web.Request) (*slackAnswer, error) {
-	r.Header.Set("Authorization", "Bearer "+string(s.Token))
+	r.Header.Set("Authorization", "Bearer "+s.Token.reveal())
 	resp, err := send(ctx, s.sender.use(s.Client), r, s.Token)
 	if err != nil {
 		return nil, fmt.Errorf("slack: %s: %w", method, err)

@@ -50,7 +50,7 @@ func (u *URL) Check() error {
 }
 
 func (u *URL) service() (types.Service, *url.URL, error) {
-	parsed, err := url.Parse(string(u.URL))
+	parsed, err := url.Parse(u.URL.reveal())
 	if err != nil || parsed.Scheme == "" {
 		return nil, nil, errors.New("url: want a URL such as telegram://token@telegram?chats=name")
 	}
@@ -122,7 +122,7 @@ func unsent(err error) bool {
 
 // failed is the library's error without anything of the URL but its scheme.
 func (u *URL) failed(err error, uncertain bool) error {
-	_, rest, _ := strings.Cut(string(u.URL), "://")
+	_, rest, _ := strings.Cut(u.URL.reveal(), "://")
 	text := without(err.Error(), long(append(split(rest), rest)))
 	return fail(errors.New(oneLine(text)), uncertain, u.URL)
 }

@@ -17,7 +17,7 @@ import (
 // on this machine without TLS.
 func mattermost(server string) *URL {
 	u, _ := url.Parse(server)
-	return &URL{URL: Secret("mattermost://bot@" + u.Host + "/TokenPlanted/channelPlanted?disabletls=yes")}
+	return &URL{URL: NewSecret("mattermost://bot@" + u.Host + "/TokenPlanted/channelPlanted?disabletls=yes")}
 }
 
 func TestURL(t *testing.T) {
@@ -45,8 +45,8 @@ func TestURLOutcome(t *testing.T) {
 		"500":          {mattermost(record(t, echo(500)).URL), true},
 		"hung up":      {mattermost(record(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }).URL), true},
 		"nobody there": {mattermost(gone.URL), false},
-		"wrong URL":    {&URL{URL: "mattermost://127.0.0.1:1/"}, false},
-		"wrong token":  {&URL{URL: "telegram://Planted1Planted@telegram?chats=Planted2"}, false},
+		"wrong URL":    {&URL{URL: NewSecret("mattermost://127.0.0.1:1/")}, false},
+		"wrong token":  {&URL{URL: NewSecret("telegram://Planted1Planted@telegram?chats=Planted2")}, false},
 	} {
 		_, err := tt.url.Notify(t.Context(), message())
 		if err == nil || isUncertain(err) != tt.uncertain {
@@ -95,7 +95,7 @@ func TestURLDeadline(t *testing.T) {
 }
 
 func TestURLCheck(t *testing.T) {
-	for u, want := range map[Secret]string{
+	for u, want := range map[string]string{
 		"":                        "want a URL such as",
 		"nothing":                 "want a URL such as",
 		"\x00":                    "want a URL such as",
@@ -110,16 +110,16 @@ func TestURLCheck(t *testing.T) {
 		"smtp://Planted":          "use email:",
 		"generic+https://Planted": "use webhook:",
 	} {
-		err := (&URL{URL: u}).Check()
+		err := (&URL{URL: NewSecret(u)}).Check()
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", string(u), err, want)
+			t.Errorf("%q: %v, want %q", u, err, want)
 			continue
 		}
 		checkError(t, err)
 	}
 	// Every service of the library is taken, or is one of those above.
 	for _, scheme := range (&router.ServiceRouter{}).ListServices() {
-		err := (&URL{URL: Secret(scheme + "://x")}).Check()
+		err := (&URL{URL: NewSecret(scheme + "://x")}).Check()
 		_, native := urlNative[scheme]
 		if (err != nil) != (native || scheme == urlSilent) {
 			t.Errorf("%s: %v", scheme, err)

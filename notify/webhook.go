@@ -53,7 +53,7 @@ func (w *Webhook) Check() error {
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 			return fmt.Errorf("webhook: %q is no name of a header", name)
 		}
-		if strings.ContainsAny(string(value), "\r\n\x00") {
+		if strings.ContainsAny(value.reveal(), "\r\n\x00") {
 			return fmt.Errorf("webhook: the header %s has a line feed in it", name)
 		}
 	}
@@ -67,13 +67,13 @@ func (w *Webhook) Notify(ctx context.Context, m *Message) (string, error) {
 	}
 	short := *m
 	short.Title, short.Text = m.title(), cut(clean(m.Text), webhookTextLimit, runes)
-	r, err := jsonRequest(string(w.URL), &short)
+	r, err := jsonRequest(w.URL.reveal(), &short)
 	if err != nil {
 		return "", fmt.Errorf("webhook: %w", err)
 	}
 	secrets := []Secret{w.URL, w.Secret}
 	for name, value := range w.Header {
-		r.Header.Set(name, string(value))
+		r.Header.Set(name, value.reveal())
 		secrets = append(secrets, value)
 	}
 	key := "Solotick-Key"
@@ -81,7 +81,7 @@ func (w *Webhook) Notify(ctx context.Context, m *Message) (string, error) {
 		key = "Idempotency-Key" // for package web, that it may repeat it
 	}
 	r.Header.Set(key, oneLine(m.Key()))
-	if w.Secret != "" {
+	if !w.Secret.IsZero() {
 		r.Header.Set("Solotick-Signature", signature(w.Secret, time.Now(), r.Body))
 	}
 	if _, err := send(ctx, w.sender.use(w.Client), r, secrets...); err != nil {
@@ -96,7 +96,7 @@ func signature(secret Secret, now time.Time, body []byte) string {
 }
 
 func mac(secret Secret, t string, body []byte) []byte {
-	h := hmac.New(sha256.New, []byte(secret))
+	h := hmac.New(sha256.New, []byte(secret.reveal()))
 	h.Write([]byte(t + "."))
 	h.Write(body)
 	return h.Sum(nil)
@@ -125,7 +125,7 @@ func (p *Ping) Check() error {
 	if err := checkURL("url", p.URL); err != nil {
 		return fmt.Errorf("ping: %w", err)
 	}
-	if p.FailURL != "" {
+	if !p.FailURL.IsZero() {
 		if err := checkURL("fail_url", p.FailURL); err != nil {
 			return fmt.Errorf("ping: %w", err)
 		}
@@ -141,7 +141,7 @@ func (p *Ping) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := p.Check(); err != nil {
 		return "", err
 	}
-	fail, ok := p.failURL(), string(p.URL)
+	fail, ok := p.failURL(), p.URL.reveal()
 	var all []string
 	switch m.Kind {
 	case Firing, Reminder:
@@ -166,10 +166,10 @@ func (p *Ping) Notify(ctx context.Context, m *Message) (string, error) {
 }
 
 func (p *Ping) failURL() string {
-	if p.FailURL != "" {
-		return string(p.FailURL)
+	if !p.FailURL.IsZero() {
+		return p.FailURL.reveal()
 	}
-	before, query, has := strings.Cut(string(p.URL), "?")
+	before, query, has := strings.Cut(p.URL.reveal(), "?")
 	u := strings.TrimSuffix(before, "/") + "/fail"
 	if has {
 		u += "?" + query

@@ -16,7 +16,7 @@ import (
 // TestWebhook is the document, and what comes with it.
 func TestWebhook(t *testing.T) {
 	r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
-	n := &Webhook{URL: Secret(r.URL + "/hook?x=1"), Header: map[string]Secret{"Authorization": plantedHeader}, Secret: plantedToken, Client: tries(t, 2)}
+	n := &Webhook{URL: NewSecret(r.URL + "/hook?x=1"), Header: map[string]Secret{"Authorization": NewSecret(plantedHeader)}, Secret: NewSecret(plantedToken), Client: tries(t, 2)}
 	if ref := tell(t, n, message(doubted)); ref != "" {
 		t.Errorf("ref %q", ref)
 	}
@@ -41,7 +41,7 @@ func TestWebhook(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, v, want)
 		}
 	}
-	if err := verify(got.Header.Get("Solotick-Signature"), got.Body, plantedToken, time.Now()); err != nil {
+	if err := verify(got.Header.Get("Solotick-Signature"), got.Body, NewSecret(plantedToken), time.Now()); err != nil {
 		t.Error(err)
 	}
 }
@@ -74,7 +74,7 @@ func verify(header, body string, secret Secret, now time.Time) error {
 // TestSignature is computed by hand: printf '1767323040.{}' | openssl dgst -sha256 -hmac key
 func TestSignature(t *testing.T) {
 	const want = "t=1767323040,v1=61c1e6d12044827d2d7db987e3921993915cdbd58974d7886dfe3683c4392509"
-	if got := signature("key", time.Unix(1767323040, 0), []byte("{}")); got != want {
+	if got := signature(NewSecret("key"), time.Unix(1767323040, 0), []byte("{}")); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -88,7 +88,7 @@ func TestWebhookIdempotent(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	tell(t, &Webhook{URL: Secret(r.URL), Idempotent: true, Client: tries(t, 1)}, message())
+	tell(t, &Webhook{URL: NewSecret(r.URL), Idempotent: true, Client: tries(t, 1)}, message())
 	all := r.all()
 	if len(all) != 2 {
 		t.Fatalf("%d requests, want 2", len(all))
@@ -102,7 +102,7 @@ func TestWebhookIdempotent(t *testing.T) {
 
 func TestWebhookUnsigned(t *testing.T) {
 	r := record(t, nil)
-	tell(t, &Webhook{URL: Secret(r.URL), Client: tries(t, 0)}, message(func(m *Message) { m.Since = time.Time{} }))
+	tell(t, &Webhook{URL: NewSecret(r.URL), Client: tries(t, 0)}, message(func(m *Message) { m.Since = time.Time{} }))
 	got, document := r.one(t)
 	if _, has := document["since"]; has || got.Header["Solotick-Signature"] != nil {
 		t.Errorf("%v %v", document, got.Header)
@@ -115,18 +115,18 @@ func TestPing(t *testing.T) {
 		ping *Ping
 		want []string
 	}{
-		{Firing, &Ping{URL: "/u"}, []string{"POST /u/fail"}},
-		{Reminder, &Ping{URL: "/u/?rid=1"}, []string{"POST /u/fail?rid=1"}},
-		{Cleared, &Ping{URL: "/u?rid=1"}, []string{"POST /u?rid=1"}},
-		{Passed, &Ping{URL: "/u"}, []string{"POST /u/fail", "POST /u"}},
-		{Test, &Ping{URL: "/u"}, []string{"POST /u"}},
-		{Firing, &Ping{URL: "/u?status=up", FailURL: "/u?status=down", Method: "GET"}, []string{"GET /u?status=down"}},
-		{Cleared, &Ping{URL: "/u?status=up", FailURL: "/u?status=down", Method: "GET"}, []string{"GET /u?status=up"}},
+		{Firing, &Ping{URL: NewSecret("/u")}, []string{"POST /u/fail"}},
+		{Reminder, &Ping{URL: NewSecret("/u/?rid=1")}, []string{"POST /u/fail?rid=1"}},
+		{Cleared, &Ping{URL: NewSecret("/u?rid=1")}, []string{"POST /u?rid=1"}},
+		{Passed, &Ping{URL: NewSecret("/u")}, []string{"POST /u/fail", "POST /u"}},
+		{Test, &Ping{URL: NewSecret("/u")}, []string{"POST /u"}},
+		{Firing, &Ping{URL: NewSecret("/u?status=up"), FailURL: NewSecret("/u?status=down"), Method: "GET"}, []string{"GET /u?status=down"}},
+		{Cleared, &Ping{URL: NewSecret("/u?status=up"), FailURL: NewSecret("/u?status=down"), Method: "GET"}, []string{"GET /u?status=up"}},
 	} {
 		r := record(t, nil)
-		p := &Ping{URL: Secret(r.URL) + tt.ping.URL, Method: tt.ping.Method, Client: tries(t, 0)}
-		if tt.ping.FailURL != "" {
-			p.FailURL = Secret(r.URL) + tt.ping.FailURL
+		p := &Ping{URL: NewSecret(r.URL + tt.ping.URL.reveal()), Method: tt.ping.Method, Client: tries(t, 0)}
+		if !tt.ping.FailURL.IsZero() {
+			p.FailURL = NewSecret(r.URL + tt.ping.FailURL.reveal())
 		}
 		tell(t, p, message(of(tt.kind)))
 		var got []string
@@ -146,7 +146,7 @@ func TestPing(t *testing.T) {
 func TestHalfway(t *testing.T) {
 	for name, notifier := range map[string]Notifier{
 		"ping":      &Ping{Client: tries(t, 0)},
-		"pagerduty": &PagerDuty{RoutingKey: plantedToken, Client: tries(t, 0)},
+		"pagerduty": &PagerDuty{RoutingKey: NewSecret(plantedToken), Client: tries(t, 0)},
 	} {
 		n := 0
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -156,7 +156,7 @@ func TestHalfway(t *testing.T) {
 		})
 		switch n := notifier.(type) {
 		case *Ping:
-			n.URL = Secret(r.URL)
+			n.URL = NewSecret(r.URL)
 		case *PagerDuty:
 			n.URL = r.URL
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/solotick/solotick/source"
 )
@@ -16,9 +17,19 @@ func TestPipe(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := fails(t, open(t, source.Options{URL: path}), nil)
-	if !strings.Contains(err.Error(), "not a file (p") {
-		t.Errorf("got %v", err)
+	s := open(t, source.Options{URL: path})
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Fetch(t.Context())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "not a file (p") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for somebody who writes")
 	}
 }
 

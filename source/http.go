@@ -15,9 +15,9 @@ import (
 	"github.com/solotick/solotick/internal/web"
 )
 
-// minBody is room for a signature, and for what a service says about an error,
+// minBody is room for a signature, and for what a server says about an error,
 // where a text may be only small.
-const minBody = 64 << 10
+const minBody = 1 << 20
 
 // A getter sends GET requests and makes readings of the answers.
 type getter struct {
@@ -34,7 +34,7 @@ func newGetter(o Options, r web.Redirects) getter {
 
 func (g *getter) close() { g.client.Close() }
 
-// get sends one request, on a condition if there is something to compare with.
+// get sends one request, and words what keeps an answer from coming.
 func (g *getter) get(ctx context.Context, u *url.URL, h http.Header) (*web.Response, error) {
 	resp, err := g.client.Do(ctx, web.Request{URL: u.String(), Header: h})
 	switch {

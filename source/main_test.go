@@ -11,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,14 +36,15 @@ import (
 var internet *services
 
 type services struct {
-	dir    string // holds the certificate, and is the home of who runs the tests
+	dir    string   // holds the certificate, and is the home of who runs the tests
+	before []string // the environment as it was, for programs
 	ca     *authority
 	server *httptest.Server // all services, told apart by name
 	proxy  *httptest.Server
 
 	mu     sync.Mutex
 	hosts  map[string]http.Handler
-	strays []string
+	strays map[string]bool
 	tunnel sync.WaitGroup
 }
 
@@ -54,7 +57,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	internet = &services{dir: dir, ca: newAuthority(), hosts: map[string]http.Handler{}}
+	internet = &services{dir: dir, before: os.Environ(), ca: newAuthority(), hosts: map[string]http.Handler{}, strays: map[string]bool{}}
 	if err := internet.start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -63,7 +66,7 @@ func run(m *testing.M) int {
 	stopS3()
 	internet.stop()
 	if len(internet.strays) > 0 {
-		fmt.Fprintf(os.Stderr, "requests to places that no test has laid down: %q\n", internet.strays)
+		fmt.Fprintf(os.Stderr, "requests to places that no test has laid down: %q\n", slices.Sorted(maps.Keys(internet.strays)))
 		code = 1
 	}
 	if err := goleak.Find(); err != nil {
@@ -121,7 +124,7 @@ func (s *services) handler(host string) http.Handler {
 	defer s.mu.Unlock()
 	h := s.hosts[host]
 	if h == nil {
-		s.strays = append(s.strays, host)
+		s.strays[host] = true
 	}
 	return h
 }
@@ -139,7 +142,7 @@ func (s *services) connect(w http.ResponseWriter, r *http.Request) {
 	host, port, err := net.SplitHostPort(r.Host)
 	if r.Method != http.MethodConnect || err != nil || port != "443" || s.handler(host) == nil {
 		s.mu.Lock()
-		s.strays = append(s.strays, r.Method+" "+r.Host)
+		s.strays[r.Method+" "+r.Host] = true
 		s.mu.Unlock()
 		http.Error(w, "not in this world", http.StatusBadGateway)
 		return

@@ -312,10 +312,13 @@ func (r *runner) expect(s *Step, out map[string]any) error {
 	vars := maps.Clone(r.vars)
 	maps.Copy(vars, out)
 	ok, err := s.Expect.Bool(vars)
-	if err == nil && !ok {
-		err = fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
+	switch {
+	case err != nil:
+		return fmt.Errorf("expect: %w; %s", err, got(s.Kind(), out))
+	case !ok:
+		return fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
 	}
-	return err
+	return nil
 }
 
 // got is what came instead of what was expected.

@@ -756,7 +756,9 @@ func TestExecNotifier(t *testing.T) {
 // TestSecrets: nothing of a plan prints what came from elsewhere.
 func TestSecrets(t *testing.T) {
 	const secret = "t0k3n"
-	hide := func(piece string) (string, bool, error) { return strings.ReplaceAll(piece, "${}", secret), true, nil }
+	hide := func(piece string) ([]expression.Piece, error) {
+		return []expression.Piece{{Text: strings.ReplaceAll(piece, "${}", secret), Secret: true}}, nil
+	}
 	text, err := newBuilder(t).compiler().Text("Bearer ${} {{ job }}", hide)
 	if err != nil {
 		t.Fatal(err)

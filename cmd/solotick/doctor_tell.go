@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/solotick/solotick/config"
@@ -38,18 +39,35 @@ func (d *doctor) elsewhere(ctx context.Context, c *config.Config) []config.Job {
 	jobs, err := c.Parse(s.String(), doc.Text)
 	if err != nil {
 		d.failed(exitConfig)
-		d.tell("", "jobs_from", failed, "solotick validate --fetch shows all of it; agents go on with the last list that they could use", "the list has mistakes: %v", err)
+		d.tell("", "jobs_from", failed, "solotick validate --fetch shows all of it; agents go on with the last list that they could use", "the list has mistakes: %s", firstMistake(err))
 		return nil
 	}
 	d.tell("", "jobs_from", passed, "", "%s: %d job%s, sha256 %s, in %s", s, len(jobs), plural(len(jobs)), doc.SHA256[:12], millis(time.Since(began)))
 	return jobs
 }
 
+// firstMistake is the first of all mistakes in a line, with how many there are.
+func firstMistake(err error) string {
+	var all config.Diagnostics
+	if !errors.As(err, &all) || len(all) == 0 {
+		return err.Error()
+	}
+	d := all[0]
+	text := fmt.Sprintf("%s:%d:%d: %s: %s", d.File, d.Line, d.Column, d.Path, d.Message)
+	if d.Hint != "" {
+		text += " (" + d.Hint + ")"
+	}
+	if n := len(all) - 1; n > 0 {
+		text += fmt.Sprintf("; and %d more", n)
+	}
+	return text
+}
+
 // notifiers asks what can be asked without telling anybody anything.
 func (d *doctor) notifiers(ctx context.Context, c *config.Config) {
 	for _, n := range c.Notify {
 		slack, ok := n.Notifier.(*notify.Slack)
-		if !ok || slack.Webhook != "" {
+		if !ok || !slack.Webhook.IsZero() {
 			d.tell("", "notify", skipped, "", "%s (%s): nothing is sent here; solotick notify test %s sends a message", n.Name, n.Kind, n.Name)
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/solotick/solotick/internal/spell"
 )
 
 // The exit codes. "exec" and "lock" give the child's own code instead.
@@ -126,7 +128,7 @@ func didYouMean(prefix, name string, known []string) string {
 		least = 2
 	}
 	for _, k := range known {
-		d := distance(name, k)
+		d := spell.Distance(name, k)
 		if len(name) > 2 && strings.HasPrefix(k, name) {
 			d = 1
 		}
@@ -138,31 +140,6 @@ func didYouMean(prefix, name string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s%s?", prefix, best)
-}
-
-// distance counts the slips between a and b: a byte more, less, other, or two
-// neighbours swapped.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-		for j := range rows[i] {
-			if i == 0 || j == 0 {
-				rows[i][j] = i + j
-				continue
-			}
-			other := 1
-			if a[i-1] == b[j-1] {
-				other = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
 
 // group is a command that only has others below it.

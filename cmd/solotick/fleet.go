@@ -265,6 +265,11 @@ func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
 	if from == nil || !m.From {
 		return m.Plan, nil
 	}
+	if t := m.Policy.Timeout; t > 0 { // a place that does not answer leaves half of the run's time to the old list
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t/2)
+		defer cancel()
+	}
 	job, err := from.job(ctx, m.Name)
 	if err != nil {
 		return nil, err
@@ -291,7 +296,7 @@ func (f *fleet) report(job string, plan *steps.Plan, t solotick.Tick, res steps.
 		case s.Err == nil:
 		case s.Kind == steps.KindAlert && s.Result == "ok":
 			level = slog.LevelError // the run is well, and nobody knows what it has found
-		case s.Result != "skipped":
+		case !errors.Is(err, s.Err): // else it is in the line about the run
 			level = slog.LevelWarn
 		}
 		if len(res.Steps) > 1 || s.Kind != steps.KindExec || level > slog.LevelWarn {

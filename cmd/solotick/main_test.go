@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"testing"
 
@@ -15,5 +18,17 @@ func TestMain(m *testing.M) {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
-	testscript.Main(m, map[string]func(){"solotick": main})
+	testscript.Main(m, map[string]func(){"solotick": main, "webget": webget})
+}
+
+// webget prints what is at a URL, whatever the status.
+func webget() {
+	resp, err := http.Get(os.Args[1])
+	if err == nil {
+		_, err = io.Copy(os.Stdout, resp.Body)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +35,10 @@ var update = flag.Bool("update", false, "rewrite the golden texts in testdata/sc
 //	                              write canary.t.test only, and writes solotick.yaml
 //	dns pause|resume|kill         as with SIGSTOP, SIGCONT, SIGKILL
 //	txt NAME TEXT...              put TXT values at NAME.t.test with nsupdate, whatever was there
+//	api                           start a server whose address is $API: it answers
+//	                              /items and /jobs.yaml with files of the script's
+//	                              folder, /refused with 403, and all else with ok; what
+//	                              it was asked but for those files is in the file asked
 //	epoch VARIABLE SECONDS        set a variable to now and so many seconds, as epoch second
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -42,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd,
+			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd,
 		},
 	})
 }
@@ -62,6 +73,40 @@ func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
 	}
+}
+
+func apiCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: api")
+	}
+	dir, mu := ts.MkAbs("."), new(sync.Mutex)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		body, _ := io.ReadAll(r.Body)
+		file := map[string]string{"/items": "items.json", "/jobs.yaml": "jobs.yaml"}[r.URL.Path]
+		if file == "" {
+			f, err := os.OpenFile(filepath.Join(dir, "asked"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err == nil {
+				fmt.Fprintf(f, "%s %s %s\n", r.Method, r.URL.Path, body)
+				f.Close()
+			}
+			if r.URL.Path == "/refused" {
+				w.WriteHeader(http.StatusForbidden)
+			}
+			fmt.Fprintln(w, "ok")
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(text))))
+		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(text))
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("API", s.URL)
 }
 
 func epochCmd(ts *testscript.TestScript, neg bool, args []string) {

@@ -63,7 +63,11 @@ var table = []row{
 		why: "which message a condition calls for, and what is remembered of it: no clock, so that it can be tried through",
 	},
 	{
-		dir: "internal/expression",
+		dir: "internal/spell",
+		why: "hints of messages: what was probably meant",
+	},
+	{
+		dir: "internal/expression", own: []string{"internal/spell"},
 		other: []string{
 			"github.com/expr-lang/expr", "github.com/expr-lang/expr/ast", "github.com/expr-lang/expr/file",
 			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm",
@@ -75,7 +79,7 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config", own: []string{"alert", "internal/expression", "internal/web", "notify", "schedule", "source", "steps"},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "schedule", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
@@ -89,9 +93,19 @@ var table = []row{
 		why: "takes messages as Slack does, and trusts nothing of what is tested with it",
 	},
 	{
+		dir: "source", own: []string{"internal/web"},
+		other: []string{
+			"aead.dev/minisign",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/signer/v4", "github.com/aws/aws-sdk-go-v2/config",
+			"golang.org/x/oauth2", "golang.org/x/oauth2/google", "golang.org/x/sync/singleflight",
+		},
+		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/dnsmsg", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",

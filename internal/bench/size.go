@@ -44,7 +44,9 @@ func (b *bench) memory(ctx context.Context) error {
 		}
 		rows = append(rows, row)
 	}
-	row, err := b.memoryOf(ctx, 1000, "none", threeSteps)
+	api := newAPI()
+	defer api.Close()
+	row, err := b.memoryOf(ctx, 1000, "none", strings.NewReplacer("%s/", api.URL+"/", "%s", "1h").Replace(threeSteps))
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (b *bench) memoryOf(ctx context.Context, jobs int, aim, text string) ([]str
 	fmt.Fprintf(&file, "version: 1\ndns: { provider: rfc2136, zone: %s, server: %q, tsig: %s }\n", zoneName, s.addr, s.keyFile)
 	file.WriteString("notify: { ops: { webhook: { url: \"http://127.0.0.1:9/\" } } }\njobs:\n")
 	for i := range jobs {
-		fmt.Fprintf(&file, "  job%d:%s", i, strings.NewReplacer("%s/", "https://api.example.com/", "%s", "1h").Replace(text))
+		fmt.Fprintf(&file, "  job%d:%s", i, text)
 	}
 	path := filepath.Join(b.dir, fmt.Sprintf("%d.yaml", jobs))
 	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {

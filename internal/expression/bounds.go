@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -327,6 +328,9 @@ func (bounds) Visit(node *ast.Node) {
 		case *ast.MemberNode: // at.Format(layout)
 			result(node)
 		case *ast.IdentifierNode:
+			if !slices.Contains(replaced, callee.Value) && !strings.HasPrefix(callee.Value, "__") {
+				result(node) // let f = at.Format; f(layout)
+			}
 			for i, one := range n.Arguments {
 				if texts[callee.Value] && (one.Type() == nil || one.Type().Kind() == reflect.Interface) {
 					wrap(&n.Arguments[i], "__given")

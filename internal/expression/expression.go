@@ -3,7 +3,7 @@
 //
 // The language is expr (github.com/expr-lang/expr). What names there are and of
 // what type is an [Env], so that a misspelt name or step is a mistake in the file
-// and not one in the night. An evaluation may take a second and 32 MiB: the list
+// and not one in the night. An evaluation may take about a second and 32 MiB: the list
 // of jobs may come from elsewhere, and so may the data. A [Program] is a single
 // expression, a [Text] has expressions between {{ and }}.
 //
@@ -16,11 +16,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
+
+	"github.com/solotick/solotick/internal/spell"
 )
 
 // The longest expression, in bytes and in parts of its tree.
@@ -168,7 +171,23 @@ func (p *Program) runtimeError(err error) error {
 	case strings.Contains(message, "on zero Value"):
 		message = "what should be a list is not there; write (a?.b ?? [])"
 	}
-	return fmt.Errorf("%s: %s", p.source, message)
+	return fmt.Errorf("%s: %s", p.source, brief(message))
+}
+
+// brief is the beginning of a message, in one line: it may quote data, of any
+// length.
+func brief(message string) string {
+	var b strings.Builder
+	for n, r := range message {
+		if n >= 200 {
+			return b.String() + "..."
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // explain turns an error of the compiler into one with a hint.
@@ -214,38 +233,8 @@ func (c *Compiler) around(source string, at int) Env {
 
 func didYouMean(name string, known []string) string {
 	list := "known here: " + strings.Join(known, ", ")
-	best, least := "", max(len(name)/3, 1)+1
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
+	if meant := spell.Closest(name, known); meant != "" {
+		return fmt.Sprintf("did you mean %q? %s", meant, list)
 	}
-	if best == "" {
-		return list
-	}
-	return fmt.Sprintf("did you mean %q? %s", best, list)
-}
-
-// distance counts the letters to insert, delete or change to make b of a, and
-// two that are swapped as one.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			if i == 0 || j == 0 {
-				rows[i][j] = i + j
-				continue
-			}
-			other := 1
-			if a[i-1] == b[j-1] {
-				other = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return list
 }

@@ -2,6 +2,7 @@ package expression_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 var env = expression.Env{
 	"job":  "",
 	"tick": 0,
+	"at":   time.Time{},
 	"steps": expression.Env{
 		"backups": expression.Env{"status": 0, "headers": map[string]string{}, "json": expression.Any, "text": "", "took": 0.0},
 	},
@@ -22,7 +24,7 @@ var env = expression.Env{
 
 func vars(json any) map[string]any {
 	return map[string]any{
-		"job": "canary", "tick": 1641903970,
+		"job": "canary", "tick": 1641903970, "at": time.Unix(1641903970, 0).UTC(),
 		"steps": map[string]any{"backups": map[string]any{
 			"status": 200, "headers": map[string]string{"content-type": "application/json"}, "json": json, "text": "hello", "took": 0.25,
 		}},
@@ -124,6 +126,16 @@ func TestRuntimeErrors(t *testing.T) {
 	}
 }
 
+// shared is an expression in which a value holds the one before twice, 40 times.
+func shared(two, last string) string {
+	var b strings.Builder
+	b.WriteString("let a0 = [1]; ")
+	for i := range 40 {
+		fmt.Fprintf(&b, "let a%d = %s; ", i+1, strings.ReplaceAll(two, "$", fmt.Sprintf("a%d", i)))
+	}
+	return b.String() + last
+}
+
 // TestBounds tries to take the machine's time and memory.
 func TestBounds(t *testing.T) {
 	list := make([]any, 200_000)
@@ -172,6 +184,26 @@ func TestBounds(t *testing.T) {
 		`len(fromJSON(` + in + `.lists + ` + in + `.big)) > 0`,
 		`len(string(map(1..28, ` + in + `.control))) > 0`,
 		`len(map(1..1000, date("2026-01-02").Format(repeat("2006", 1000000)))) > 0`,
+		// What is shared counts as often as it is there: else it doubles with each word.
+		shared(`[$, $]`, `a40 == [a40[0], a40[1]]`),
+		shared(`[$, $]`, `[a40[0], a40[1]] in [a40]`),
+		shared(`[$, $]`, `max(a40) == 1`),
+		shared(`[$, $]`, `median(a40) == 1`),
+		shared(`[$, $]`, `len(flatten(a40)) > 0`),
+		shared(`{"x": $, "y": $}`, `len(string(a40)) > 0`),
+		shared(`map(1..2, $)`, `len(flatten(a40)) > 0`),
+		`let a = map(1..1000, ` + in + `.list); let b = map(1..1000, a); flatten(b) == []`,
+		// Data of this size is given to what makes more of it.
+		`len(split(repeat("x", 33000000), "")) > 0`,
+		`len(splitAfter(repeat("x", 33000000), "")) > 0`,
+		`len(fromJSON("[" + repeat("{},", 5000000) + "1]")) > 0`,
+		`let s = repeat("January", 1000000); len(map(1..10000, at.Format(s))) > 0`,
+		`let s = repeat("January", 1000000); let f = at.Format; len(map(1..10000, f(s))) > 0`,
+		// Each of these takes long, and there are many of them.
+		`let b = repeat("x", 30000000); all(1..1000, lastIndexOf(b, "yx") == -1)`,
+		`repeat("x", 30000000) matches "(x?){999}y"`,
+		`all(1..1000, not (` + in + `.big matches "(x?x?x?x?x?x?x?x?x?x?){99}y"))`,
+		`all(1..1000, not (` + in + `.big matches ("(x?){" + string(900 + #) + "}y")))`,
 	} {
 		p, err := expression.NewCompiler(env).Condition(source)
 		if err != nil {
@@ -191,20 +223,48 @@ func TestBounds(t *testing.T) {
 		if took > 10*time.Second {
 			t.Errorf("%s: %v", source, took)
 		}
-		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<30 {
+		if used := after.TotalAlloc - before.TotalAlloc; used > 512<<20 {
 			t.Errorf("%s: %d MiB", source, used>>20)
 		}
 		t.Logf("%8v %6d MiB  %.80s: %.120v", took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20, source, err)
 	}
 }
 
+// TestLongErrors has data that is of no use fill no log.
+func TestLongErrors(t *testing.T) {
+	for _, source := range []string{"int(steps.backups.json)", "date(steps.backups.json)", "duration(steps.backups.json)", `"" matches steps.backups.json`, "fromJSON(steps.backups.json)", "float(steps.backups.json)"} {
+		p, err := expression.NewCompiler(env).Value(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Eval(vars(strings.Repeat("(ä\n\x1b", 100_000)))
+		if err == nil || len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Errorf("%s: an error of %d bytes: %.300v", source, len(err.Error()), err)
+		}
+	}
+}
+
+// TestValueIsBounded has no JSON made of what is greater than it looks.
+func TestValueIsBounded(t *testing.T) {
+	text, err := expression.NewCompiler(env).Text("{{ "+in100+" }}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := text.Value(vars(strings.Repeat("x", 1<<20))); err == nil {
+		t.Errorf("a value of type %T", v)
+	}
+}
+
+const in100 = "map(1..100, steps.backups.json)"
+
 func TestText(t *testing.T) {
 	c := expression.NewCompiler(env)
-	secret := func(piece string) (string, bool, error) {
-		if strings.Contains(piece, "${s}") {
-			return strings.ReplaceAll(piece, "${s}", "{{hidden}}"), true, nil
+	secret := func(piece string) ([]expression.Piece, error) {
+		before, after, ok := strings.Cut(piece, "${s}")
+		if !ok {
+			return []expression.Piece{{Text: piece}}, nil
 		}
-		return piece, false, nil
+		return []expression.Piece{{Text: before}, {Text: "{{hidden}}", Secret: true}, {Text: after}}, nil
 	}
 	for _, tt := range []struct{ source, want, shown string }{
 		{"plain", "plain", "plain"},
@@ -215,7 +275,7 @@ func TestText(t *testing.T) {
 		{`{{ "{{" }}`, "{{", "{{"},
 		{"{{ steps.backups.json.items[0] }}", `{"age_h":30,"name":"a"}`, `{"age_h":30,"name":"a"}`},
 		{"{{ nil }} {{ 1e21 }} {{ tick }} {{ true }}", "null 1000000000000000000000 1641903970 true", "null 1000000000000000000000 1641903970 true"},
-		{"Bearer ${s} {{ job }}", "Bearer {{hidden}} canary", "***canary"},
+		{"Bearer ${s} {{ job }}", "Bearer {{hidden}} canary", "Bearer *** canary"},
 	} {
 		text, err := c.Text(tt.source, secret)
 		if err != nil {

@@ -41,9 +41,15 @@ type part struct {
 	program *Program
 }
 
-// A Literal turns a piece of text between expressions into what it stands for, and
-// says whether that is a secret.
-type Literal func(piece string) (text string, secret bool, err error)
+// A Literal turns a piece of text between expressions into what it stands for,
+// some of which may be secret.
+type Literal func(piece string) ([]Piece, error)
+
+// A Piece is a part of a text without expressions.
+type Piece struct {
+	Text   string
+	Secret bool
+}
 
 // Text compiles a text. Pieces between expressions go through literal, if there
 // is one: what it returns is never taken for an expression. The error is an
@@ -53,14 +59,16 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 	for at := 0; at < len(source); {
 		piece, inner, next := cut(source[at:])
 		if piece != "" {
-			p := part{text: piece}
+			pieces := []Piece{{Text: piece}}
 			if literal != nil {
 				var err error
-				if p.text, p.secret, err = literal(piece); err != nil {
+				if pieces, err = literal(piece); err != nil {
 					return Text{}, err
 				}
 			}
-			parts = append(parts, p)
+			for _, p := range pieces {
+				parts = append(parts, part{text: p.Text, secret: p.Secret})
+			}
 		}
 		from := at + len(piece) + len("{{")
 		switch {
@@ -203,7 +211,11 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 // type; of any other text what Render returns.
 func (t Text) Value(vars map[string]any) (any, error) {
 	if all := t.all(); len(all) == 1 && all[0].program != nil {
-		return all[0].program.Eval(vars)
+		v, err := all[0].program.Eval(vars)
+		if err != nil {
+			return nil, err
+		}
+		return newAccount().any(v) // parts that are shared are written as often
 	}
 	return t.Render(vars)
 }

@@ -1,3 +1,0 @@
-package source_test
-
-func stopS3() {}
