@@ -141,9 +141,9 @@ func (r *runner) phrase(t expression.Text, vars map[string]any) string {
 
 // onFailure tells people that the job has failed, or that it has not again.
 func (r *runner) onFailure(ctx context.Context, err error) {
-	timeout := timedOut(ctx, &r.run)
+	timeout := timedOut(ctx)
 	switch {
-	case errors.Is(err, ErrSkipped), ctx.Err() != nil && !timeout:
+	case errors.Is(err, ErrSkipped), !timeout && (ctx.Err() != nil || errors.Is(err, ErrStopped) && r.run.over()):
 		return // it says nothing about the job, or another agent runs this tick again
 	case err != nil && r.run.Attempt < r.run.Attempts:
 		return // so does a retry

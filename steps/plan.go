@@ -36,6 +36,10 @@ type Step struct {
 	// MayFail has the job go on when the step failed.
 	MayFail bool
 
+	// Timeout is how long the step may take, all tries of a request included; 0: as
+	// long as the run. A Command has one of its own.
+	Timeout time.Duration
+
 	Command *Command
 	// Env is more of the command's environment.
 	Env   []Field
@@ -116,7 +120,9 @@ func (p *Plan) alerts() (all []*Alert) {
 	return all
 }
 
-// Do does one step after the other until one fails, and returns the code, signal
+// Do does one step after the other until one fails, ctx ends or run.Deadline has
+// passed, which is the same as that ctx ends with the cause [ErrTimeout]. It
+// returns the code, signal
 // and tail of the latest command, the state that the job has now, and a report
 // of each step. The error names the step if there are several; it wraps
 // [ErrTimeout] if run.Deadline has passed, [ErrSkipped] if no step had anything
@@ -224,7 +230,7 @@ func (r *runner) steps(ctx context.Context) error {
 		}
 		r.failed = report.Step
 		err := report.Err
-		if timedOut(ctx, &r.run) && !errors.Is(err, ErrTimeout) {
+		if timedOut(ctx) && !errors.Is(err, ErrTimeout) {
 			err = fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		if len(r.Steps) > 1 {
@@ -238,11 +244,8 @@ func (r *runner) steps(ctx context.Context) error {
 	return nil
 }
 
-// timedOut says that ctx has ended because the run's time was over. Who gave it
-// that time may be the first to end it.
-func timedOut(ctx context.Context, run *Run) bool {
-	return ctx.Err() != nil && (errors.Is(context.Cause(ctx), ErrTimeout) || !run.Deadline.IsZero() && time.Until(run.Deadline) < time.Second)
-}
+// timedOut says that ctx has ended because the run's time was over.
+func timedOut(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrTimeout) }
 
 // step does one step.
 func (r *runner) step(ctx context.Context, s *Step, i int) Report {
@@ -289,6 +292,11 @@ func (r *runner) step(ctx context.Context, s *Step, i int) Report {
 
 // act does what a step is for.
 func (r *runner) act(ctx context.Context, s *Step, out map[string]any) (note string, err error) {
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, ErrTimeout)
+		defer cancel()
+	}
 	switch s.Kind() {
 	case KindHTTP:
 		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil)
@@ -335,8 +343,9 @@ func clip(text string, n int) string {
 
 func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (string, error) {
 	c := *s.Command
+	t := &texts{ctx: ctx, vars: r.vars}
 	for _, f := range s.Env {
-		v, err := f.Text.Render(r.vars)
+		v, err := t.words(f.Text)
 		if err != nil {
 			return "", fmt.Errorf("env %s: %w", f.Name, err)
 		}

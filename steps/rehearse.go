@@ -131,7 +131,7 @@ func (h *rehearsal) fail(l Line, err error) bool {
 }
 
 func (h *rehearsal) http(ctx context.Context, s *Step, l Line, out map[string]any, prefix string) (failed bool) {
-	req, err := s.HTTP.request(h.vars, true)
+	req, err := s.HTTP.request(&texts{ctx: ctx, vars: h.vars, eyes: true})
 	if err != nil {
 		return h.fail(l, err)
 	}

@@ -111,6 +111,9 @@ type Run struct {
 
 func (r *Run) room() int { return cmp.Or(r.Room, MaxState) }
 
+// over says that the run's claim is about to lapse, which ends it.
+func (r *Run) over() bool { return r.Left != nil && r.Left() <= r.Grace }
+
 // A Result is how a command or a whole plan ended. It is meaningful beside an
 // error too.
 type Result struct {

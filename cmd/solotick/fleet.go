@@ -218,11 +218,13 @@ func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick
 		if err != nil {
 			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
 		}
+		ctx, stop := planContext(ctx)
+		defer stop()
 		res, err := plan.Do(ctx, run)
 		if res.StateSet {
 			err = errors.Join(err, t.SetState(res.State))
 		}
-		f.report(m, t, res, err)
+		f.report(m.Name, plan, t, res, err)
 		if f.result != nil {
 			f.result(m, res, err)
 		}
@@ -233,6 +235,27 @@ func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick
 			return fmt.Errorf("%w: %w", solotick.ErrTimeout, err)
 		}
 		return err
+	}
+}
+
+// planContext is a run's context in the words of package steps: one that its agent
+// ends because its time is over has timed out.
+func planContext(run context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(run))
+	pass := func() {
+		cause := context.Cause(run)
+		if errors.Is(cause, solotick.ErrTimeout) {
+			cause = steps.ErrTimeout
+		}
+		cancel(cause)
+	}
+	stop := context.AfterFunc(run, pass)
+	if run.Err() != nil {
+		pass() // now: nothing is begun any more
+	}
+	return ctx, func() {
+		stop()
+		cancel(nil)
 	}
 }
 
@@ -258,8 +281,8 @@ func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
 }
 
 // report logs what the steps of a run did, and what people have to know of it.
-func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
-	log := f.log.With("job", m.Name, "tick", t.Time.Format(time.RFC3339))
+func (f *fleet) report(job string, plan *steps.Plan, t solotick.Tick, res steps.Result, err error) {
+	log := f.log.With("job", job, "tick", t.Time.Format(time.RFC3339))
 	for _, s := range res.Steps {
 		level := slog.LevelDebug
 		args := []any{"step", s.Step, "does", string(s.Kind), "result", s.Result, "took", s.Took.Round(time.Millisecond)}
@@ -280,7 +303,7 @@ func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
 			log.Log(context.Background(), level, "step", args...)
 		}
 	}
-	if err != nil && res.Tail != "" && m.Plan.Quiet() {
+	if err != nil && res.Tail != "" && plan.Quiet() {
 		log.Error("what it printed", "output", res.Tail)
 	}
 }

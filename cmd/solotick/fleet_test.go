@@ -282,3 +282,28 @@ func TestPostKnowsTheTickBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanContext: only a run whose own time is over has timed out.
+func TestPlanContext(t *testing.T) {
+	for _, tt := range []struct {
+		cause error
+		late  bool
+	}{{errors.New("handed over"), false}, {fmt.Errorf("run timed out: %w", solotick.ErrTimeout), true}} {
+		for _, before := range []bool{false, true} {
+			run, cut := context.WithCancelCause(t.Context())
+			if before {
+				cut(tt.cause)
+			}
+			ctx, stop := planContext(run)
+			if (ctx.Err() != nil) != before {
+				t.Errorf("%v: it has ended: %v, want %v", tt.cause, ctx.Err(), before)
+			}
+			cut(tt.cause)
+			<-ctx.Done()
+			if got := context.Cause(ctx); errors.Is(got, steps.ErrTimeout) != tt.late || !tt.late && !errors.Is(got, tt.cause) {
+				t.Errorf("%v: the cause is %v", tt.cause, got)
+			}
+			stop()
+		}
+	}
+}
