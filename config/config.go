@@ -153,7 +153,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	w := newWalker(name, data)
 	root := w.document(data)
 	if root == nil {
-		return nil, w.mistakes.sorted()
+		return nil, w.wrong()
 	}
 	var f file
 	at := object(w, root, "", fileKeys, &f)
@@ -172,7 +172,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.common = w.common
 	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
 	if len(w.mistakes) > 0 {
-		return nil, w.mistakes.sorted()
+		return nil, w.wrong()
 	}
 	c.Settings = w.settings
 	hash := sha256.Sum256(data)

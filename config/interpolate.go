@@ -41,6 +41,9 @@ func (w *walker) interpolate(text string) (result string, replaced bool, err err
 			return "", false, err
 		}
 		b.WriteString(value)
+		if b.Len() > maxFile {
+			return "", false, problem{"is longer than 1 MiB with what stands for ${...}", ""}
+		}
 		text, replaced = rest, true
 	}
 }

@@ -21,6 +21,9 @@ type Setting struct {
 
 // tell notes the value of a scalar.
 func (w *walker) tell(n *yaml.Node, path string, to any) {
+	if w.allow != nil {
+		return // nobody asks for those of a list
+	}
 	n = follow(n)
 	switch to := to.(type) {
 	case *argv:
@@ -57,6 +60,9 @@ func (w *walker) tell(n *yaml.Node, path string, to any) {
 
 // tellDefaults notes the values of keys that are absent from a mapping.
 func tellDefaults[T any](w *walker, keys []key[T], at places, path string) {
+	if w.allow != nil {
+		return
+	}
 	for _, k := range keys {
 		if k.def != "" && at[k.name].key == nil {
 			w.settings = append(w.settings, Setting{Path: join(path, k.name), Value: k.def, From: "default"})
@@ -67,12 +73,15 @@ func tellDefaults[T any](w *walker, keys []key[T], at places, path string) {
 // tellInherited notes what a job takes from the defaults of the file and from
 // ours.
 func (w *walker) tellInherited(own, at places, path string) {
+	if w.allow != nil {
+		return
+	}
 	for _, k := range jobKeys {
 		p, ok := at[k.name]
 		switch {
 		case own[k.name].key != nil:
 		case ok:
-			for _, s := range w.settings {
+			for _, s := range w.inherited {
 				if rest, below := strings.CutPrefix(s.Path, p.path); below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 					w.settings = append(w.settings, Setting{Path: join(path, k.name) + rest, Value: s.Value, From: s.From + ", defaults"})
 				}
@@ -86,20 +95,25 @@ func (w *walker) tellInherited(own, at places, path string) {
 // mark is where what is remembered from here on begins.
 func (w *walker) mark() int { return len(w.remembered) }
 
-// hashOf is a job's [Job.Hash]: of what the file says of it, and of all that
-// came from elsewhere for it.
-func (w *walker) hashOf(mark int, nodes ...*yaml.Node) string {
+// shareSum takes down what all jobs have in common: the defaults, and all that came
+// from elsewhere so far.
+func (w *walker) shareSum(defaults *yaml.Node) {
 	h := sha256.New()
-	for _, n := range nodes {
-		fmt.Fprintln(h, "node")
-		if n != nil {
-			w.hashNode(h, n)
-		}
-	}
-	for _, one := range append(w.remembered[:w.shared:w.shared], w.remembered[mark:]...) {
+	fmt.Fprintf(h, "%q %q\n", w.common, w.sum(defaults))
+	for _, one := range w.remembered {
 		fmt.Fprintf(h, "%q\n", one)
 	}
-	fmt.Fprintf(h, "%q", w.common)
+	w.ofAll = hex.EncodeToString(h.Sum(nil))
+}
+
+// hashOf is a job's [Job.Hash]: of what the file says of it, and of all that
+// came from elsewhere for it.
+func (w *walker) hashOf(mark int, n *yaml.Node) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", w.ofAll, w.sum(n))
+	for _, one := range w.remembered[mark:] {
+		fmt.Fprintf(h, "%q\n", one)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -108,9 +122,7 @@ func (w *walker) hashOf(mark int, nodes ...*yaml.Node) string {
 func (w *walker) hashNode(h io.Writer, n *yaml.Node) {
 	fmt.Fprintf(h, "%d %d %q %q\n", n.Kind, len(n.Content), n.ShortTag(), n.Value)
 	if n.Kind == yaml.AliasNode {
-		for _, line := range w.lines {
-			fmt.Fprintf(h, "%q\n", line)
-		}
+		fmt.Fprintln(h, w.wholeText())
 		return
 	}
 	for _, c := range n.Content {
