@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,10 +55,11 @@ const (
 	unreadable = "the list of jobs cannot be read; the jobs go on with the old one"
 	mistaken   = "the list of jobs has mistakes; the jobs go on with the old one"
 	unusable   = "the list of jobs cannot be used; the jobs go on with the old one"
+	unfit      = "the list of jobs cannot be used beside the new configuration; its jobs are let go until it can"
 )
 
 // newJobsFrom begins with the list that before had, if it comes from the same
-// place; nil: there is none.
+// place and is trusted; nil: there is none.
 func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFrom, error) {
 	if c.From == nil {
 		return nil, nil
@@ -67,14 +69,20 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 		return nil, fmt.Errorf("jobs_from: %w", err)
 	}
 	j := &jobsFrom{source: s, base: c, log: log}
-	if before != nil && before.base.From.Source.URL == c.From.Source.URL {
+	if before != nil {
 		before.mu.Lock()
 		defer before.mu.Unlock()
-		if before.was.text != nil {
-			j.take(before.was.text, before.was.sum)
+		if o, was := c.From.Source, before.was; was.text != nil && trusts(before.base.From.Source, o, was.sum) {
+			j.take(was.text, was.sum, unfit)
 		}
 	}
 	return j, nil
+}
+
+// trusts says that a list that was taken by the options before needs no other look
+// by the new ones: it is from the same place, and no more is asked of it.
+func trusts(before, o source.Options, sum string) bool {
+	return o.URL == before.URL && o.PublicKey == before.PublicKey && (o.SHA256 == "" || strings.EqualFold(strings.TrimSpace(o.SHA256), sum))
 }
 
 // patience is how long a run waits for the list. A place that did not answer a
@@ -85,19 +93,24 @@ func (j *jobsFrom) patience() time.Duration {
 	if j.trouble.what == unreadable {
 		return time.Second
 	}
-	return time.Minute // the source has a timeout of its own
+	return whole
 }
 
-// check looks at the list and takes it if it is another one.
-func (j *jobsFrom) check(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, j.patience())
+// whole is longer than a source may take by its own timeout.
+const whole = 2 * time.Minute
+
+// check looks at the list for a run, and takes it if it is another one.
+func (j *jobsFrom) check(ctx context.Context) { j.checkFor(ctx, j.patience()) }
+
+func (j *jobsFrom) checkFor(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	doc, err := j.source.Fetch(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.next = time.Now().Add(50*time.Second + rand.N(10*time.Second))
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
+	case err != nil && errors.Is(ctx.Err(), context.Canceled): // it was not waited for
 	case err != nil:
 		j.fail(listTrouble{unreadable, err})
 	case doc.SHA256 == j.now.sum:
@@ -105,20 +118,20 @@ func (j *jobsFrom) check(ctx context.Context) {
 		if doc.SHA256 == j.was.sum {
 			j.well()
 		}
-	case doc.SHA256 == j.seen && j.bad.what == mistaken:
+	case doc.SHA256 == j.seen && (j.bad.what == mistaken || j.bad.what == unfit):
 		j.fail(j.bad)
 	default: // what could not be used may be of use by now
-		j.take(doc.Text, doc.SHA256)
+		j.take(doc.Text, doc.SHA256, mistaken)
 	}
 }
 
-// take makes a text the list in force, if it can be used.
-func (j *jobsFrom) take(text []byte, sum string) {
+// take makes a text the list in force, if it can be used; else what is the trouble.
+func (j *jobsFrom) take(text []byte, sum, what string) {
 	again := j.seen == sum
 	j.seen = sum
 	jobs, err := j.base.Parse(j.source.String(), text)
 	if err != nil {
-		j.bad = listTrouble{mistaken, err}
+		j.bad = listTrouble{what, err}
 		j.fail(j.bad)
 		return
 	}
@@ -209,7 +222,7 @@ func (j *jobsFrom) look(ctx context.Context, now bool) {
 	}
 	j.checking = true
 	go func() {
-		j.check(ctx)
+		j.checkFor(ctx, whole)
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.checking = false

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ type shelf struct {
 	text  atomic.Value // what is there
 	hangs atomic.Bool  // nobody gets an answer
 	fails atomic.Bool  // everybody gets status 500
+	slow  atomic.Bool  // an answer takes longer than a run waits in times of trouble
 	key   string       // the agent's
 	log   logBuffer    // the agent's
 
@@ -90,6 +92,9 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case s.fails.Load():
 		w.WriteHeader(http.StatusInternalServerError)
+	case s.slow.Load():
+		time.Sleep(1300 * time.Millisecond)
+		fallthrough
 	default:
 		_, _ = io.WriteString(w, s.text.Load().(string))
 	}
@@ -206,5 +211,107 @@ func TestListHangs(t *testing.T) {
 	}
 	if n, text := s.errors(); n != 1 || !strings.Contains(text, "cannot be read") {
 		t.Errorf("%d errors, want one, that the list cannot be read:\n%s", n, text)
+	}
+}
+
+// TestListSlow: a list that always takes longer than runs wait for it in times of
+// trouble is well again all the same.
+func TestListSlow(t *testing.T) {
+	s := newShelf(t, "")
+	s.begin(t)
+	s.fails.Store(true)
+	s.look(false)
+	s.fails.Store(false)
+	s.slow.Store(true)
+	from := s.reloader.from
+	from.look(t.Context(), true)
+	for end := time.Now().Add(20 * time.Second); !from.definition().OK; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still in trouble: %+v", from.definition())
+		}
+	}
+}
+
+// TestListAndACut: a run that is cut while it waits for the list says nothing
+// about the list.
+func TestListAndACut(t *testing.T) {
+	s := newShelf(t, "")
+	s.begin(t)
+	s.hangs.Store(true)
+	for _, cause := range []error{nil, errors.New("shutdown grace over")} {
+		ctx, cut := context.WithCancelCause(t.Context())
+		time.AfterFunc(50*time.Millisecond, func() { cut(cause) })
+		if job, err := s.reloader.from.job(ctx, "listed"); err != nil || job.Name != "listed" {
+			t.Errorf("job %q (%v)", job.Name, err)
+		}
+	}
+	if d := s.reloader.from.definition(); !d.OK {
+		t.Errorf("the list is in trouble: %s", d.Error)
+	}
+}
+
+// rewrite replaces text of the agent's own file.
+func (s *shelf) rewrite(t *testing.T, old, by string) {
+	t.Helper()
+	text, err := os.ReadFile(s.reloader.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), old, by, 1)
+	if changed == string(text) {
+		t.Fatalf("no %q in\n%s", old, text)
+	}
+	if err := os.WriteFile(s.reloader.path, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestListAndANewFile: a new file that trusts another list, or with which the list
+// cannot be used, does not run the old one.
+func TestListAndANewFile(t *testing.T) {
+	for name, tt := range map[string]struct{ by, says string }{
+		"another hash":   {", sha256: " + strings.Repeat("0", 64) + " }\n", ""},
+		"a signature":    {", public_key: RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3 }\n", ""},
+		"the same names": {" }\njobs: { listed: { every: 1h, exec: [true] } }\n", "its jobs are let go"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t, "")
+			s.begin(t)
+			s.errors()
+			s.fails.Store(true)
+			s.rewrite(t, "insecure: true }\n", "insecure: true"+tt.by)
+			for _, c := range s.reloader.news(t.Context(), false) {
+				if c.member.From {
+					t.Errorf("the job %s of the old list is run", c.member.Name)
+				}
+			}
+			if _, text := s.errors(); !strings.Contains(text, tt.says) || strings.Contains(text, "go on with") {
+				t.Errorf("the log says\n%s", text)
+			}
+		})
+	}
+}
+
+// TestFileComesBack: what is told of a file is what is wrong with it now.
+func TestFileComesBack(t *testing.T) {
+	s := newShelf(t, "")
+	s.begin(t)
+	r := &s.reloader
+	s.rewrite(t, "version: 1", "version: 9")
+	r.news(t.Context(), false)
+	away := r.path + ".away"
+	for _, to := range [][2]string{{r.path, away}, {away, r.path}} {
+		if err := os.Rename(to[0], to[1]); err != nil {
+			t.Fatal(err)
+		}
+		r.news(t.Context(), false)
+	}
+	if r.trouble == nil || !strings.Contains(r.trouble.Error(), "version") {
+		t.Errorf("the file has mistakes, and the trouble is %v", r.trouble)
+	}
+	s.rewrite(t, "version: 9", "version: 1")
+	r.news(t.Context(), false)
+	if r.trouble != nil {
+		t.Errorf("the file is as it was, and the trouble is %v", r.trouble)
 	}
 }

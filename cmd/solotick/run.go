@@ -178,7 +178,8 @@ func (r *reloader) ill(what string, err error) {
 
 // tell tells the desk and systemd what the definitions are.
 func (r *reloader) tell() {
-	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &r.good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
+	good := r.good // which goes on to change
+	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
 	if r.trouble != nil {
 		since := r.since
 		file.Error, file.Since = r.trouble.Error(), &since
@@ -257,11 +258,8 @@ func (r *reloader) file(hup bool) []*crew {
 		if !r.gone || hup {
 			r.ill("the configuration cannot be read; the jobs go on with the old one", err)
 		}
-		r.gone = true
+		r.gone, r.hash = true, "" // what is there next is looked at, whatever it was before
 		return nil
-	}
-	if r.gone && hash == r.last.Hash {
-		r.well()
 	}
 	r.gone = false
 	if hash == r.hash && !hup {
