@@ -139,7 +139,7 @@ func try(t *testing.T, name string) *trial {
 		}
 	}
 	y.env = append(y.env, "EVERY=2s", "WORKERS_FILE="+filepath.Join(t.TempDir(), "workers"))
-	if out, code := y.solotick("validate", "--explain", y.file); code != 0 || !strings.HasPrefix(out, y.file+": ok, 1 job\n") {
+	if out, code := y.solotick("validate", "--explain", y.file); code != 0 || !strings.HasPrefix(out, y.file+": ok, 1 job") {
 		t.Fatalf("solotick validate: code %d\n%s", code, out)
 	}
 	return y
