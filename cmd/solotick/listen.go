@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,8 +92,12 @@ func (d *desk) define(all []definition) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.heard = time.Now()
+	if same := func(a, b definition) bool { return a.Source == b.Source && a.Hash == b.Hash }; !slices.EqualFunc(d.status.Definitions, all, same) {
+		for _, g := range []*prometheus.GaugeVec{d.ok, d.good, d.info} {
+			g.Reset() // a list may be gone
+		}
+	}
 	d.status.Definitions = all
-	d.info.Reset()
 	for _, one := range all {
 		ok := 0.0
 		if one.OK {
@@ -180,6 +185,10 @@ func (d *desk) readyz(w http.ResponseWriter, _ *http.Request) {
 	d.mu.Lock()
 	all := d.status.Definitions
 	d.mu.Unlock()
+	if len(all) == 0 {
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+		return
+	}
 	for _, one := range all {
 		if !one.OK {
 			http.Error(w, fmt.Sprintf("%s: %s", one.Source, one.Error), http.StatusServiceUnavailable)
