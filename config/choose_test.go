@@ -238,5 +238,6 @@ var specials = map[string][]string{
 	"job.time_zone":      {"Europe/Berlin", "UTC"},
 	"request.url":        {"https://api.example.com", "HTTP://api.example.com/{{ tick }}", "{{ job }}", "${env:CONFIG_TEST_URL}?x=1"},
 	"step.dir":           {"/srv"},
+	"step.set":           {"word", "{{ tick }}, {{ job }}"},
 	"step.expect":        {"ok", "took < 5 or error != \"\""},
 }

@@ -92,7 +92,6 @@ jobs:
       - http: { url: "https://api.example.com", body: "x ${env:PLANT_BODY}" }
       - exec: [x]
         env: { A: "${env:PLANT_STEPENV} {{ tick }}" }
-      - set: "${env:PLANT_SET}"
       - alert: a
         if: tick > 0
         title: "${env:PLANT_TITLE}"

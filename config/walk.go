@@ -167,7 +167,10 @@ func (w *walker) mistake(n *yaml.Node, path, hint, format string, args ...any) {
 
 // looksSecret finds the value of a key that is likely to be one, for files that
 // do not even parse.
-var looksSecret = regexp.MustCompile(`(?i)^(.*(?:tsig|secret|password|token|webhook)\w*["']?\s*:\s*)(["']?[^"'/\s].*)$`)
+var looksSecret = regexp.MustCompile(`(?i)^(.*(?:tsig|secret|passw|token|webhook|authorization|api.?key|cookie|credential)[\w-]*["']?\s*:\s*)(["']?[^"'\s].*)$`)
+
+// looksLikePath is a value of tsig that is the path of a file.
+var looksLikePath = regexp.MustCompile(`(?i)tsig["']?\s*:\s*["']?/[^"']*["']?$`)
 
 // source returns a line of the file without the secrets that should not be in it.
 func (w *walker) source(line int) string {
@@ -178,7 +181,7 @@ func (w *walker) source(line int) string {
 	for _, secret := range w.hide[line] {
 		text = strings.ReplaceAll(text, secret, hidden)
 	}
-	if m := looksSecret.FindStringSubmatch(text); m != nil && !strings.Contains(m[2], "${") {
+	if m := looksSecret.FindStringSubmatch(text); m != nil && !strings.Contains(m[2], "${") && !looksLikePath.MatchString(text) {
 		text = m[1] + hidden
 	}
 	return text
@@ -210,9 +213,15 @@ func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, fo
 	d.Source, d.Length = w.source(d.Line), 1
 }
 
+// places of secrets that may name a file.
+var mayBePath = []string{"dns.tsig", "jobs_from", "jobs_from.url"}
+
+// onlyFrom is what only says where a value comes from.
+var onlyFrom = regexp.MustCompile(`^(\$?\$\{[^{}]*\})+$`)
+
 // conceal keeps a value that should have come from elsewhere out of all messages.
-func (w *walker) conceal(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' || strings.Contains(n.Value, "${") {
+func (w *walker) conceal(n *yaml.Node, path string) {
+	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' && slices.Contains(mayBePath, path) || onlyFrom.MatchString(n.Value) {
 		return
 	}
 	if n.Line > 0 && n.Line <= len(w.lines) && strings.Contains(w.lines[n.Line-1], n.Value) {
