@@ -62,10 +62,13 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 	if jobs == nil {
 		return nil
 	}
-	w.shared = w.mark()
+	w.shareSum(defaults)
 	var all []Job
 	records := make(map[string]place)
 	w.pairs(jobs, "jobs", func(k, v *yaml.Node) {
+		if len(all) == mostJobs {
+			w.refuse("it has more than %d jobs", mostJobs)
+		}
 		path := join("jobs", k.Value)
 		j := base
 		j.Name = k.Value
@@ -83,7 +86,7 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 		w.check(&j, at, k, path)
 		w.unique(&j, at, k, path, records)
 		w.taken(&j, at, k, path, others)
-		j.Hash = w.hashOf(mark, defaults, v)
+		j.Hash = w.hashOf(mark, v)
 		j.steps, j.onFailure = nil, nil // they hold the whole file
 		all = append(all, j)
 	})

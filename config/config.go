@@ -162,7 +162,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	w := newWalker(name, data)
 	root := w.document(data)
 	if root == nil {
-		return nil, w.mistakes.sorted()
+		return nil, w.wrong()
 	}
 	var f file
 	at := object(w, root, "", fileKeys, &f)
@@ -180,7 +180,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.common = w.common
 	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
 	if len(w.mistakes) > 0 {
-		return nil, w.mistakes.sorted()
+		return nil, w.wrong()
 	}
 	hash := sha256.Sum256(data)
 	c.Hash = hex.EncodeToString(hash[:])

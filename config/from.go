@@ -149,14 +149,14 @@ func (c *Config) Parse(name string, data []byte) ([]Job, error) {
 	}
 	root := w.document(data)
 	if root == nil {
-		return nil, w.mistakes.sorted()
+		return nil, w.wrong()
 	}
 	var l listing
 	object(w, root, "", listingKeys, &l)
 	w.common = fmt.Sprintf("%s %+v", c.common, w.allow)
 	jobs := w.jobs(l.defaults, l.jobs, c.Jobs)
-	if len(w.mistakes) > 0 {
-		return nil, w.mistakes.sorted()
+	if len(w.mistakes) > 0 || w.tooMuch != "" {
+		return nil, w.wrong()
 	}
 	return slices.Clip(jobs), nil
 }

@@ -12,20 +12,25 @@ import (
 // mark is where what is remembered from here on begins.
 func (w *walker) mark() int { return len(w.remembered) }
 
-// hashOf is a job's [Job.Hash]: of what the file says of it, and of all that
-// came from elsewhere for it.
-func (w *walker) hashOf(mark int, nodes ...*yaml.Node) string {
+// shareSum takes down what all jobs have in common: the defaults, and all that came
+// from elsewhere so far.
+func (w *walker) shareSum(defaults *yaml.Node) {
 	h := sha256.New()
-	for _, n := range nodes {
-		fmt.Fprintln(h, "node")
-		if n != nil {
-			w.hashNode(h, n)
-		}
-	}
-	for _, one := range append(w.remembered[:w.shared:w.shared], w.remembered[mark:]...) {
+	fmt.Fprintf(h, "%q %q\n", w.common, w.sum(defaults))
+	for _, one := range w.remembered {
 		fmt.Fprintf(h, "%q\n", one)
 	}
-	fmt.Fprintf(h, "%q", w.common)
+	w.ofAll = hex.EncodeToString(h.Sum(nil))
+}
+
+// hashOf is a job's [Job.Hash]: of what the file says of it, and of all that
+// came from elsewhere for it.
+func (w *walker) hashOf(mark int, n *yaml.Node) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", w.ofAll, w.sum(n))
+	for _, one := range w.remembered[mark:] {
+		fmt.Fprintf(h, "%q\n", one)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -34,9 +39,7 @@ func (w *walker) hashOf(mark int, nodes ...*yaml.Node) string {
 func (w *walker) hashNode(h io.Writer, n *yaml.Node) {
 	fmt.Fprintf(h, "%d %d %q %q\n", n.Kind, len(n.Content), n.ShortTag(), n.Value)
 	if n.Kind == yaml.AliasNode {
-		for _, line := range w.lines {
-			fmt.Fprintf(h, "%q\n", line)
-		}
+		fmt.Fprintln(h, w.wholeText())
 		return
 	}
 	for _, c := range n.Content {

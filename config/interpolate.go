@@ -54,7 +54,7 @@ func joined(pieces []expression.Piece) (text string, replaced bool) {
 // ${.
 func expand(text string, value func(inside string) (string, error)) ([]expression.Piece, error) {
 	var all []expression.Piece
-	plain := ""
+	plain, length := "", 0
 	flush := func() {
 		if plain != "" {
 			all = append(all, expression.Piece{Text: plain})
@@ -84,6 +84,9 @@ func expand(text string, value func(inside string) (string, error)) ([]expressio
 			return nil, err
 		}
 		all = append(all, expression.Piece{Text: v, Secret: true})
+		if length += len(v); length > maxFile {
+			return nil, problem{"is longer than 1 MiB with what stands for ${...}", ""}
+		}
 		text = rest
 	}
 }

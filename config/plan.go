@@ -30,6 +30,7 @@ func (w *walker) raw(n *yaml.Node, path string, to *raw) {
 	case strings.ContainsRune(n.Value, 0):
 		w.mistake(n, path, "", "a text with a NUL")
 	default:
+		w.spend(len(n.Value))
 		*to = raw{n, path}
 	}
 }
@@ -64,6 +65,9 @@ func (w *walker) steps(n *yaml.Node, path string) []step {
 	}
 	var all []step
 	for i, item := range n.Content {
+		if w.full() {
+			break
+		}
 		s := step{node: item, path: fmt.Sprintf("%s[%d]", path, i)}
 		preset(stepKeys, &s)
 		s.at = object(w, item, s.path, stepKeys, &s)
@@ -166,16 +170,29 @@ func variables(all []Variable) []steps.Field {
 func stepNames(all []step) expression.Env {
 	named := make(expression.Env)
 	for i := range all {
-		if s := &all[i]; s.id != "" && s.kind() != "" {
-			named[s.id] = steps.OutputNames(steps.Kind(s.kind()))
-		}
+		all[i].nameIn(named)
 	}
 	return expression.Env{"steps": named}
 }
 
+// nameIn adds what the step brings back to the names of steps.
+func (s *step) nameIn(known expression.Env) {
+	if s.id != "" && s.kind() != "" {
+		known[s.id] = steps.OutputNames(steps.Kind(s.kind()))
+	}
+}
+
 func (w *walker) planSteps(j *Job) {
 	ids := make(map[string]int)
+	known := make(expression.Env) // the steps before
+	names := steps.Names().With(expression.Env{"steps": known})
+	if w.stepsSaid += len(j.steps); w.stepsSaid > mostSteps {
+		w.refuse("it has more than %d steps", mostSteps)
+	}
 	for i := range j.steps {
+		if w.full() {
+			return
+		}
 		s := &j.steps[i]
 		if p := s.at["id"]; p.good && ids[s.id] > 0 {
 			w.mistake(p.value, p.path, "", "a second step %q, the first is in line %d", s.id, ids[s.id])
@@ -185,8 +202,8 @@ func (w *walker) planSteps(j *Job) {
 		if p := s.at["timeout"]; p.good && j.Timeout > 0 && s.timeout > j.Timeout {
 			w.mistake(p.value, p.path, "", "the whole job may take %s only", short(j.Timeout))
 		}
-		names := steps.Names().With(stepNames(j.steps[:i]))
 		j.Plan.Steps = append(j.Plan.Steps, w.planStep(j, s, names))
+		s.nameIn(known)
 	}
 }
 
@@ -280,6 +297,9 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 
 // condition compiles an expression.
 func (w *walker) condition(c *expression.Compiler, r raw) *expression.Program {
+	if w.spend(len(r.node.Value)); w.full() {
+		return nil
+	}
 	if strings.Contains(r.node.Value, "${") {
 		w.mistake(r.node, r.path, "expressions know job, state, steps and the like; ${...} is for texts", "${...} in an expression")
 		return nil
@@ -299,6 +319,9 @@ func (w *walker) condition(c *expression.Compiler, r raw) *expression.Program {
 // compile compiles a text; one that is absent is empty.
 func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if r.node == nil {
+		return expression.Text{}
+	}
+	if w.spend(len(r.node.Value)); w.full() {
 		return expression.Text{}
 	}
 	t, err := c.Text(r.node.Value, func(text string) ([]expression.Piece, error) {

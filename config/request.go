@@ -98,6 +98,9 @@ func (w *walker) json(c *expression.Compiler, n *yaml.Node, path string, depth i
 	case yaml.SequenceNode:
 		v := steps.Value{IsList: true}
 		for i, item := range n.Content {
+			if w.full() || w.values > maxValues {
+				break
+			}
 			v.List = append(v.List, w.json(c, item, fmt.Sprintf("%s[%d]", path, i), depth+1))
 		}
 		return v

@@ -155,7 +155,11 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 		w.mistake(n, path, "leave the tag out", "want %s, got one tagged %s", want, n.Tag)
 		return text{}, false
 	}
+	if w.spend(len(n.Value)); w.full() {
+		return text{}, false
+	}
 	value, replaced, err := w.interpolate(n.Value)
+	w.spend(len(value))
 	if err != nil {
 		message, hint := problemOf(err)
 		w.mistake(n, path, hint, "%s", message)
@@ -266,6 +270,9 @@ func (w *walker) argv(n *yaml.Node, path string, to *argv) {
 		w.mistake(n, path, "exec: [program, argument, ...]", "the list is empty")
 	}
 	for i, item := range n.Content {
+		if w.full() {
+			break
+		}
 		if word, ok := w.argument(follow(item), fmt.Sprintf("%s[%d]", path, i)); ok {
 			to.words = append(to.words, word)
 		}
@@ -286,6 +293,7 @@ func (w *walker) argument(n *yaml.Node, path string) (string, bool) {
 		w.mistake(n, path, "", "an argument with a NUL")
 		return "", false
 	}
+	w.spend(len(n.Value))
 	value := n.Value
 	for _, kind := range []string{"${env:", "${file:", "${vcap:"} {
 		bare := strings.ReplaceAll(value, "$"+kind, "")

@@ -16,7 +16,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/solotick/solotick/internal/expression"
 	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/internal/web"
 )
@@ -66,15 +65,19 @@ type walker struct {
 	fetched  []string               // values that came from elsewhere
 
 	remembered []string // sums of what came from elsewhere, in order
-	shared     int      // how many of those are no single job's
 	common     string   // a hash of what all jobs share
 
-	zone      string // that holds the records
-	values    int    // of JSON
-	channels  map[string]*Notifier
-	clients   map[string]*web.Client // one for all requests that go the same way
-	allow     *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
-	compilers map[string]*expression.Compiler
+	zone     string // that holds the records
+	values   int    // of JSON
+	channels map[string]*Notifier
+	clients  map[string]*web.Client // one for all requests that go the same way
+	allow    *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
+
+	spent     int    // bytes that were said, see spend
+	stepsSaid int    // of all jobs
+	tooMuch   string // why no more of it is looked at
+	whole     string // a hash of the text; empty: not needed yet
+	ofAll     string // a hash of what no single job says
 }
 
 func newWalker(file string, data []byte) *walker {
@@ -86,9 +89,8 @@ func newWalker(file string, data []byte) *walker {
 		hide:   make(map[int][]string),
 		zones:  make(map[string]zoneOrError),
 
-		channels:  make(map[string]*Notifier),
-		clients:   make(map[string]*web.Client),
-		compilers: make(map[string]*expression.Compiler),
+		channels: make(map[string]*Notifier),
+		clients:  make(map[string]*web.Client),
 	}
 }
 
@@ -137,13 +139,18 @@ func (w *walker) syntax(err error) {
 			d.Hint = "within { } and [ ] a value with ${...} needs quotes"
 		}
 	}
+	d.Message = said(d.Message)
 	d.Source, d.Length = w.source(d.Line), 1
 	w.mistakes = append(w.mistakes, d)
 }
 
 // mistake notes what is wrong at a node.
 func (w *walker) mistake(n *yaml.Node, path, hint, format string, args ...any) {
-	d := Diagnostic{File: w.file, Line: n.Line, Column: n.Column, Path: path, Message: fmt.Sprintf(format, args...), Hint: hint, Length: 1}
+	if w.full() {
+		w.mistakes = append(w.mistakes, Diagnostic{}) // it counts, and is not told
+		return
+	}
+	d := Diagnostic{File: w.file, Line: n.Line, Column: n.Column, Path: said(path), Message: said(fmt.Sprintf(format, args...)), Hint: said(hint), Length: 1}
 	d.Source = w.source(n.Line)
 	if n.Kind == yaml.ScalarNode && !strings.Contains(n.Value, "\n") {
 		d.Length = utf8.RuneCountInString(n.Value)
@@ -164,7 +171,7 @@ var looksSecret = regexp.MustCompile(`(?i)^(.*(?:tsig|secret|password|token|webh
 
 // source returns a line of the file without the secrets that should not be in it.
 func (w *walker) source(line int) string {
-	if line < 1 || line > len(w.lines) {
+	if line < 1 || line > len(w.lines) || len(w.lines[line-1]) > mostLine {
 		return ""
 	}
 	text := strings.TrimRight(w.lines[line-1], " \r")
@@ -184,7 +191,7 @@ func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, fo
 	w.mistake(n, path, hint, format, args...)
 	d := &w.mistakes[before]
 	switch {
-	case line < 1 || strings.Contains(d.Source, hidden):
+	case line < 1 || d.Source == "" || strings.Contains(d.Source, hidden):
 		return
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		line += n.Line
@@ -239,8 +246,9 @@ func (w *walker) pairs(n *yaml.Node, path string, do func(k, v *yaml.Node)) {
 		return
 	}
 	seen := make(map[string]int)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !w.full(); i += 2 {
 		k, v := follow(n.Content[i]), n.Content[i+1]
+		w.spend(len(k.Value))
 		switch {
 		case k.Kind != yaml.ScalarNode:
 			w.mistake(k, path, "", "a key has to be a word, got %s", kindOf(k))
@@ -269,7 +277,7 @@ func object[T any](w *walker, n *yaml.Node, path string, keys []key[T], dst *T) 
 		at[k.Value] = p
 	})
 	for _, k := range keys {
-		if _, ok := at[k.name]; k.required && !ok && follow(n).Kind == yaml.MappingNode {
+		if _, ok := at[k.name]; k.required && !ok && !w.full() && follow(n).Kind == yaml.MappingNode {
 			w.mistake(n, path, "", "%q is missing", k.name)
 		}
 	}

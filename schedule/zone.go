@@ -66,7 +66,7 @@ func load(f *zip.File) (*time.Location, error) {
 // such as PST resembles many and means none of them.
 func closest(name string, zones []*zip.File) string {
 	plain := func(s string) string { return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(s)) }
-	if len(name) <= 5 && name == strings.ToUpper(name) {
+	if len(name) <= 5 && name == strings.ToUpper(name) || len(name) > 100 {
 		return ""
 	}
 	meant, best := "", 3

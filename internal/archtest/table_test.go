@@ -70,7 +70,7 @@ var table = []row{
 		dir: "internal/expression", own: []string{"internal/spell"},
 		other: []string{
 			"github.com/expr-lang/expr", "github.com/expr-lang/expr/ast", "github.com/expr-lang/expr/file",
-			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm",
+			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm", "github.com/expr-lang/expr/vm/runtime",
 		},
 		why: "conditions and texts, and the only place that knows the language; bounded, since jobs may come from elsewhere",
 	},

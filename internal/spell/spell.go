@@ -5,8 +5,12 @@ package spell
 import "strings"
 
 // Closest returns the known word that is nearest to word, or "" if none is near
-// enough: a third of its letters may be other ones, and at least one.
+// enough: a third of its letters may be other ones, and at least one. Nothing is
+// near to what is longer than any word.
 func Closest(word string, known []string) string {
+	if len(word) > 100 {
+		return ""
+	}
 	best, meant := max(len(word)/3, 1)+1, ""
 	for _, k := range known {
 		if n := Distance(strings.ToLower(word), strings.ToLower(k)); n < best {
