@@ -70,61 +70,9 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (no
 	out["status"], out["headers"], out["text"], out["json"], out["tries"] = resp.Status, headers, text, decoded(text), resp.Tries
 	note = fmt.Sprintf("%s %s: %d", req.Method, host(req.URL), resp.Status)
 	if plain && (resp.Status < 200 || resp.Status > 299) {
-		return note, fmt.Errorf("%s: status %d, want 200 to 299: %q", strings.TrimSuffix(note, fmt.Sprintf(": %d", resp.Status)), resp.Status, h.quote(text, 120))
+		return note, fmt.Errorf("%s: status %d, want 200 to 299: %q", strings.TrimSuffix(note, fmt.Sprintf(": %d", resp.Status)), resp.Status, clip(text, 120))
 	}
 	return note, nil
-}
-
-// shortest is how long a secret has to be for its repetition to be told from
-// chance.
-const shortest = 6
-
-// quote is about the first n bytes of an answer, for people: a server may repeat
-// what it was asked, with the secrets in it.
-func (h *HTTP) quote(text string, n int) string {
-	var pairs []string
-	for _, t := range h.all() {
-		for _, secret := range t.Secrets() {
-			if secret = strings.TrimSpace(secret); len(secret) >= shortest {
-				pairs = append(pairs, secret, "***")
-			}
-		}
-	}
-	return clip(strings.NewReplacer(pairs...).Replace(text), n)
-}
-
-// all are the texts of the request.
-func (h *HTTP) all() []expression.Text {
-	all := []expression.Text{h.URL}
-	for _, f := range h.Header {
-		all = append(all, f.Text)
-	}
-	if h.Body == nil {
-		return all
-	}
-	for _, f := range h.Body.Form {
-		all = append(all, f.Text)
-	}
-	if h.Body.Text != nil {
-		all = append(all, *h.Body.Text)
-	}
-	if h.Body.JSON != nil {
-		all = h.Body.JSON.all(all)
-	}
-	return all
-}
-
-func (v *Value) all(to []expression.Text) []expression.Text {
-	if v.Text != nil {
-		to = append(to, *v.Text)
-	}
-	for i := range v.List {
-		to = v.List[i].all(to)
-	}
-	for i := range v.Members {
-		to = v.Members[i].Value.all(to)
-	}
-	return to
 }
 
 func host(text string) string {

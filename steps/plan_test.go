@@ -606,53 +606,6 @@ func TestStepTimeout(t *testing.T) {
 	}
 }
 
-// TestEcho: a server that repeats the secrets of a request puts them into no error
-// and no answer that is shown.
-func TestEcho(t *testing.T) {
-	b := newBuilder(t)
-	const secret = "t0k3n-of-some-length"
-	hide := func(piece string) ([]expression.Piece, error) {
-		before, after, found := strings.Cut(piece, "${}")
-		if !found {
-			return []expression.Piece{{Text: piece}}, nil
-		}
-		return []expression.Piece{{Text: before}, {Text: secret, Secret: true}, {Text: after}}, nil
-	}
-	text := func(source string) *expression.Text {
-		x, err := b.compiler().Text(source, hide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &x
-	}
-	a := newAPI(t)
-	client := web.New(web.Options{})
-	defer client.Close()
-	status := func(n int) *expression.Program { return b.when(fmt.Sprintf("status == %d", n), steps.KindHTTP) }
-	for name, h := range map[string]*steps.HTTP{
-		"header": {URL: b.text(a.URL), Header: []steps.Field{{Name: "Authorization", Text: *text("Bearer ${}")}}},
-		"url":    {URL: *text(a.URL + "/?key=${}")},
-		"text":   {URL: b.text(a.URL), Body: &steps.Body{Text: text("${}")}},
-		"form":   {URL: b.text(a.URL), Body: &steps.Body{Form: []steps.Field{{Name: "key", Text: *text("${}")}}}},
-		"json":   {URL: b.text(a.URL), Body: &steps.Body{JSON: &steps.Value{IsMap: true, Members: []steps.Member{{Name: "keys", Value: steps.Value{IsList: true, List: []steps.Value{{Text: text("x ${}")}}}}}}}},
-	} {
-		h.Client = client
-		for _, expect := range []*expression.Program{nil, status(200)} {
-			a.answers(401, `{"error": "bad token `+secret+`"}`)
-			p := &steps.Plan{Steps: []steps.Step{{ID: "it", HTTP: h, Expect: expect}}}
-			r := &runs{t: t}
-			res, err := r.do(p)
-			said := fmt.Sprintf("%v %+v", err, res.Steps)
-			for _, l := range p.Rehearse(t.Context(), steps.Run{Job: "canary", Tick: first}) {
-				said += fmt.Sprintf(" %+v", l)
-			}
-			if err == nil || strings.Contains(said, secret) || !strings.Contains(said, "bad token ***") {
-				t.Errorf("%s: %s", name, said)
-			}
-		}
-	}
-}
-
 // TestLargeTexts: many texts that are large together are too large.
 func TestLargeTexts(t *testing.T) {
 	b := newBuilder(t)

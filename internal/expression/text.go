@@ -153,17 +153,6 @@ func (t Text) Secret() bool {
 	return false
 }
 
-// Secrets are the parts of the text that are secret.
-func (t Text) Secrets() []string {
-	var all []string
-	for _, p := range t.all() {
-		if p.secret {
-			all = append(all, p.text)
-		}
-	}
-	return all
-}
-
 // Expressions are the expressions in the text, as they are written.
 func (t Text) Expressions() []string {
 	var all []string
