@@ -144,13 +144,16 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
 func (t Text) IsZero() bool { return t.parts == nil }
 
 // Secret says whether a part of the text is a secret.
-func (t Text) Secret() bool {
+func (t Text) Secret() bool { return t.Secrets() != nil }
+
+// Secrets are the secrets in the text.
+func (t Text) Secrets() (all []string) {
 	for _, p := range t.all() {
 		if p.secret {
-			return true
+			all = append(all, p.text)
 		}
 	}
-	return false
+	return all
 }
 
 // Expressions are the expressions in the text, as they are written.
