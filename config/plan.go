@@ -219,7 +219,7 @@ func (w *walker) planStep(j *Job, s *step, names expression.Env) steps.Step {
 	}
 	switch p := s.at[kind]; {
 	case kind == "http" && s.http != nil:
-		out.HTTP = w.http(s, c)
+		out.HTTP, out.Timeout = w.http(s, c), s.timeout
 	case !p.good:
 	case kind == "exec":
 		w.mayExec(p)

@@ -18,16 +18,18 @@ var errLarge = errors.New("its texts are larger than 32 MiB together")
 type texts struct {
 	ctx  context.Context
 	vars map[string]any
-	eyes bool // for people: without secrets, and with what cannot be worked out as it is written
 	size int
+	// eyes makes the texts for people: without secrets, and with what cannot be
+	// worked out as it is written. Nil: they are made to be sent.
+	eyes func(expression.Text) string
 }
 
 func (t *texts) words(text expression.Text) (s string, err error) {
 	if err := t.grow(0); err != nil {
 		return "", err
 	}
-	if t.eyes {
-		s = text.Show(t.vars)
+	if t.eyes != nil {
+		s = t.eyes(text)
 	} else if s, err = text.Render(t.vars); err != nil {
 		return "", err
 	}
@@ -39,11 +41,14 @@ func (t *texts) value(text expression.Text) (any, error) {
 	if err := t.grow(0); err != nil {
 		return nil, err
 	}
-	v, err := text.Value(t.vars)
-	if t.eyes && (err != nil || text.Secret()) {
-		return text.Show(t.vars), nil
+	if t.eyes == nil {
+		return text.Value(t.vars)
 	}
-	return v, err
+	shown := t.eyes(text)
+	if v, err := text.Value(t.vars); err == nil && !text.Secret() && shown == text.Show(t.vars) {
+		return v, nil
+	}
+	return shown, nil
 }
 
 // grow counts n bytes.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/steps"
 )
 
 // ask asks a desk and returns the status and the text of its answer.
@@ -94,6 +95,18 @@ func TestDesk(t *testing.T) {
 	}
 	if code, text := ask(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "no zone") {
 		t.Errorf("ready: %d %s", code, text)
+	}
+	d.ran(member{Name: "j"}, steps.Result{Steps: []steps.Report{
+		{Kind: steps.KindAlert, Result: "ok", Told: true},
+		{Kind: steps.KindAlert, Result: "ok"},
+		{Kind: steps.KindAlert, Result: "ok", Err: errors.New("nobody could be told")},
+		{Kind: steps.KindAlert, Result: "failed", Err: errors.New("no such name")},
+		{Kind: steps.KindHTTP, Result: "failed", Err: errors.New("no answer")},
+	}}, nil)
+	for _, want := range []string{`solotick_alerts_total{job="j",outcome="accepted"} 1`, `solotick_alerts_total{job="j",outcome="failed"} 1`} {
+		if _, text := ask(t, url+"/metrics"); !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
 	}
 	if code, _ := ask(t, url+"/livez"); code != http.StatusOK {
 		t.Errorf("it does not live: %d", code)

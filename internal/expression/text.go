@@ -156,6 +156,17 @@ func (t Text) Secrets() (all []string) {
 	return all
 }
 
+// Expressions are the expressions in the text, as they are written.
+func (t Text) Expressions() []string {
+	var all []string
+	for _, p := range t.all() {
+		if p.program != nil {
+			all = append(all, p.program.source)
+		}
+	}
+	return all
+}
+
 // Constant returns the text if it has no expressions.
 func (t Text) Constant() (string, bool) {
 	var b strings.Builder
