@@ -36,7 +36,11 @@ func (w *walker) pieces(text string) ([]expression.Piece, error) {
 		if err := w.granted(inside); err != nil {
 			return "", err
 		}
-		return fetch(inside)
+		value, err := fetch(inside)
+		if err == nil && value != "" {
+			w.parts = append(w.parts, value)
+		}
+		return value, err
 	})
 }
 

@@ -62,6 +62,7 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
+	parts    []string               // what came from elsewhere, each by itself
 	fetched  []string               // values that came from elsewhere
 
 	remembered []string // sums of what came from elsewhere, in order
