@@ -25,6 +25,10 @@ const (
 	mostWords = 1000 // bytes of what a mistake says
 )
 
+// stepCost is what each step costs that an expression may name: they are looked
+// through for every one.
+const stepCost = 50
+
 // spend counts what a list from elsewhere says.
 func (w *walker) spend(n int) {
 	if w.spent += n + 16; w.spent > mostText {

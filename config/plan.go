@@ -190,7 +190,7 @@ func (w *walker) planSteps(j *Job) {
 		w.refuse("it has more than %d steps", mostSteps)
 	}
 	for i := range j.steps {
-		if w.full() {
+		if w.spend(stepCost * i); w.full() {
 			return
 		}
 		s := &j.steps[i]
