@@ -84,6 +84,7 @@ func changes(t *testing.T, at *place, job string, notifier func(*chat) string) {
 	for _, r := range c.runs() {
 		agents[r.agent] = true
 	}
+	t.Logf("%d runs on %d agents, %d messages", len(c.runs()), len(agents), len(want))
 	if len(agents) < 3 {
 		t.Errorf("%d agents took part, want 3", len(agents))
 	}
