@@ -299,6 +299,9 @@ func (r *reloader) file(hup bool) []*crew {
 		from.accept(list)
 	}
 	r.well()
+	if r.from != nil {
+		r.from.source.Close()
+	}
 	r.last, r.from = c, from
 	r.fleet.latest.Store(from)
 	return crews

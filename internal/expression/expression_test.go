@@ -315,6 +315,7 @@ func TestTextMistakes(t *testing.T) {
 		{"first\nsecond {{ jbo }}", 2, 11},
 		{"{{ job +\n jbo }}", 2, 2},
 		{"open {{ job", 1, 6},
+		{"first\nopen {{ job", 2, 6},
 		{"{{ }}", 1, 3},
 	} {
 		_, err := c.Text(tt.source, nil)

@@ -75,7 +75,8 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 		case next == 0:
 			return textOf(parts), nil
 		case next < 0:
-			return Text{}, &Error{Line: 1, Column: utf8.RuneCountInString(source[:from-1]), Message: "{{ without }}", Hint: `write {{ "{{" }} for the two characters themselves`}
+			e := &Error{Message: "{{ without }}", Hint: `write {{ "{{" }} for the two characters themselves`}
+			return Text{}, shifted(e, source[:from-len("{{")])
 		}
 		p, err := c.Value(inner)
 		if err != nil {
