@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,8 @@ type jobsFrom struct {
 	source *source.Source
 	base   *config.Config
 	log    *slog.Logger
+
+	reading sync.Mutex // of who reads a text, which may take seconds; before mu
 
 	mu       sync.Mutex
 	now      jobList     // what runs do
@@ -73,7 +76,8 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 		before.mu.Lock()
 		defer before.mu.Unlock()
 		if o, was := c.From.Source, before.was; was.text != nil && trusts(before.base.From.Source, o, was.sum) {
-			j.take(was.text, was.sum, unfit)
+			jobs, err := j.read(was.text)
+			j.take(jobList{jobs, was.text, was.sum}, err, unfit)
 		}
 	}
 	return j, nil
@@ -106,6 +110,23 @@ func (j *jobsFrom) checkFor(ctx context.Context, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	doc, err := j.source.Fetch(ctx)
+	if !j.noted(ctx, doc, err) {
+		return
+	}
+	// Who only asks what is in force does not wait for a text to be read.
+	j.reading.Lock()
+	defer j.reading.Unlock()
+	if !j.noted(ctx, doc, nil) {
+		return // somebody else has read it meanwhile
+	}
+	jobs, err := j.read(doc.Text)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.take(jobList{jobs, doc.Text, doc.SHA256}, err, mistaken)
+}
+
+// noted takes down what a look has found, and says whether it is a text to be read.
+func (j *jobsFrom) noted(ctx context.Context, doc source.Document, err error) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.next = time.Now().Add(50*time.Second + rand.N(10*time.Second))
@@ -121,26 +142,38 @@ func (j *jobsFrom) checkFor(ctx context.Context, patience time.Duration) {
 	case doc.SHA256 == j.seen && (j.bad.what == mistaken || j.bad.what == unfit):
 		j.fail(j.bad)
 	default: // what could not be used may be of use by now
-		j.take(doc.Text, doc.SHA256, mistaken)
+		return true
 	}
+	return false
 }
 
-// take makes a text the list in force, if it can be used; else what is the trouble.
-func (j *jobsFrom) take(text []byte, sum, what string) {
-	again := j.seen == sum
-	j.seen = sum
-	jobs, err := j.base.Parse(j.source.String(), text)
+// read makes jobs of a text. Somebody else has written it: what nobody has thought
+// of must not end the jobs of all agents at once.
+func (j *jobsFrom) read(text []byte) (jobs []config.Job, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.log.Error("the list of jobs cannot be read because of a mistake in solotick: please report it", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			jobs, err = nil, config.Diagnostics{{File: j.source.String(), Message: "it cannot be read because of a mistake in solotick"}}
+		}
+	}()
+	return j.base.Parse(j.source.String(), text)
+}
+
+// take makes a list the one in force if it could be read; else what is the trouble.
+func (j *jobsFrom) take(l jobList, err error, what string) {
+	again := j.seen == l.sum
+	j.seen = l.sum
 	if err != nil {
 		j.bad = listTrouble{what, err}
 		j.fail(j.bad)
 		return
 	}
-	j.newest, j.news = jobList{jobs, text, sum}, true
+	j.newest, j.news = l, true
 	if again {
 		return // runs wait for it to be accepted
 	}
 	j.now = j.newest
-	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(jobs), "sha256", sum[:12])
+	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(l.jobs), "sha256", l.sum[:12])
 }
 
 // accept notes that a list is of use.
