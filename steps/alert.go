@@ -57,10 +57,15 @@ var kinds = map[alert.Kind]notify.Kind{
 // tell sends what is due about an alert whose condition is on or not, and
 // remembers what became of it. A nil context means that there is no time left.
 func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]any) (note, told string, err error) {
-	step := alert.Decide(a.Rule, r.remembered(a), on, r.run.Tick.Unix())
+	id := alert.IDOf(a.Name)
+	step := alert.Decide(a.Rule, r.book.Get(id), on, r.run.Tick.Unix())
 	kind := kinds[step.Kind]
 	became := func(o alert.Outcome, ref alert.Reference) {
-		r.book.Set(alert.IDOf(a.Name), step.After(o, ref).Fit(a.Rule, a.Referenced))
+		s := step.After(o, ref)
+		if step.Kind == alert.Firing { // what is older may be of use to agents with another definition
+			s = s.Fit(a.Rule, a.Referenced)
+		}
+		r.book.Set(id, s)
 	}
 	if step.Kind == alert.Nothing {
 		became(alert.Accepted, 0)
@@ -85,12 +90,6 @@ func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]an
 	return "", "", fmt.Errorf("%s to %s: %w: %w", kind, a.Channel, errUntold, err)
 }
 
-// remembered is what the state has of an alert. A message of another channel, from
-// before the definition changed, is none that can be replied to.
-func (r *runner) remembered(a *Alert) alert.Status {
-	return r.book.Get(alert.IDOf(a.Name)).Fit(a.Rule, a.Referenced)
-}
-
 // send sends a message. A notifier that runs a command is bound to the run.
 func (r *runner) send(ctx context.Context, to notify.Notifier, m *notify.Message) (string, error) {
 	if e, ok := to.(*ExecNotifier); ok {
@@ -108,7 +107,10 @@ func (r *runner) message(a *Alert, step alert.Step, kind notify.Kind, more map[s
 	m := &notify.Message{
 		Kind: kind, Severity: a.Severity, Job: r.run.Job, Alert: a.Name, Title: r.run.Job,
 		Tick: r.run.Tick.UTC(), Attempt: r.run.Attempt, Fence: r.run.Fence, Agent: r.run.Agent, Since: since,
-		Ref: step.Ref.String(), Doubt: step.Doubt, Unarbitrated: r.run.Unarbitrated,
+		Doubt: step.Doubt, Unarbitrated: r.run.Unarbitrated,
+	}
+	if a.Referenced { // else the message was one of another channel, before the definition changed
+		m.Ref = step.Ref.String()
 	}
 	if !a.Title.IsZero() {
 		m.Title = r.phrase(a.Title, vars)

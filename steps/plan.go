@@ -153,15 +153,19 @@ func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 	return r.result, err
 }
 
-// fit makes the book fit into the record. What it has of alerts that the plan does
-// not know stays where there is room: agents with another definition may know
-// them. All others have room, unless the job's own text is from a time when it
-// could be longer.
+// fit makes the book fit into the record. What it has that the plan has no use for
+// stays where there is room: agents with another definition may have. All else has
+// room, unless the job's own text is from a time when it could be longer.
 func (r *runner) fit() error {
 	fits := func() bool { return encodedLen(r.book.String()) <= MaxState }
+	if fits() {
+		return nil
+	}
 	known := make(map[alert.ID]bool)
 	for _, a := range r.alerts() {
-		known[alert.IDOf(a.Name)] = true
+		id := alert.IDOf(a.Name)
+		known[id] = true
+		r.book.Set(id, r.book.Get(id).Fit(a.Rule, a.Referenced))
 	}
 	var err error
 	for _, mine := range []bool{false, true} {

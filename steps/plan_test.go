@@ -504,6 +504,47 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestTwoDefinitions: agents with the old definition and with the new one take
+// turns during a roll-out. What only one of them can use stays for it.
+func TestTwoDefinitions(t *testing.T) {
+	b := newBuilder(t)
+	const ts = "1795413905.000100"
+	ring := &phone{ref: ts}
+	def := func(on string, a steps.Alert) *steps.Plan {
+		a.Name, a.Channel, a.To, a.When = "a", "ops", ring, b.when(on)
+		return &steps.Plan{Steps: []steps.Step{{Alert: &a}}}
+	}
+	plain, more := steps.Alert{}, steps.Alert{Referenced: true, Rule: alert.Rule{Remind: 3 * time.Minute}}
+	r := &runs{t: t}
+	run := func(p *steps.Plan, want, ref string) {
+		t.Helper()
+		if _, err := r.do(p); err != nil {
+			t.Error(err)
+		}
+		got := ""
+		if len(ring.told) > 0 {
+			got = ring.told[0].Ref
+		}
+		if kinds := ring.kinds(); kinds != want || got != ref {
+			t.Errorf("told %q with reference %q, want %q with %q; state %q", kinds, got, want, ref, r.state)
+		}
+	}
+	run(def("true", more), "firing", "")
+	for range 3 {
+		run(def("true", plain), "", "")
+		run(def("true", plain), "", "")
+		run(def("true", more), "reminder", ts)
+		run(def("true", plain), "", "")
+		run(def("true", more), "", "")
+		run(def("true", more), "reminder", ts)
+	}
+	run(def("false", plain), "cleared", "") // it is another channel's
+	run(def("true", plain), "firing", "")
+	if len(r.state) != 1+alert.Len(false, false) {
+		t.Errorf("state %q", r.state)
+	}
+}
+
 // TestStateAsItWas: a run that changes nothing sets nothing, also where the state
 // is none that it would have written.
 func TestStateAsItWas(t *testing.T) {

@@ -241,7 +241,7 @@ func (h *rehearsal) alert(s *Step, l Line, out map[string]any) {
 
 // tells says what would be told about an alert whose condition is on or not.
 func (h *rehearsal) tells(a *Alert, l Line, on bool, why string) (told string) {
-	status := h.remembered(a)
+	status := h.book.Get(alert.IDOf(a.Name))
 	step := alert.Decide(a.Rule, status, on, h.run.Tick.Unix())
 	if step.Kind == alert.Nothing {
 		h.say(l, "%s; nothing to tell (it %s)", why, phases[status.Phase])
@@ -288,7 +288,7 @@ func (h *rehearsal) onFailure() {
 	case h.skipped == len(h.Steps):
 		h.say(l, "every step is skipped; nothing to tell")
 		return
-	case len(h.unknown) > 0 && alert.Decide(a.Rule, h.remembered(&a), on, h.run.Tick.Unix()).Kind != alert.Nothing:
+	case len(h.unknown) > 0 && alert.Decide(a.Rule, h.book.Get(alert.IDOf(a.Name)), on, h.run.Tick.Unix()).Kind != alert.Nothing:
 		h.say(l, "whether the run is well is not known here, since %s was not done", h.unknown[0])
 		return
 	}
