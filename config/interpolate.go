@@ -14,14 +14,14 @@ import (
 const maxSecretFile = 64 << 10
 
 // interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}; $${ stands for ${. It says whether anything was replaced.
-func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
+// ${vcap:service.path}; $${ stands for ${. It tells by what anything was replaced.
+func (w *walker) interpolate(text string) (result string, values []string, err error) {
 	var b strings.Builder
 	for {
 		i := strings.Index(text, "${")
 		if i < 0 {
 			b.WriteString(text)
-			return b.String(), replaced, nil
+			return b.String(), values, nil
 		}
 		if i > 0 && text[i-1] == '$' {
 			b.WriteString(text[:i-1] + "${")
@@ -31,20 +31,20 @@ func (w *walker) interpolate(text string) (result string, replaced bool, err err
 		b.WriteString(text[:i])
 		inside, rest, ok := strings.Cut(text[i+2:], "}")
 		if !ok {
-			return "", false, problem{"${ without }", "write $${ for the two characters themselves"}
+			return "", nil, problem{"${ without }", "write $${ for the two characters themselves"}
 		}
 		if err := w.granted(inside); err != nil {
-			return "", false, err
+			return "", nil, err
 		}
 		value, err := fetch(inside)
 		if err != nil {
-			return "", false, err
+			return "", nil, err
 		}
 		b.WriteString(value)
 		if b.Len() > maxFile {
-			return "", false, problem{"is longer than 1 MiB with what stands for ${...}", ""}
+			return "", nil, problem{"is longer than 1 MiB with what stands for ${...}", ""}
 		}
-		text, replaced = rest, true
+		text, values = rest, append(values, value)
 	}
 }
 

@@ -324,12 +324,12 @@ func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if w.spend(len(r.node.Value)); w.full() {
 		return expression.Text{}
 	}
-	t, err := c.Text(r.node.Value, func(piece string) (string, bool, error) {
-		value, replaced, err := w.interpolate(piece)
-		if replaced {
+	t, err := c.Text(r.node.Value, func(piece string) (string, []string, error) {
+		value, values, err := w.interpolate(piece)
+		if values != nil {
 			w.remember(r.path, value)
 		}
-		return value, replaced, err
+		return value, values, err
 	})
 	if err != nil {
 		w.expressionMistake(r, err)

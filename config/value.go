@@ -159,14 +159,14 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 	if w.spend(len(n.Value)); w.full() {
 		return text{}, false
 	}
-	value, replaced, err := w.interpolate(n.Value)
+	value, values, err := w.interpolate(n.Value)
 	w.spend(len(value))
 	if err != nil {
 		message, hint := problemOf(err)
 		w.mistake(n, path, hint, "%s", message)
 		return text{}, false
 	}
-	if !replaced {
+	if values == nil {
 		return text{value: value}, true
 	}
 	w.remember(path, value)

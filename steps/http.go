@@ -70,7 +70,7 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (no
 	out["status"], out["headers"], out["text"], out["json"], out["tries"] = resp.Status, headers, text, decoded(text), resp.Tries
 	note = fmt.Sprintf("%s %s: %d", req.Method, host(req.URL), resp.Status)
 	if plain && (resp.Status < 200 || resp.Status > 299) {
-		return note, fmt.Errorf("%s: status %d, want 200 to 299: %q", strings.TrimSuffix(note, fmt.Sprintf(": %d", resp.Status)), resp.Status, clip(text, 120))
+		return note, fmt.Errorf("%s: status %d, want 200 to 299: %q", strings.TrimSuffix(note, fmt.Sprintf(": %d", resp.Status)), resp.Status, (&Step{HTTP: h}).excerpt(vars, text, 120))
 	}
 	return note, nil
 }

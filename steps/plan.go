@@ -264,20 +264,20 @@ func (r *runner) expect(s *Step, out map[string]any) error {
 	ok, err := s.Expect.Bool(vars)
 	switch {
 	case err != nil:
-		return fmt.Errorf("expect: %w; %s", err, got(s.Kind(), out))
+		return fmt.Errorf("expect: %w; %s", err, r.got(s, out))
 	case !ok:
-		return fmt.Errorf("expected %s; %s", s.Expect, got(s.Kind(), out))
+		return fmt.Errorf("expected %s; %s", s.Expect, r.got(s, out))
 	}
 	return nil
 }
 
 // got is what came instead of what was expected.
-func got(k Kind, out map[string]any) string {
-	switch k {
+func (r *runner) got(s *Step, out map[string]any) string {
+	switch s.Kind() {
 	case KindHTTP:
-		return fmt.Sprintf("got status %v and %q", out["status"], clip(out["text"].(string), 120))
+		return fmt.Sprintf("got status %v and %q", out["status"], s.excerpt(r.vars, out["text"].(string), 120))
 	case KindExec:
-		return fmt.Sprintf("got code %v and %q", out["code"], clip(out["text"].(string), 120))
+		return fmt.Sprintf("got code %v and %q", out["code"], s.excerpt(r.vars, out["text"].(string), 120))
 	case KindAlert, KindSet:
 	}
 	return "it is not"

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -524,9 +525,69 @@ func TestExecNotifier(t *testing.T) {
 }
 
 // TestSecrets: nothing of a plan prints what came from elsewhere.
+// TestEcho has a server, and a command, repeat the secrets that they were given.
+func TestEcho(t *testing.T) {
+	const secret = "pass word/+&\"1"
+	b := newBuilder(t)
+	hidden := func(source string) expression.Text {
+		text, err := b.compiler().Text(source, func(piece string) (string, []string, error) {
+			return strings.NewReplacer("${}", secret, "${q}", url.QueryEscape(secret), "${p}", url.PathEscape(secret)).Replace(piece), []string{secret}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	text := hidden("${}")
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, "who is %s %s %s?", r.Header.Get("Authorization"), r.URL.RequestURI(), body)
+	}))
+	defer echo.Close()
+	host := strings.TrimPrefix(echo.URL, "http://")
+	client := web.New(web.Options{})
+	defer client.Close()
+	for name, h := range map[string]*steps.HTTP{
+		"header": {URL: b.text(echo.URL + "/x"), Header: []steps.Field{{Name: "Authorization", Text: hidden("Bearer ${} {{ job }}")}}},
+		"query":  {URL: hidden(echo.URL + "/x?token=${q}&b={{ job }}")},
+		"path":   {URL: hidden(echo.URL + "/${q}/x")},
+		"user":   {URL: hidden("http://user:${p}@" + host + "/x")},
+		"body":   {Method: "POST", URL: b.text(echo.URL + "/x"), Body: &steps.Body{Text: &text}},
+		"json":   {Method: "POST", URL: b.text(echo.URL + "/x"), Body: &steps.Body{JSON: &steps.Value{IsMap: true, Members: []steps.Member{{Name: "a", Value: steps.Value{IsList: true, List: []steps.Value{{Text: &text}}}}}}}},
+		"form":   {Method: "POST", URL: b.text(echo.URL + "/x"), Body: &steps.Body{Form: []steps.Field{{Name: "a", Text: text}}}},
+	} {
+		h.Client = client
+		for _, expect := range []*expression.Program{nil, b.when("status == 200", steps.KindHTTP)} {
+			p := &steps.Plan{Steps: []steps.Step{{HTTP: h, Expect: expect}}}
+			_, err := (&runs{t: t}).do(p)
+			shown := fmt.Sprint(err)
+			for _, l := range p.Rehearse(t.Context(), steps.Run{Job: "canary", Tick: first}) {
+				shown += "\n" + l.Text + "\n" + l.Answer
+			}
+			for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), "dXNlcjpwYXNzIHdvcmQ", `pass word/+&\"1`} {
+				if strings.Contains(shown, form) {
+					t.Errorf("%s: %s", name, shown)
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), "who is") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+
+	command := shell(`echo "$TOKEN"; exit 3`)
+	p := &steps.Plan{Steps: []steps.Step{{Command: &command, Env: []steps.Field{{Name: "TOKEN", Text: text}}, Expect: b.when("code == 0", steps.KindExec)}}}
+	if _, err := (&runs{t: t}).do(p); err == nil || strings.Contains(err.Error(), "pass word") {
+		t.Errorf("a command: %v", err)
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	const secret = "t0k3n"
-	hide := func(piece string) (string, bool, error) { return strings.ReplaceAll(piece, "${}", secret), true, nil }
+	hide := func(piece string) (string, []string, error) {
+		return strings.ReplaceAll(piece, "${}", secret), []string{secret}, nil
+	}
 	text, err := newBuilder(t).compiler().Text("Bearer ${} {{ job }}", hide)
 	if err != nil {
 		t.Fatal(err)

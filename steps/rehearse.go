@@ -146,7 +146,7 @@ func (h *rehearsal) http(ctx context.Context, s *Step, l Line, out map[string]an
 	if err == nil && s.Expect != nil && h.open(s.Expect.String()) == "" {
 		err = h.expect(s, out)
 	}
-	l.Done, l.Answer = true, clip(strings.TrimSpace(out["text"].(string)), 200)
+	l.Done, l.Answer = true, s.excerpt(h.vars, strings.TrimSpace(out["text"].(string)), 200)
 	if err != nil {
 		out["error"] = err.Error()
 		return h.fail(l, err)

@@ -229,11 +229,11 @@ const in100 = "map(1..100, steps.backups.json)"
 
 func TestText(t *testing.T) {
 	c := expression.NewCompiler(env)
-	secret := func(piece string) (string, bool, error) {
+	secret := func(piece string) (string, []string, error) {
 		if strings.Contains(piece, "${s}") {
-			return strings.ReplaceAll(piece, "${s}", "{{hidden}}"), true, nil
+			return strings.ReplaceAll(piece, "${s}", "{{hidden}}"), []string{"{{hidden}}"}, nil
 		}
-		return piece, false, nil
+		return piece, nil, nil
 	}
 	for _, tt := range []struct{ source, want, shown string }{
 		{"plain", "plain", "plain"},

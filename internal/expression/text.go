@@ -37,13 +37,15 @@ func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(t.Show(nil))) 
 // A part is an expression, or a piece of text that may be secret.
 type part struct {
 	text    string
-	secret  bool
+	secrets []string // in the text; nil: it is none
 	program *Program
 }
 
+func (p *part) secret() bool { return p.secrets != nil }
+
 // A Literal turns a piece of text between expressions into what it stands for, and
-// says whether that is a secret.
-type Literal func(piece string) (text string, secret bool, err error)
+// tells the secrets in that. With any, all of the piece is one.
+type Literal func(piece string) (text string, secrets []string, err error)
 
 // Text compiles a text. Pieces between expressions go through literal, if there
 // is one: what it returns is never taken for an expression. The error is an
@@ -56,7 +58,7 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 			p := part{text: piece}
 			if literal != nil {
 				var err error
-				if p.text, p.secret, err = literal(piece); err != nil {
+				if p.text, p.secrets, err = literal(piece); err != nil {
 					return Text{}, err
 				}
 			}
@@ -127,7 +129,7 @@ func cut(s string) (piece, inner string, next int) {
 func Static(text string) Text { return textOf([]part{{text: text}}) }
 
 // Hidden makes a text without expressions that is a secret.
-func Hidden(text string) Text { return textOf([]part{{text: text, secret: true}}) }
+func Hidden(text string) Text { return textOf([]part{{text: text, secrets: []string{text}}}) }
 
 // MarshalText returns the text without its secrets.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
@@ -136,13 +138,14 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
 func (t Text) IsZero() bool { return t.parts == nil }
 
 // Secret says whether a part of the text is a secret.
-func (t Text) Secret() bool {
+func (t Text) Secret() bool { return t.Secrets() != nil }
+
+// Secrets are the secrets in the text.
+func (t Text) Secrets() (all []string) {
 	for _, p := range t.all() {
-		if p.secret {
-			return true
-		}
+		all = append(all, p.secrets...)
 	}
-	return false
+	return all
 }
 
 // Constant returns the text if it has no expressions.
@@ -171,7 +174,7 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 	var b strings.Builder
 	for _, p := range t.all() {
 		switch {
-		case p.program == nil && p.secret && forEyes:
+		case p.program == nil && p.secret() && forEyes:
 			b.WriteString("***")
 		case p.program == nil:
 			b.WriteString(p.text)
