@@ -127,7 +127,7 @@ func (w *walker) from(n *yaml.Node) *From {
 		}
 	}
 	if _, err := source.New(o); err != nil {
-		w.mistake(n, "jobs_from", "", "%v", err)
+		w.mistake(n, "jobs_from", "", "%s", w.veiled(err))
 	}
 	return &From{Source: o, Allow: f.allow}
 }

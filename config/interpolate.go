@@ -40,12 +40,25 @@ func (w *walker) interpolate(text string) (result string, values []string, err e
 		if err != nil {
 			return "", nil, err
 		}
+		w.fetched[value] = true
 		b.WriteString(value)
 		if b.Len() > maxFile {
 			return "", nil, problem{"is longer than 1 MiB with what stands for ${...}", ""}
 		}
 		text, values = rest, append(values, value)
 	}
+}
+
+// veiled is what an error says without any value that came from elsewhere: others
+// wrote it, and may quote what they were given.
+func (w *walker) veiled(err error) string {
+	text := err.Error()
+	for _, value := range sortedNames(w.fetched) {
+		if len(value) >= 4 {
+			text = strings.ReplaceAll(text, value, hidden)
+		}
+	}
+	return text
 }
 
 // granted says whether a text may have what stands for the inside of ${}: a list

@@ -222,7 +222,7 @@ func (w *walker) notifiers(n *yaml.Node) []Notifier {
 		made.Name = k.Value
 		if err := check(made.Notifier); err != nil {
 			p := at[made.Kind]
-			w.mistake(p.key, p.path, "", "%v", err)
+			w.mistake(p.key, p.path, "", "%s", w.veiled(err))
 		}
 		*w.channels[k.Value] = made
 		all = append(all, made)

@@ -248,6 +248,9 @@ func (w *walker) planStep(j *Job, s *step, names expression.Env) steps.Step {
 		}
 	case kind == "set":
 		t := w.compile(c, s.set)
+		if t.Secret() {
+			w.mistake(s.set.node, s.set.path, "{{ }} is for what the run has found out", "${...} in a state, which everybody can read in the record")
+		}
 		out.Set = &t
 	}
 	return out

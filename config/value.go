@@ -37,7 +37,7 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 			*to = t.value
 		}
 	case *Secret:
-		w.conceal(n)
+		w.conceal(n, path)
 		if t, ok := w.text(n, path, "text"); ok {
 			*to = NewSecret(t.value)
 			if r.secret && t.from == "" {

@@ -63,8 +63,9 @@ type walker struct {
 	zones    map[string]zoneOrError // read once
 	settings []Setting
 
-	remembered []string // sums of what came from elsewhere, in order
-	common     string   // a hash of what all jobs share
+	remembered []string        // sums of what came from elsewhere, in order
+	fetched    map[string]bool // what came from elsewhere
+	common     string          // a hash of what all jobs share
 
 	zone     string // that holds the records
 	values   int    // of JSON
@@ -89,6 +90,7 @@ func newWalker(file string, data []byte) *walker {
 		hide:   make(map[int][]string),
 		zones:  make(map[string]zoneOrError),
 
+		fetched:  make(map[string]bool),
 		channels: make(map[string]*Notifier),
 		clients:  make(map[string]*web.Client),
 	}
@@ -167,7 +169,10 @@ func (w *walker) mistake(n *yaml.Node, path, hint, format string, args ...any) {
 
 // looksSecret finds the value of a key that is likely to be one, for files that
 // do not even parse.
-var looksSecret = regexp.MustCompile(`(?i)^(.*(?:tsig|secret|password|token|webhook)\w*["']?\s*:\s*)(["']?[^"'/\s].*)$`)
+var looksSecret = regexp.MustCompile(`(?i)^(.*(?:tsig|secret|passw|token|webhook|authorization|api.?key|cookie|credential)[\w-]*["']?\s*:\s*)(["']?[^"'\s].*)$`)
+
+// looksLikePath is a value of tsig that is the path of a file.
+var looksLikePath = regexp.MustCompile(`(?i)tsig["']?\s*:\s*["']?/[^"']*["']?$`)
 
 // source returns a line of the file without the secrets that should not be in it.
 func (w *walker) source(line int) string {
@@ -178,7 +183,7 @@ func (w *walker) source(line int) string {
 	for _, secret := range w.hide[line] {
 		text = strings.ReplaceAll(text, secret, hidden)
 	}
-	if m := looksSecret.FindStringSubmatch(text); m != nil && !strings.Contains(m[2], "${") {
+	if m := looksSecret.FindStringSubmatch(text); m != nil && !strings.Contains(m[2], "${") && !looksLikePath.MatchString(text) {
 		text = m[1] + hidden
 	}
 	return text
@@ -210,9 +215,15 @@ func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, fo
 	d.Source, d.Length = w.source(d.Line), 1
 }
 
+// places of secrets that may name a file.
+var mayBePath = []string{"dns.tsig", "jobs_from", "jobs_from.url"}
+
+// fromElsewhere is what only says where a value comes from.
+var fromElsewhere = regexp.MustCompile(`^(\$?\$\{[^{}]*\})+$`)
+
 // conceal keeps a value that should have come from elsewhere out of all messages.
-func (w *walker) conceal(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' || strings.Contains(n.Value, "${") {
+func (w *walker) conceal(n *yaml.Node, path string) {
+	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' && slices.Contains(mayBePath, path) || fromElsewhere.MatchString(n.Value) {
 		return
 	}
 	if n.Line > 0 && n.Line <= len(w.lines) && strings.Contains(w.lines[n.Line-1], n.Value) {

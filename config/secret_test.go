@@ -1,0 +1,35 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/solotick/solotick/config"
+)
+
+// TestMistakesShowNoSecret has files in which a secret stands where it should not,
+// or comes from elsewhere to where it is of no use.
+func TestMistakesShowNoSecret(t *testing.T) {
+	const secret = "s3cr3t-0f-m1ne"
+	t.Setenv("CONFIG_TEST_SECRET", secret)
+	const head = "version: 1\ndns: { provider: rfc2136, zone: example.com, server: ns1 }\n"
+	const jobs = "jobs: { a: { every: 60s, exec: [x] } }\n"
+	for name, text := range map[string]string{
+		"the state is in the record":         head + "jobs: { a: { every: 60s, steps: [ { set: \"${env:CONFIG_TEST_SECRET}\" } ] } }\n",
+		"a password that begins like a path": head + "notify: { a: { email: { host: h, from: a@b.example, to: a@b.example, user: u, password: /" + secret + " } } }\n" + jobs,
+		"a header that begins like a path":   head + "notify: { a: { webhook: { url: \"https://a.example/x\", headers: { X-Key: /" + secret + " }, nonsense: 1 } } }\n" + jobs,
+		"a channel":                          head + "notify: { a: { slack: { token: \"${env:CONFIG_TEST_SECRET}\", channel: \"${env:CONFIG_TEST_SECRET}\", followup: update } } }\n" + jobs,
+		"an address":                         head + "notify: { a: { email: { host: h, from: \"${env:CONFIG_TEST_SECRET}\", to: \"${env:CONFIG_TEST_SECRET}\" } } }\n" + jobs,
+		"a password with a ${":               head + "notify: { a: { email: { host: h, from: a@b.example, to: a@b.example, user: u, password: \"" + secret + "${\" } } }\n" + jobs,
+		"a token beside one from elsewhere":  head + "notify: { a: { slack: { token: \"" + secret + "${env:CONFIG_TEST_SECRET}\", channel: C, nonsense: 1 } } }\n" + jobs,
+		"a header of a step":                 head + "jobs: { a: { every: 60s, steps: [ { http: { url: \"https://a.example/\", nonsense: 1, headers: { Authorization: \"Bearer " + secret + "\" } } } ] } }\n",
+		"no YAML":                            head + "x:\n  api_key: " + secret + ": x\n",
+		"no YAML, and a path":                head + "x:\n  password: /" + secret + ": x\n",
+		"the list":                           head + "jobs_from: { url: \"https://a.example/${env:CONFIG_TEST_SECRET}#x\", endpoint: \"${env:CONFIG_TEST_SECRET}\" }\n",
+	} {
+		_, err := config.Parse("f", []byte(text))
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
