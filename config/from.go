@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -126,10 +128,30 @@ func (w *walker) from(n *yaml.Node) *From {
 			o.Header.Set(name, v.Reveal())
 		}
 	}
-	if _, err := source.New(o); err != nil {
+	s, err := source.New(o)
+	if err != nil {
 		w.mistake(n, "jobs_from", "", "%s", w.veiled(err))
+	} else {
+		o.Name = w.nameOf(s)
 	}
 	return &From{Source: o, Allow: f.allow}
+}
+
+// nameOf is the address of a source for people, without what came from elsewhere.
+// Of an address that came from elsewhere as a whole, the host is left.
+func (w *walker) nameOf(s *source.Source) string {
+	name := s.String()
+	for _, value := range sortedNames(w.fetched) {
+		u, err := url.Parse(value)
+		switch {
+		case len(value) < 4:
+		case err == nil && u.Host != "" && strings.HasPrefix(name, u.Scheme+"://"+u.Host+u.EscapedPath()):
+			return u.Scheme + "://" + u.Host + "/" + hidden
+		default:
+			name = strings.ReplaceAll(strings.ReplaceAll(name, value, hidden), (&url.URL{Path: value}).EscapedPath(), hidden)
+		}
+	}
+	return name
 }
 
 // Parse reads a list of jobs from elsewhere, with the zone and the notifiers of

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/source"
 )
 
 // TestMistakesShowNoSecret has files in which a secret stands where it should not,
@@ -31,5 +32,34 @@ func TestMistakesShowNoSecret(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestNameOfTheList has no secret of the list's address in what it is called.
+func TestNameOfTheList(t *testing.T) {
+	const secret = "s3cr3t/0f m1ne"
+	t.Setenv("CONFIG_TEST_SECRET", secret)
+	t.Setenv("CONFIG_TEST_PATH", "/"+secret+"/jobs.yaml")
+	t.Setenv("CONFIG_TEST_WHOLE", "https://user:pass@127.0.0.1:1/s3cr3t/jobs.yaml?token=s3cr3t")
+	for from, want := range map[string]string{
+		"https://127.0.0.1:1/${env:CONFIG_TEST_SECRET}/jobs.yaml":   "https://127.0.0.1:1/***/jobs.yaml",
+		"https://127.0.0.1:1/jobs.yaml?t=${env:CONFIG_TEST_SECRET}": "https://127.0.0.1:1/jobs.yaml",
+		"https://127.0.0.1:1/a/jobs.yaml":                           "https://127.0.0.1:1/a/jobs.yaml",
+		"${env:CONFIG_TEST_WHOLE}":                                  "https://127.0.0.1:1/***",
+		"${env:CONFIG_TEST_PATH}":                                   "***",
+	} {
+		c, err := config.Parse("f", []byte("version: 1\ndns: { provider: rfc2136, zone: example.com, server: ns1 }\njobs_from: \""+from+"\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := source.New(c.From.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Fetch(t.Context())
+		if s.String() != want || err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s is %s, want %s: %v", from, s, want, err)
+		}
+		s.Close()
 	}
 }

@@ -77,6 +77,7 @@ var (
 // for are a mistake that [New] reports.
 type Options struct {
 	URL     string
+	Name    string        // how it is called in errors and by String; empty: the address without user, password and query
 	Timeout time.Duration // of one fetch, with credentials and signature; 0: 5 s. Files have none
 	MaxSize int64         // bytes, after decompression; 0: 1 MiB
 
@@ -117,6 +118,7 @@ type Document struct {
 // else does gets what that one gets.
 type Source struct {
 	place   place
+	name    string
 	timeout time.Duration
 	pin     string
 	key     *minisign.PublicKey
@@ -173,12 +175,13 @@ func New(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	s.place = p
+	s.place, s.name = p, cmp.Or(o.Name, p.String())
 	return s, nil
 }
 
-// String is the address without user, password and query.
-func (s *Source) String() string { return s.place.String() }
+// String is how the options call it, or the address without user, password and
+// query.
+func (s *Source) String() string { return s.name }
 
 // Close closes idle connections.
 func (s *Source) Close() { s.place.close() }
