@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -65,7 +66,7 @@ const widest = 120
 // clip returns the part of the source line to show, and the mark's place in it.
 func (d Diagnostic) clip() (line string, column, length int) {
 	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f { // a tab too: the mark has to stand below its place
+		if !unicode.IsPrint(r) { // a tab too: the mark has to stand below its place
 			return ' '
 		}
 		return r

@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/source"
@@ -31,6 +33,30 @@ func TestMistakesShowNoSecret(t *testing.T) {
 		_, err := config.Parse("f", []byte(text))
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestMistakesAreText shows what somebody else has written on no terminal as it is.
+func TestMistakesAreText(t *testing.T) {
+	c := own(t, "jobs_from: /tmp/x\n")
+	for _, text := range []string{
+		`{version: 1, "\e]0;owned\a": 1, jobs: {"a\nb": {}, "\u009b2J": {"\u202e": 1}}}`,
+		`{version: 1, jobs: {a: {every: "${env:\e[2J}", steps: [{http: "${file:a\nINFO faked}"}]}}}`,
+		"{version: 1, jobs: {a: {'\u009b2J': 1}}}",
+	} {
+		_, err := c.Parse("list", []byte(text))
+		var all config.Diagnostics
+		if !errors.As(err, &all) {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if strings.ContainsFunc(all.Error(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) || strings.Contains(all.Error(), "\nINFO") {
+			t.Errorf("%q", all.Error())
+		}
+		for _, d := range all {
+			if strings.ContainsFunc(d.Path+d.Message+d.Hint, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%+v", d)
+			}
 		}
 	}
 }

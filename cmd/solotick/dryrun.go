@@ -137,7 +137,7 @@ func (a *app) showRehearsal(d dryRunOfJob) {
 		pad := strings.Repeat(" ", width+6)
 		a.sayf("  %s %-*s  %s\n", a.sign(a.stdout, t), width, l.Step, wrap(l.Text, 100, pad))
 		if l.Answer != "" {
-			a.sayf("%s%s\n", pad, a.paint(a.stdout, neutral, strings.ReplaceAll(l.Answer, "\n", " ")))
+			a.sayf("%s%s\n", pad, a.paint(a.stdout, neutral, plain(strings.Join(strings.Fields(l.Answer), " "))))
 		}
 	}
 }

@@ -75,12 +75,12 @@ func (a *app) end(cmd *cobra.Command, err error) int {
 	if f.code == exitUsage && f.do == "" {
 		f.do = cmd.CommandPath() + " --help"
 	}
-	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), indent(f.err.Error(), "  "))
+	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), indent(lines(f.err.Error()), "  "))
 	if f.means != "" {
-		fmt.Fprintf(a.stderr, "  the job: %s\n", indent(f.means, "           "))
+		fmt.Fprintf(a.stderr, "  the job: %s\n", indent(lines(f.means), "           "))
 	}
 	if f.do != "" {
-		fmt.Fprintf(a.stderr, "  to do:   %s\n", indent(f.do, "           "))
+		fmt.Fprintf(a.stderr, "  to do:   %s\n", indent(lines(f.do), "           "))
 	}
 	return f.code
 }

@@ -110,7 +110,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(h.paint(h.w, neutral, r.Level.String()) + " ")
 	}
 	if job != "" {
-		b.WriteString(job + ": ")
+		b.WriteString(plain(job) + ": ")
 	}
 	b.WriteString(r.Message)
 	b.WriteString(h.fields)
@@ -137,7 +137,7 @@ func writeField(b *bytes.Buffer, group string, a slog.Attr) {
 	if v.Kind() == slog.KindTime {
 		text = v.Time().Format(time.RFC3339)
 	}
-	if text == "" || strings.ContainsAny(text, " \t\r\n\"=") {
+	if text == "" || strings.ContainsAny(text, " \"=") || plain(text) != text {
 		text = fmt.Sprintf("%q", text)
 	}
 	fmt.Fprintf(b, " %s%s=%s", group, a.Key, text)

@@ -175,7 +175,7 @@ func (a *app) row(what, when, distance, more string) {
 
 func (a *app) notes(notes []string) {
 	for _, n := range notes {
-		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(plain(n), 86, "    "))
+		a.sayf("  %s %s\n", a.sign(a.stdout, doubtful), wrap(n, 86, "    "))
 	}
 }
 
@@ -197,7 +197,7 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		title = s.job + " (" + s.name + ")"
 	}
 	a.sayf("%s  %s  %s\n", title, strings.TrimRight(a.badge(item.State), " "), a.paint(a.stdout, neutral, fmt.Sprintf("%s, %.0f ms", asked, item.TookMS)))
-	a.sayf("  %s\n", wrap(plain(item.Text), 88, "  "))
+	a.sayf("  %s\n", wrap(item.Text, 88, "  "))
 	if item.LastTick != nil {
 		by := ""
 		if item.ID != "" {
@@ -252,6 +252,15 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
+// lines is plain for a text of several lines.
+func lines(text string) string {
+	all := strings.Split(strings.ReplaceAll(text, "\t", " "), "\n")
+	for i, one := range all {
+		all[i] = plain(one)
+	}
+	return strings.Join(all, "\n")
+}
+
 // wrap breaks text into lines of at most width characters, the following ones
 // behind indent.
 func wrap(text string, width int, indent string) string {
@@ -267,6 +276,7 @@ func wrap(text string, width int, indent string) string {
 			b.WriteByte(' ')
 			col++
 		}
+		word = plain(word)
 		b.WriteString(word)
 		col += len(word)
 	}

@@ -247,7 +247,7 @@ func (a *app) loadAll(flag string) (*config.Config, error) {
 	}
 	all, err := a.allJobs(context.Background(), c)
 	if err != nil {
-		fmt.Fprintf(a.stderr, "solotick: only the jobs of the file itself are known here: %v\n", err)
+		fmt.Fprintf(a.stderr, "solotick: only the jobs of the file itself are known here: %s\n", lines(err.Error()))
 		return c, nil
 	}
 	c.Jobs = all
