@@ -38,6 +38,7 @@ func (t *Teams) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := t.Check(); err != nil {
 		return "", err
 	}
+	m = m.with(unlinked)
 	type object map[string]any
 	body := []object{{
 		"type": "TextBlock", "text": m.headline(), "weight": "Bolder", "size": "Medium", "wrap": true, "color": teamsColor(m),
@@ -129,7 +130,7 @@ func (d *Discord) Notify(ctx context.Context, m *Message) (string, error) {
 	q.Set("wait", "true") // answer when the message is there, and an error if it will not be
 	u.RawQuery = q.Encode()
 	_, err = post(ctx, d.sender.use(d.Client), "discord", u.String(), map[string]any{
-		"content":          m.plain(discordLimit, utf16s),
+		"content":          m.with(unlinked).plain(discordLimit, utf16s),
 		"allowed_mentions": map[string][]string{"parse": {}},
 		"flags":            discordNoEmbeds,
 	}, d.URL)

@@ -43,6 +43,24 @@ func TestTeams(t *testing.T) {
 	}
 }
 
+// TestNoLinksUnderWords has nobody who writes a text give a link another name.
+func TestNoLinksUnderWords(t *testing.T) {
+	const text = "see [the log](https://evil.example/) of a@b.example"
+	for _, of := range []func(url string) Notifier{
+		func(url string) Notifier { return &Teams{URL: NewSecret(url + "/x"), Client: tries(t, 0)} },
+		func(url string) Notifier { return &Discord{URL: NewSecret(url + "/x"), Client: tries(t, 0)} },
+		func(url string) Notifier { return mattermost(url) },
+	} {
+		r := record(t, nil)
+		n := of(r.URL)
+		tell(t, n, message(func(m *Message) { m.Text, m.Title = text, text }))
+		got, _ := r.one(t)
+		if body := string(got.Body); strings.Contains(body, "](") || strings.Count(body, "[the log]\u200b(https://evil.example/) of a@b.example") != 2 {
+			t.Errorf("%T: %s", n, body)
+		}
+	}
+}
+
 func TestTeamsColours(t *testing.T) {
 	for m, want := range map[*Message]string{
 		message(): "Attention", message(of(Cleared)): "Good", message(of(Test)): "Accent",

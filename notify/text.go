@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,37 @@ func (m *Message) title() string {
 		t = oneLine(m.Job + "/" + m.Alert)
 	}
 	return t
+}
+
+// Brief is the message with a title of one line, and a text of at most so many
+// characters, both without control characters but line feeds and tabs.
+func (m *Message) Brief(limit int) *Message {
+	short := *m
+	short.Title, short.Text = m.title(), cut(clean(m.Text), limit, runes)
+	return &short
+}
+
+// with is the message with its title and its text changed.
+func (m *Message) with(change func(string) string) *Message {
+	changed := *m
+	changed.Title, changed.Text = change(m.Title), change(m.Text)
+	return &changed
+}
+
+// unlinked has no words stand for a link to somewhere else, as [words](link) does
+// where a service knows Markdown. What is put in has no width.
+func unlinked(s string) string { return strings.ReplaceAll(s, "](", "]\u200b(") }
+
+// A call is how people are mentioned in one service or another.
+var (
+	callAt    = regexp.MustCompile(`(^|[^\w.%+-])@`)
+	callAngle = regexp.MustCompile(`(?i)<(!|@|users/|at\b)`)
+)
+
+// uncalled mentions nobody, and is unlinked.
+func uncalled(s string) string {
+	s = callAngle.ReplaceAllString(s, "<\u200b$1")
+	return unlinked(callAt.ReplaceAllString(s, "$1@\u200b"))
 }
 
 // headline is the first line that people read.

@@ -79,7 +79,7 @@ func (u *URL) Notify(ctx context.Context, m *Message) (string, error) {
 		u.sending.Add(-1)
 		return "", fmt.Errorf("url: %d earlier messages are still being sent: this one was not", urlSending)
 	}
-	text := m.plain(urlLimit, utf16s)
+	text := m.with(uncalled).plain(urlLimit, utf16s)
 	done := make(chan error, 1)
 	go func() {
 		defer u.sending.Add(-1)

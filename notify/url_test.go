@@ -32,6 +32,17 @@ func TestURL(t *testing.T) {
 	}
 }
 
+// TestURLMentionsNobody has no text call a whole room.
+func TestURLMentionsNobody(t *testing.T) {
+	r := record(t, nil)
+	tell(t, mattermost(r.URL), message(texted("@all (@channel) @**all** <!channel> <users/all> <@U1> <at user_id=\"all\"> a@b.example 3 < 4")))
+	_, document := r.one(t)
+	text := strings.ReplaceAll(document["text"].(string), "\u200b", "·")
+	if !strings.Contains(text, "\n@·all (@·channel) @·**all** <·!channel> <·users/all> <·@·U1> <·at user_id=\"all\"> a@b.example 3 < 4\n") {
+		t.Error(text)
+	}
+}
+
 // TestURLOutcome: only without a connection it is sure that nothing was
 // delivered.
 func TestURLOutcome(t *testing.T) {

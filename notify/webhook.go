@@ -65,9 +65,7 @@ func (w *Webhook) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := w.Check(); err != nil {
 		return "", err
 	}
-	short := *m
-	short.Title, short.Text = m.title(), cut(clean(m.Text), webhookTextLimit, runes)
-	r, err := jsonRequest(w.URL.reveal(), &short)
+	r, err := jsonRequest(w.URL.reveal(), m.Brief(webhookTextLimit))
 	if err != nil {
 		return "", fmt.Errorf("webhook: %w", err)
 	}

@@ -181,12 +181,16 @@ func (r *runner) lastWords(ctx context.Context) (context.Context, context.Cancel
 
 // An ExecNotifier tells by a command: what there is to tell is in its
 // environment, as SOLOTICK_ALERT, SOLOTICK_KIND, SOLOTICK_SEVERITY,
-// SOLOTICK_TITLE, SOLOTICK_TEXT, SOLOTICK_SINCE (epoch second) and SOLOTICK_KEY,
-// which is the same for a message that is sent twice.
+// SOLOTICK_TITLE (one line), SOLOTICK_TEXT (without control characters but line
+// feeds and tabs), SOLOTICK_SINCE (epoch second) and SOLOTICK_KEY, which is the
+// same for a message that is sent twice.
 type ExecNotifier struct {
 	Command Command
 	Env     []Field // more of its environment
 }
+
+// execTextLimit is in characters: Linux takes no variable over 128 KiB.
+const execTextLimit = 30_000
 
 // Notify runs the command outside any run of a job.
 func (e *ExecNotifier) Notify(ctx context.Context, m *notify.Message) (string, error) {
@@ -204,9 +208,10 @@ func (e *ExecNotifier) notify(ctx context.Context, run Run, m *notify.Message) e
 		}
 		c.Env = append(c.Env[:len(c.Env):len(c.Env)], f.Name+"="+value(v))
 	}
+	m = m.Brief(execTextLimit)
 	c.Env = append(c.Env[:len(c.Env):len(c.Env)],
 		"SOLOTICK_ALERT="+m.Alert, "SOLOTICK_KIND="+string(m.Kind), "SOLOTICK_SEVERITY="+string(m.Severity),
-		"SOLOTICK_TITLE="+value(m.Title), "SOLOTICK_TEXT="+value(clip(m.Text, 64<<10)), fmt.Sprintf("SOLOTICK_SINCE=%d", m.Since.Unix()), "SOLOTICK_KEY="+m.Key())
+		"SOLOTICK_TITLE="+value(m.Title), "SOLOTICK_TEXT="+value(m.Text), fmt.Sprintf("SOLOTICK_SINCE=%d", m.Since.Unix()), "SOLOTICK_KEY="+m.Key())
 	if c.Stdout == nil && c.Stderr == nil {
 		c.Stdout, c.Stderr = run.Stdout, run.Stderr
 	}

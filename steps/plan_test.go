@@ -514,6 +514,14 @@ func TestExecNotifier(t *testing.T) {
 	if _, err := to.Notify(t.Context(), &notify.Message{Kind: notify.Test, Job: "j"}); err != nil {
 		t.Error(err)
 	}
+	// What a server has said may be the title: it is a line, and short enough for
+	// a variable, whatever it said.
+	if _, err := to.Notify(t.Context(), &notify.Message{Job: "j", Title: "a\r\nBcc: b\x1b[2J" + strings.Repeat("é", 1<<20), Text: "one\ntwo\x1b[2J" + strings.Repeat("😀", 1<<20)}); err != nil {
+		t.Error(err)
+	}
+	if written, err = os.ReadFile(out); err != nil || !strings.Contains(string(written), "a Bcc: b[2Jé") || strings.Contains(string(written), "\x1b") || !strings.Contains(string(written), ": one\ntwo[2J😀") {
+		t.Errorf("%.200q, %v", written, err)
+	}
 	failing := &steps.ExecNotifier{Command: shell("exit 3")}
 	if _, err := failing.Notify(t.Context(), &notify.Message{}); !errors.Is(err, notify.ErrUncertain) {
 		t.Errorf("a command that failed: %v", err)
@@ -524,7 +532,6 @@ func TestExecNotifier(t *testing.T) {
 	}
 }
 
-// TestSecrets: nothing of a plan prints what came from elsewhere.
 // TestEcho has a server, and a command, repeat the secrets that they were given.
 func TestEcho(t *testing.T) {
 	const secret = "pass word/+&\"1"
@@ -583,6 +590,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// TestSecrets: nothing of a plan prints what came from elsewhere.
 func TestSecrets(t *testing.T) {
 	const secret = "t0k3n"
 	hide := func(piece string) (string, []string, error) {
