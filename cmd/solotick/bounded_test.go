@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register"
 )
 
@@ -59,5 +61,31 @@ func TestBoundedRequests(t *testing.T) {
 	wg.Wait()
 	if c.most.Load() != 3 {
 		t.Errorf("%d requests at a time, want 3", c.most.Load())
+	}
+}
+
+// TestElsewhereWaitsApart has jobs from elsewhere take no room from those of the
+// file.
+func TestElsewhereWaitsApart(t *testing.T) {
+	s, err := openService(config.DNS{Provider: "rfc2136", Zone: "example.com", Server: "127.0.0.1:53", TSIG: config.NewSecret("hmac-sha256:k:c2VjcmV0IHNlY3JldA==")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := s.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := map[gate]string{}
+	for name, from := range map[string]bool{"a": false, "b": false, "c": true, "d": true} {
+		r, _, err := to(member{Name: name, Record: name + ".example.com", From: from})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rooms[r.(bounded).gate] += name
+	}
+	for _, names := range rooms {
+		if len(names) != 2 || strings.ContainsAny(names, "ab") == strings.ContainsAny(names, "cd") {
+			t.Errorf("%v", rooms)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type jobsFrom struct {
 	source *source.Source
 	base   *config.Config
 	log    *slog.Logger
+	parse  func(name string, text []byte) ([]config.Job, error)
+
+	reading sync.Mutex // of who reads a text, which may take seconds; before mu
 
 	mu       sync.Mutex
 	jobs     []config.Job // in force
@@ -46,7 +50,7 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 	if err != nil {
 		return nil, fmt.Errorf("jobs_from: %w", err)
 	}
-	j := &jobsFrom{source: s, base: c, log: log}
+	j := &jobsFrom{source: s, base: c, log: log, parse: c.Parse}
 	if before != nil && before.base.From.Source.URL == c.From.Source.URL {
 		before.mu.Lock()
 		defer before.mu.Unlock()
@@ -73,6 +77,13 @@ func (j *jobsFrom) check(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, j.patience())
 	defer cancel()
 	doc, err := j.source.Fetch(ctx)
+	if j.noted(ctx, doc, err) {
+		j.take(doc.Text, doc.SHA256)
+	}
+}
+
+// noted takes down what a look has found, and says whether it is a text to be read.
+func (j *jobsFrom) noted(ctx context.Context, doc source.Document, err error) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.next = time.Now().Add(50*time.Second + rand.N(10*time.Second))
@@ -83,15 +94,27 @@ func (j *jobsFrom) check(ctx context.Context) {
 	case doc.SHA256 == j.sum:
 		j.seen = doc.SHA256
 		j.well()
-	case doc.SHA256 != j.seen:
-		j.take(doc.Text, doc.SHA256)
+	default:
+		return doc.SHA256 != j.seen
 	}
+	return false
 }
 
-// take makes a text the list in force, if it can be used.
+// take makes a text the list in force, if it can be used. Who only asks what is in
+// force does not wait for that.
 func (j *jobsFrom) take(text []byte, sum string) {
+	j.reading.Lock()
+	defer j.reading.Unlock()
+	j.mu.Lock()
+	known := sum == j.seen
+	j.mu.Unlock()
+	if known {
+		return // somebody else has read it meanwhile
+	}
+	jobs, err := j.read(text)
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.seen = sum
-	jobs, err := j.base.Parse(j.source.String(), text)
 	if err != nil {
 		j.fail("the list of jobs has mistakes; the jobs go on with the old one", err)
 		return
@@ -99,6 +122,18 @@ func (j *jobsFrom) take(text []byte, sum string) {
 	j.jobs, j.text, j.sum, j.news = jobs, text, sum, true
 	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(jobs), "sha256", sum[:12])
 	j.well()
+}
+
+// read makes jobs of a text. Somebody else has written it: what nobody has thought
+// of must not end the jobs of all agents at once.
+func (j *jobsFrom) read(text []byte) (jobs []config.Job, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.log.Error("the list of jobs cannot be read because of a mistake in solotick: please report it", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			jobs, err = nil, config.Diagnostics{{File: j.source.String(), Message: "it cannot be read because of a mistake in solotick"}}
+		}
+	}()
+	return j.parse(j.source.String(), text)
 }
 
 // refuse puts back the list before one that turned out not to be of use.

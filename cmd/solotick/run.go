@@ -137,8 +137,11 @@ func (s *service) connect() (connect, error) {
 	if err != nil {
 		return nil, err
 	}
-	room := make(gate, mostRequests)
+	// Jobs from elsewhere do not keep those of the file waiting, however many they
+	// are and however often they look.
+	rooms := map[bool]gate{false: make(gate, mostRequests), true: make(gate, mostRequests)}
 	return func(m member) (register.Register, look, error) {
+		room := rooms[m.From]
 		r, err := s.register(m.Record)
 		if err != nil {
 			return nil, nil, err
