@@ -25,6 +25,12 @@ type HTTP struct {
 	Client *web.Client
 }
 
+// maxRequest is how large a request may be with all that expressions put into it:
+// each of them is bounded, and there may be many.
+const maxRequest = 32 << 20
+
+var errRequest = fmt.Errorf("the request would be larger than %d MiB", maxRequest>>20)
+
 // A Body is what a request sends: one of its fields.
 type Body struct {
 	Text *expression.Text
@@ -50,9 +56,14 @@ type Member struct {
 
 // do sends the request and fills out. plain has a status that is not from 200 to
 // 299 be an error.
-func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (note string, err error) {
+// held gets what the answer has taken of the client's room, which is given back
+// when the run no longer has it.
+func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool, held *held) (note string, err error) {
 	req, err := h.request(vars, false)
 	if err != nil {
+		return "", err
+	}
+	if err := held.request(ctx, h.Client.Room(), req); err != nil {
 		return "", err
 	}
 	resp, err := h.Client.Do(ctx, req)
@@ -62,7 +73,11 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (no
 	if err != nil {
 		return "", err
 	}
+	held.add(h.Client.Room(), resp.Taken)
 	text := strings.ToValidUTF8(string(resp.Body), "\uFFFD")
+	if err := held.answer(ctx, h.Client.Room(), resp.Header, text); err != nil {
+		return "", fmt.Errorf("%s %s: %w", req.Method, host(req.URL), err)
+	}
 	headers := make(map[string]string, len(resp.Header))
 	for name, values := range resp.Header {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
@@ -102,8 +117,12 @@ func (h *HTTP) request(vars map[string]any, eyes bool) (web.Request, error) {
 		r.Method = cmp.Or(r.Method, http.MethodPost)
 	}
 	r.Method = cmp.Or(r.Method, http.MethodGet)
+	size := len(r.URL) + len(r.Body)
 	for _, f := range h.Header {
 		v, err := words(f.Text, vars, eyes)
+		if size += len(v); err == nil && size > maxRequest {
+			err = errRequest
+		}
 		if err != nil {
 			return fail("header "+f.Name, err)
 		}
@@ -127,8 +146,12 @@ func (b *Body) render(vars map[string]any, eyes bool) (data []byte, kind string,
 		return buf.Bytes(), "application/json; charset=utf-8", err
 	case b.Form != nil:
 		form := make(url.Values)
+		size := 0
 		for _, f := range b.Form {
 			v, err := words(f.Text, vars, eyes)
+			if size += len(v); err == nil && size > maxRequest {
+				err = errRequest
+			}
 			if err != nil {
 				return nil, "", fmt.Errorf("%s: %w", f.Name, err)
 			}
@@ -192,5 +215,8 @@ func appendJSON(b *bytes.Buffer, v any) error {
 		return err
 	}
 	b.Truncate(b.Len() - 1) // the line's end
+	if b.Len() > maxRequest {
+		return errRequest
+	}
 	return nil
 }

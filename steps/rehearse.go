@@ -33,6 +33,7 @@ func (p *Plan) Rehearse(ctx context.Context, run Run) []Line {
 		defer cancel()
 	}
 	h := &rehearsal{runner: p.begin(run)}
+	defer h.held.give()
 	for i := range p.Steps {
 		if failed := h.step(ctx, &p.Steps[i], i); failed && !p.Steps[i].MayFail {
 			break
@@ -141,7 +142,7 @@ func (h *rehearsal) http(ctx context.Context, s *Step, l Line, out map[string]an
 		return false
 	}
 	begin := time.Now()
-	note, err := s.HTTP.do(ctx, h.vars, out, s.Expect == nil)
+	note, err := s.HTTP.do(ctx, h.vars, out, s.Expect == nil, &h.held)
 	out["ran"], out["took"] = true, time.Since(begin).Seconds()
 	if err == nil && s.Expect != nil && h.open(s.Expect.String()) == "" {
 		err = h.expect(s, out)
