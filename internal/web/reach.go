@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 )
@@ -16,7 +17,8 @@ var ErrRefusedAddress = errors.New("refused address")
 // secrets, never may. The zero Reach is every other one, this machine among them.
 type Reach struct {
 	// Public allows only addresses that are globally reachable by the IANA
-	// registries of special-purpose addresses (RFC 6890), and those of Private.
+	// registries of special-purpose addresses (RFC 6890) and not this machine's own,
+	// and those of Private.
 	Public  bool
 	Private []netip.Prefix
 }
@@ -114,6 +116,8 @@ func inside(a netip.Addr) []netip.Addr {
 		return []netip.Addr{netip.AddrFrom4([4]byte(b[4:])), netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})}
 	case localNAT64.Contains(a):
 		return local(b)
+	case b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe: // RFC 5214 section 6.1
+		return []netip.Addr{netip.AddrFrom4([4]byte(b[12:]))}
 	}
 	return nil
 }
@@ -152,5 +156,27 @@ func (r Reach) control(_ context.Context, _, address string, _ syscall.RawConn) 
 	if err != nil {
 		return fmt.Errorf("%w: %s", ErrRefusedAddress, address)
 	}
-	return r.Check(a.Addr())
+	if err := r.Check(a.Addr()); err != nil || !r.Public {
+		return err
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("%w: which addresses are this machine's own cannot be found out", ErrRefusedAddress)
+	}
+	return r.checkOwn(a.Addr(), own)
+}
+
+// checkOwn refuses the addresses of this machine, as loopback: what listens there
+// may count on a firewall that does not stand between a machine and itself.
+func (r Reach) checkOwn(a netip.Addr, own []net.Addr) error {
+	a = a.WithZone("").Unmap()
+	if !r.Public || in(a, r.Private) {
+		return nil
+	}
+	for _, one := range own {
+		if n, ok := one.(*net.IPNet); ok && n.IP.Equal(a.AsSlice()) {
+			return fmt.Errorf("%w: %s is this machine itself, and the agent's own file does not allow it", ErrRefusedAddress, a)
+		}
+	}
+	return nil
 }

@@ -52,6 +52,9 @@ func TestReach(t *testing.T) {
 		{never, "64:ff9b::169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b::168.63.129.16 64:ff9b::0.0.0.0 64:ff9b::224.0.0.1"},
 		{never, "64:ff9b:1::169.254.169.254 64:ff9b:1:a9fe:a9:fe00:: 64:ff9b:1:a9:fe:a9fe:: 64:ff9b:1:0:a9:fea9:fe00:0 64:ff9b:1:64:64:64c8:: 64:ff9b:1:6464:64:c800::"},
 		{never, "2002:a9fe:a9fe::1 2002:6464:64c8:: 2002::1 ::169.254.169.254 ::100.100.100.200 ::ffff:0:169.254.169.254"},
+		{public, "2a00::5efe:8.8.8.8 2a00::1:5efe:10.0.0.1"},
+		{allowed, "2a00::5efe:10.0.0.1 2a00::200:5efe:127.0.0.1"},
+		{never, "2a00::5efe:169.254.169.254 2a00:1::200:5efe:a9fe:a9fe"},
 		{never, "2001:0:a9fe:a9fe::1 2001::5601:5601 2001:0:808:808::ffff:ffff"},
 	} {
 		for _, s := range strings.Fields(tt.addrs) {
@@ -72,6 +75,34 @@ func TestReach(t *testing.T) {
 					t.Errorf("%s by %+v: %v, want allowed: %v", s, r.Reach, err, r.ok)
 				}
 			}
+		}
+	}
+}
+
+// TestReachOwn keeps others from what listens on this machine's own addresses,
+// for which a firewall before it does nothing.
+func TestReachOwn(t *testing.T) {
+	own := []net.Addr{
+		&net.IPNet{IP: net.ParseIP("8.8.8.8"), Mask: net.CIDRMask(24, 32)},
+		&net.IPNet{IP: net.ParseIP("2a00::1"), Mask: net.CIDRMask(64, 128)},
+		&net.UnixAddr{Name: "x"},
+	}
+	for _, tt := range []struct {
+		Reach
+		addr string
+		want bool
+	}{
+		{Reach{Public: true}, "8.8.8.8", false},
+		{Reach{Public: true}, "::ffff:8.8.8.8", false},
+		{Reach{Public: true}, "2a00::1", false},
+		{Reach{Public: true}, "8.8.8.9", true},
+		{Reach{Public: true}, "2a00::2", true},
+		{Reach{Public: true, Private: prefixes("8.8.8.8/32")}, "8.8.8.8", true},
+		{Reach{}, "8.8.8.8", true},
+	} {
+		err := tt.checkOwn(netip.MustParseAddr(tt.addr), own)
+		if (err == nil) != tt.want || err != nil && !errors.Is(err, ErrRefusedAddress) {
+			t.Errorf("%s: %v", tt.addr, err)
 		}
 	}
 }
