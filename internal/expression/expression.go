@@ -169,7 +169,7 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s: want true or false, got %T", p.source, v)
+		return false, fmt.Errorf("%s: want true or false, got %T", brief(p.source), v)
 	}
 	return b, nil
 }
@@ -177,7 +177,7 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 // Eval evaluates the expression. vars has a value for every name of the Env.
 func (p *Program) Eval(vars map[string]any) (_ any, err error) {
 	if err := p.turns.take(); err != nil {
-		return nil, fmt.Errorf("%s: %w", p.source, err)
+		return nil, fmt.Errorf("%s: %w", brief(p.source), err)
 	}
 	defer p.turns.give()
 	a := newAccount()
@@ -196,7 +196,7 @@ func (p *Program) Eval(vars map[string]any) (_ any, err error) {
 func (p *Program) runtimeError(err error) error {
 	for _, bound := range []error{errTime, errSize} {
 		if errors.Is(err, bound) {
-			return fmt.Errorf("%s: %w", p.source, bound)
+			return fmt.Errorf("%s: %w", brief(p.source), bound)
 		}
 	}
 	message := err.Error()
@@ -206,13 +206,13 @@ func (p *Program) runtimeError(err error) error {
 	}
 	switch {
 	case strings.Contains(message, "memory budget exceeded"):
-		return fmt.Errorf("%s: %w", p.source, errSize)
+		return fmt.Errorf("%s: %w", brief(p.source), errSize)
 	case strings.Contains(message, "cannot fetch") && strings.Contains(message, "from <nil>"):
 		message += ": what it is a part of is not there; write a?.b, and ?? for what is to stand in its place"
 	case strings.Contains(message, "on zero Value"):
 		message = "what should be a list is not there; write (a?.b ?? [])"
 	}
-	return fmt.Errorf("%s: %s", p.source, brief(message))
+	return fmt.Errorf("%s: %s", brief(p.source), brief(message))
 }
 
 // brief is the beginning of a message, in one line: it may quote data, of any
