@@ -129,7 +129,7 @@ func TestTimeout(t *testing.T) {
 				n.work = c.work
 				w.until(75 * time.Second)
 				r := w.wantRuns("60/1")[0]
-				if name == "obeys" && (r.ended != r.began+p.Timeout || r.cause == nil || r.cause.Error() != elect.RunTimeout.String()) {
+				if name == "obeys" && (r.ended != r.began+p.Timeout || r.cause == nil || r.cause.Error() != elect.RunTimeout.String() || !errors.Is(r.cause, ErrTimeout)) {
 					t.Errorf("%v", &r)
 				}
 				if got := w.record().Last; got != c.want {
@@ -165,8 +165,8 @@ func TestOverlap(t *testing.T) {
 			if runs[1].Last != c.last {
 				t.Errorf("overlap %d: last %q, want %q", c.overlap, runs[1].Last, c.last)
 			}
-			if c.overlap == elect.OverlapReplace && runs[0].ended != 2*time.Minute {
-				t.Errorf("replaced at %v", runs[0].ended)
+			if c.overlap == elect.OverlapReplace && (runs[0].ended != 2*time.Minute || errors.Is(runs[0].cause, ErrTimeout)) {
+				t.Errorf("replaced at %v, by %v", runs[0].ended, runs[0].cause)
 			}
 		})
 	}

@@ -162,7 +162,7 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 		l.log.Warn("stopping the run", "why", act.Why.String(), "unarbitrated", act.Loose)
 		l.self.Cutting(act)
 		l.runs[act.Loose].cut = act.Why
-		l.runs[act.Loose].cancel(errors.New(act.Why.String()))
+		l.runs[act.Loose].cancel(cutError(act.Why))
 		l.observe(Event{Verb: act.Verb, Why: act.Why, Result: act.Result, Tick: l.runs[act.Loose].tick})
 	}
 }

@@ -26,6 +26,16 @@ type run struct {
 	hasState bool
 }
 
+// A cutError is why a run was ordered to stop.
+type cutError elect.Reason
+
+func (e cutError) Error() string { return elect.Reason(e).String() }
+
+// Is has the cause of a run that is over its time be an ErrTimeout.
+func (e cutError) Is(target error) bool {
+	return target == ErrTimeout && elect.Reason(e) == elect.RunTimeout
+}
+
 func (l *loop) start(ctx context.Context, act elect.Action) {
 	now := l.now()
 	if a := elect.Decide(&l.policy, &l.self, now); a.Verb != elect.Run || a.Tick != act.Tick {

@@ -40,8 +40,8 @@ type Job struct {
 	// Name is the job's name in logs.
 	Name string
 	// Do runs the job once. Its context ends when the run must: at the job's
-	// timeout, before the claim may lapse, at the end of a shutdown's grace.
-	// Do must then return within Policy.KillGrace, as nobody can kill a
+	// timeout, before the claim may lapse, at the end of a shutdown's grace;
+	// context.Cause says which, and is an [ErrTimeout] in the first case. Do must then return within Policy.KillGrace, as nobody can kill a
 	// function. nil means the run was ok; an error that wraps [ErrSkipped] or
 	// [ErrTimeout] what that says, and any other error that it failed.
 	Do func(ctx context.Context, t Tick) error

@@ -6,7 +6,7 @@
 // state of the job's record, a few characters for each alert that is not quiet;
 // a [Book] is all of them, beside the text that belongs to the job itself. One
 // run of a job is: [ParseBook], for each alert [Decide], send what is due, note
-// by [Step.After] what became of it, and [Book.String].
+// by [Step.After] and [Status.Fit] what became of it, and [Book.String].
 //
 // The package sends nothing and knows no clock: time is the tick's.
 package alert
@@ -61,7 +61,7 @@ type Status struct {
 	Phase Phase
 	Runs  int       // Pending: for how many runs
 	Since int64     // all later phases: when it began to fire, in epoch seconds
-	Told  int64     // Told: when the latest message was sent; the next reminder counts from it
+	Told  int64     // Told: the tick of the latest message; the next reminder counts from it
 	Ref   Reference // what identifies the first message at the service; 0: nothing does
 	Doubt bool      // the message that is owed may have been delivered
 }
@@ -128,6 +128,10 @@ func (p *Step) whileFalse(r Rule, s Status) {
 		}
 		p.Kind = Cleared
 	case OwesCleared:
+		if r.NoClear {
+			p.status = Status{}
+			return
+		}
 		p.Kind, p.Doubt = Cleared, s.Doubt
 	case OwesFiring, OwesPassed:
 		p.Kind, p.Doubt = Passed, s.Doubt
@@ -145,7 +149,7 @@ func (p Step) After(o Outcome, ref Reference) Status {
 			if ref != 0 {
 				p.Since = int64(ref / 1e6) // the reference tells it, and no second time is kept
 			}
-			return Status{Phase: Told, Since: p.Since, Told: p.Since, Ref: ref}
+			return Status{Phase: Told, Since: p.Since, Told: p.tick, Ref: ref}
 		}
 		owed.Phase, owed.Ref = OwesFiring, 0
 	case Reminder:
@@ -168,4 +172,17 @@ func (p Step) After(o Outcome, ref Reference) Status {
 		return p.status
 	}
 	return owed
+}
+
+// Fit returns s without what an alert has no room for: the time of its latest
+// message, unless it reminds, and what identifies its first one, unless its
+// messages have a [Reference]. It may have had both under another definition.
+func (s Status) Fit(r Rule, reference bool) Status {
+	if !reference {
+		s.Ref = 0
+	}
+	if s.Phase == Told && r.Remind <= 0 {
+		s.Told = s.Since
+	}
+	return s
 }

@@ -82,6 +82,7 @@ func TestDecide(t *testing.T) {
 		{"back before the end could be told: people believe right", alert.Rule{}, "t f- t t f", "FC..C"},
 		{"back while the end is in doubt", alert.Rule{}, "t f? t t f", "FCF.C"},
 		{"a pending one that goes leaves nothing", alert.Rule{After: 2}, "t f t f", "...."},
+		{"reminders count from the message, however late that was", alert.Rule{Remind: 3 * time.Minute}, "t- t- t- t t t t", "FFFF..R"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := play(t, tt.rule, tt.runs); got != tt.want {
@@ -195,6 +196,49 @@ func TestOwn(t *testing.T) {
 		}
 		_ = alert.ParseBook(own) // of a job that had no alerts: anything but a panic
 	})
+}
+
+// TestReminderIsDue counts reminders from the tick, and not from the later time at
+// which the service took the message: else one that is due at the next tick is
+// due at the one after that.
+func TestReminderIsDue(t *testing.T) {
+	r := alert.Rule{Remind: time.Minute}
+	s := alert.Decide(r, alert.Status{}, true, start).After(alert.Accepted, alert.Reference((start+2)*1e6))
+	for tick := start + minute; tick < start+5*minute; tick += minute {
+		b := alert.Book{}
+		b.Set(alert.IDOf("it"), s.Fit(r, true))
+		b = alert.ParseBook(b.String())
+		step := alert.Decide(r, b.Get(alert.IDOf("it")), true, tick)
+		if step.Kind != alert.Reminder || step.Since != start+2 {
+			t.Errorf("%d s after it was told: %+v, want a reminder", tick-start, step)
+		}
+		s = step.After(alert.Accepted, 0)
+	}
+}
+
+// TestChangedRule: what an alert remembers has the room that its rule has, also
+// if it was told by another.
+func TestChangedRule(t *testing.T) {
+	id := alert.IDOf("it")
+	for _, remind := range []time.Duration{0, time.Hour} {
+		for _, reference := range []bool{false, true} {
+			for phase := alert.Pending; phase <= alert.OwesPassed; phase++ {
+				s := alert.Status{Phase: phase, Since: start, Told: start + 7, Ref: alert.Reference(start * 1e6), Doubt: true}
+				if phase == alert.Pending {
+					s = alert.Status{Phase: phase, Runs: 9}
+				}
+				var b alert.Book
+				b.Set(id, s.Fit(alert.Rule{Remind: remind}, reference))
+				if got, most := len(b.String()), 1+alert.Len(remind > 0, reference); got > most {
+					t.Errorf("phase %d, remind %v, reference %v: %d characters, want at most %d", phase, remind, reference, got, most)
+				}
+			}
+		}
+	}
+	owed := alert.Status{Phase: alert.OwesCleared, Since: start}
+	if step := alert.Decide(alert.Rule{NoClear: true}, owed, false, start+minute); step.Kind != alert.Nothing || step.After(alert.Accepted, 0) != (alert.Status{}) {
+		t.Errorf("an end that is nobody's business any more: %+v", step)
+	}
 }
 
 func TestFar(t *testing.T) {

@@ -73,7 +73,7 @@ const (
 )
 
 // Len returns how long the text of one alert can get, in characters, if reminders
-// are sent and if its messages have a [Reference].
+// are sent and if its messages have a [Reference]; see [Status.Fit].
 func Len(remind, reference bool) int {
 	n := lenHead + lenTime
 	if reference {

@@ -14,7 +14,6 @@ import (
 // dns reads dns: and what depends on two of its keys.
 func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	at := object(w, n, path, dnsKeys, d)
-	tellDefaults(w, dnsKeys, at, path)
 	d.Zone = canonical(d.Zone)
 	if at.given("server") {
 		d.Server, _ = hostPort(d.Server)
@@ -31,15 +30,16 @@ func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	switch {
 	case whole && closed && !strings.ContainsAny(inside, "{}"):
 		d.TSIGFile, d.TSIG = inside, Secret{}
-	case strings.HasPrefix(written, "/") && !strings.Contains(written, "${"):
-		text, err := fetchFile(written)
+	case strings.HasPrefix(written, "/") && !fromElsewhere.MatchString(written):
+		path := d.TSIG.Reveal()
+		text, err := fetchFile(path)
 		if err != nil {
 			message, hint := problemOf(err)
 			w.mistake(p.value, p.path, hint, "%s", message)
 		}
 		w.remember(p.path, text)
-		d.TSIGFile, d.TSIG = written, Secret{}
-	case !strings.Contains(written, "${"):
+		d.TSIGFile, d.TSIG = path, Secret{}
+	case !fromElsewhere.MatchString(written):
 		w.mistake(p.value, p.path, "the absolute path of a key file, or ${env:NAME}; see solotick keygen tsig", "a secret does not belong into this file")
 	}
 }
@@ -51,7 +51,6 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 	preset(jobKeys, &base)
 	inherited := make(places)
 	if defaults != nil {
-		before := len(w.settings)
 		inherited = object(w, defaults, "defaults", jobKeys, &base)
 		if p, ok := inherited["record"]; ok {
 			w.mistake(p.key, p.path, "", "two jobs cannot have one record")
@@ -59,7 +58,6 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 			base.Record = ""
 		}
 		w.exclusive(inherited)
-		w.inherited = w.settings[before:len(w.settings):len(w.settings)]
 	}
 	if jobs == nil {
 		return nil
@@ -85,7 +83,6 @@ func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 		}
 		w.exclusive(own)
 		at := override(&j, inherited, own)
-		w.tellInherited(own, at, path)
 		w.check(&j, at, k, path)
 		w.unique(&j, at, k, path, records)
 		w.taken(&j, at, k, path, others)
@@ -123,25 +120,30 @@ func (w *walker) exclusive(at places) {
 	}
 }
 
+// replaces are the keys of defaults: that a job's own key has ignored.
+var replaces = map[string][]string{
+	"cron": {"every", "offset"}, "every": {"cron", "time_zone"}, "exec": {"steps"}, "steps": {"exec"},
+}
+
 // override returns the places of a job above those of its defaults: a job that
 // has one way of saying a thing inherits no other one.
 func override(j *Job, inherited, own places) places {
 	at := maps.Clone(inherited)
-	drop := func(instead string, reset func(), names ...string) {
+	drop := func(instead string, reset func()) {
 		if _, ok := own[instead]; !ok {
 			return
 		}
-		for _, name := range names {
+		for _, name := range replaces[instead] {
 			if _, ok := own[name]; !ok && inherited[name].key != nil {
 				delete(at, name)
 				reset()
 			}
 		}
 	}
-	drop("cron", func() { j.Every, j.Offset = 0, nil }, "every", "offset")
-	drop("every", func() { j.Cron, j.TimeZone = "", "UTC" }, "cron", "time_zone")
-	drop("exec", func() { j.steps = nil }, "steps")
-	drop("steps", func() { j.exec = argv{} }, "exec")
+	drop("cron", func() { j.Every, j.Offset = 0, nil })
+	drop("every", func() { j.Cron, j.TimeZone = "", "UTC" })
+	drop("exec", func() { j.steps = nil })
+	drop("steps", func() { j.exec = argv{} })
 	maps.Copy(at, own)
 	return at
 }

@@ -15,6 +15,9 @@
 // The list of jobs may be a text of its own that lies elsewhere: [Config.Parse]
 // reads it, and grants it only what the file allows.
 //
+// [Schema] and [JobsSchema] describe the same table for editors, and [Inspect]
+// tells people which values are in force, and why.
+//
 // The package starts nothing, asks nobody, and does not say what follows from a
 // value: that is for package elect.
 package config
@@ -45,12 +48,8 @@ type Config struct {
 	// files, and no secret, since the file holds none.
 	Hash string
 
-	// Settings are all values of the file, with their origins.
-	Settings []Setting
-
 	resolved [sha256.Size]byte // of all that came from elsewhere
 	common   string            // a hash of what all jobs share
-	shared   shared            // by all jobs of lists from elsewhere
 }
 
 // Equal says whether two configurations came from the same text, with the same
@@ -136,6 +135,15 @@ const maxFile = 1 << 20
 
 // Load reads a file. The error is [Diagnostics] if the file could be read.
 func Load(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// read returns the text of a file, or more of it than it may have.
+func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -145,7 +153,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, data)
+	return data, nil
 }
 
 // Parse reads the text of a file; name stands in the errors, which are always
@@ -160,9 +168,8 @@ func Parse(name string, data []byte) (*Config, error) {
 	at := object(w, root, "", fileKeys, &f)
 	if at["agent"].key == nil {
 		preset(agentKeys, &f.agent)
-		tellDefaults(w, agentKeys, nil, "agent")
 	}
-	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent}
 	w.zone = f.dns.Zone
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)
@@ -175,7 +182,6 @@ func Parse(name string, data []byte) (*Config, error) {
 	if len(w.mistakes) > 0 {
 		return nil, w.wrong()
 	}
-	c.Settings = w.settings
 	hash := sha256.Sum256(data)
 	c.Hash = hex.EncodeToString(hash[:])
 	w.digest.Sum(c.resolved[:0])

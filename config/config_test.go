@@ -115,7 +115,7 @@ func dump(path string, v reflect.Value) string {
 		return dump(path, v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Name != "Hash" && f.Name != "Settings" && (!v.Field(i).IsZero() || !strings.Contains(path, "Plan")) {
+			if f := v.Type().Field(i); f.IsExported() && f.Name != "Hash" && (!v.Field(i).IsZero() || !strings.Contains(path, "Plan")) {
 				b.WriteString(dump(strings.TrimPrefix(path+"."+f.Name, "."), v.Field(i)))
 			}
 		}

@@ -19,7 +19,7 @@ func parseDuration(text string) (time.Duration, error) {
 	switch {
 	case err == nil && d < 0:
 		return 0, problem{"is negative", ""}
-	case err == nil && (text == "0" || text == "+0" || text[0] == '+'):
+	case err == nil && (text == "0" || text == "+0" || text[0] == '+' || text[0] == '-'):
 	case err == nil:
 		return d, nil
 	}

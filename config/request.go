@@ -49,7 +49,7 @@ func (w *walker) http(s *step, c *expression.Compiler) *steps.HTTP {
 		return h
 	}
 	h.URL = w.compile(c, r.url)
-	if text, ok := h.URL.Constant(); ok && text != "" {
+	if text, ok := h.URL.Constant(); ok && (text != "" || r.url.node.Value == "") {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			w.mistake(r.url.node, r.url.path, "as in https://api.example.com/v1/jobs", "is no URL that begins with https:// or http://")
 		}
@@ -131,7 +131,6 @@ func (w *walker) client(r *request) *web.Client {
 		Redirects: map[string]web.Redirects{"same-host": web.SameHost, "never": web.Never}[r.redirects],
 	}
 	if w.allow != nil {
-		o.Room = w.room
 		o.Reach = web.Reach{Public: true, Private: w.allow.prefixes()}
 		if p := r.at["proxy"]; r.proxy {
 			w.mistake(p.value, p.path, "", "a job from elsewhere may not use the agent's proxy, which reaches what the agent may not")
@@ -153,7 +152,7 @@ func (w *walker) client(r *request) *web.Client {
 func (w *walker) tls(t *tlsKeys, p place) *tls.Config {
 	c, err := web.TLS([]byte(t.CA), []byte(t.Cert), []byte(t.Key.Reveal()), t.ServerName, t.Insecure)
 	if err != nil && p.good {
-		w.mistake(p.key, p.path, "", "%v", err)
+		w.mistake(p.key, p.path, "", "%s", w.words(err))
 	}
 	return c
 }

@@ -51,7 +51,7 @@ var listingKeys = []key[listing]{
 
 var dnsKeys = []key[DNS]{
 	{name: "provider", doc: "how records are written", to: func(d *DNS) any { return &d.Provider }, rule: rule{required: true, oneOf: []string{"rfc2136"}}},
-	{name: "zone", also: []string{"domain", "zone_name"}, doc: "the DNS zone that holds the records", to: func(d *DNS) any { return &d.Zone }, rule: rule{required: true, check: checkDNSName}},
+	{name: "zone", also: []string{"domain", "zone_name"}, doc: "the DNS zone that holds the records", to: func(d *DNS) any { return &d.Zone }, rule: rule{required: true, check: checkDNSName, pattern: dnsName}},
 	{name: "server", also: []string{"primary", "nameserver", "host"}, doc: "the primary server, host or host:port (53)", to: func(d *DNS) any { return &d.Server }, rule: rule{required: true, check: checkServer}},
 	{name: "tsig", also: []string{"key", "tsig_key", "secret"}, doc: "the TSIG key: the path of a key file, ${file:/path}, or ${env:NAME} with [algorithm:]name:secret", to: func(d *DNS) any { return &d.TSIG }},
 	{name: "ttl", doc: "the TTL of the records", to: func(d *DNS) any { return &d.TTL }, rule: rule{def: "60s", least: second, most: 24 * hour, seconds: true}},
@@ -59,7 +59,7 @@ var dnsKeys = []key[DNS]{
 }
 
 var agentKeys = []key[Agent]{
-	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID}},
+	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
 	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
 	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz and /status, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
 }
@@ -70,7 +70,7 @@ var jobKeys = []key[Job]{
 	{name: "offset", doc: "the ticks of every: are so much after its multiples; if absent it follows from the job's name", to: func(j *Job) any { return &j.Offset }, rule: rule{seconds: true}},
 	{name: "cron", also: []string{"schedule"}, doc: "a cron expression of five fields", to: func(j *Job) any { return &j.Cron }},
 	{name: "time_zone", also: []string{"timezone", "tz"}, doc: "the IANA time zone of cron:", to: func(j *Job) any { return &j.TimeZone }, rule: rule{def: "UTC"}},
-	{name: "record", also: []string{"txt", "record_name"}, doc: "the full name of the job's record; if absent the job's name in the zone", to: func(j *Job) any { return &j.Record }, rule: rule{check: checkDNSName}},
+	{name: "record", also: []string{"txt", "record_name"}, doc: "the full name of the job's record; if absent the job's name in the zone", to: func(j *Job) any { return &j.Record }, rule: rule{check: checkDNSName, pattern: dnsName}},
 	{name: "guarantee", doc: "what a crash may do to a tick: run it again, or lose it", to: func(j *Job) any { return &j.Guarantee }, rule: rule{def: atLeastOnce, oneOf: []string{atLeastOnce, atMostOnce}}},
 	{name: "exec", also: []string{"command", "cmd", "run", "script"}, doc: "a program and its arguments, or with shell: true one text", to: func(j *Job) any { return &j.exec }},
 	{name: "steps", doc: "what is done one after the other, in place of exec:", to: func(j *Job) any { return &j.steps }},

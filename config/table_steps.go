@@ -51,7 +51,7 @@ type failureAlert struct {
 var severities = []string{"info", "warning", "error", "critical"}
 
 var stepKeys = append([]key[step]{
-	{name: "id", also: []string{"name"}, doc: "how the step is called in messages and expressions", to: func(s *step) any { return &s.id }, rule: rule{check: checkStepID}},
+	{name: "id", also: []string{"name"}, doc: "how the step is called in messages and expressions", to: func(s *step) any { return &s.id }, rule: rule{check: checkStepID, pattern: stepID}},
 	{name: "if", also: []string{"when", "condition"}, doc: "the step is done if this is true; of an alert: what is told about", to: func(s *step) any { return &s.when }},
 	{name: "http", also: []string{"request", "get", "url", "uri", "fetch"}, doc: "a request: a URL, or a mapping with one", to: func(s *step) any { return &s.http }},
 	{name: "exec", also: []string{"command", "cmd", "run", "script"}, doc: "a program and its arguments, or with shell: true one text", to: func(s *step) any { return &s.exec }},
@@ -108,7 +108,7 @@ type request struct {
 }
 
 var requestKeys = []key[request]{
-	{name: "url", also: []string{"uri", "href"}, doc: "where it goes", to: func(r *request) any { return &r.url }, rule: rule{required: true}},
+	{name: "url", also: []string{"uri", "href"}, doc: "where it goes", to: func(r *request) any { return &r.url }, rule: rule{required: true, pattern: webURL}},
 	{name: "method", also: []string{"verb"}, doc: "if absent GET, or POST with a body", to: func(r *request) any { return &r.method }, rule: rule{oneOf: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}}},
 	{name: "headers", also: []string{"header"}, doc: "header fields", to: func(r *request) any { return &r.headers }},
 	{name: "body", also: []string{"data", "text", "payload"}, doc: "a text to send", to: func(r *request) any { return &r.body }},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/solotick/solotick/internal/spell"
 )
@@ -77,8 +78,7 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 		w.dns(n, path, to)
 	case *Agent:
 		preset(agentKeys, to)
-		at := object(w, n, path, agentKeys, to)
-		tellDefaults(w, agentKeys, at, path)
+		object(w, n, path, agentKeys, to)
 	case *[]string:
 		*to = w.list(n, path, r)
 	case *map[string]Secret:
@@ -99,11 +99,7 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 	default:
 		return w.service(n, path, to) && len(w.mistakes) == before
 	}
-	if len(w.mistakes) > before {
-		return false
-	}
-	w.tell(n, path, to)
-	return true
+	return len(w.mistakes) == before
 }
 
 // checkSecret is allowed for a value that no message may show.
@@ -133,11 +129,14 @@ func (w *walker) list(n *yaml.Node, path string, r rule) []string {
 	return all
 }
 
-// secrets returns a mapping of names to values that may be secret.
+// secrets returns the fields of a header, whose values may be secret.
 func (w *walker) secrets(n *yaml.Node, path string) map[string]Secret {
 	all := make(map[string]Secret)
 	w.pairs(n, path, func(k, v *yaml.Node) {
 		var s Secret
+		if !httpguts.ValidHeaderFieldName(k.Value) {
+			w.mistake(k, path, "", "%q is no name of a header field", k.Value)
+		}
 		if w.value(v, join(path, k.Value), &s, rule{}) {
 			all[k.Value] = s
 		}
@@ -159,14 +158,14 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 	if w.spend(len(n.Value)); w.full() {
 		return text{}, false
 	}
-	value, values, err := w.interpolate(n.Value)
+	value, replaced, err := w.interpolate(n.Value)
 	w.spend(len(value))
 	if err != nil {
 		message, hint := problemOf(err)
 		w.mistake(n, path, hint, "%s", message)
 		return text{}, false
 	}
-	if values == nil {
+	if !replaced {
 		return text{value: value}, true
 	}
 	w.remember(path, value)
@@ -177,9 +176,25 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 	return text{value: value, from: n.Value}, true
 }
 
+// words are those of an error that another package made, without the values from
+// elsewhere that it may quote.
+func (w *walker) words(err error) string {
+	text := err.Error()
+	for _, v := range w.fetched {
+		escaped := strconv.Quote(v)
+		for _, v := range []string{v, escaped[1 : len(escaped)-1]} {
+			if len(v) > 2 { // what is shorter is in every text, and hides nothing
+				text = strings.ReplaceAll(text, v, hidden)
+			}
+		}
+	}
+	return text
+}
+
 // remember has a value from elsewhere count for [Config.Equal].
 func (w *walker) remember(path, value string) {
 	fmt.Fprintf(w.digest, "%q %q\n", path, value)
+	w.fetched = append(w.fetched, value)
 	w.remembered = append(w.remembered, fmt.Sprintf("%x", sha256.Sum256([]byte(path+"\x00"+value))))
 }
 

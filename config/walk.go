@@ -38,6 +38,7 @@ type rule struct {
 	seconds     bool     // a duration in whole seconds
 	secret      bool     // it has to come from elsewhere
 	check       func(string) error
+	pattern     string // what check takes, for the schema: at least that
 }
 
 // A place is where a value stands.
@@ -61,11 +62,11 @@ type walker struct {
 	digest   hash.Hash              // of what came from elsewhere
 	hide     map[int][]string       // by line: what is not to be shown of it
 	zones    map[string]zoneOrError // read once
-	settings []Setting
+	parts    []string               // what came from elsewhere, each by itself
+	fetched  []string               // values that came from elsewhere
 
-	remembered []string        // sums of what came from elsewhere, in order
-	fetched    map[string]bool // what came from elsewhere
-	common     string          // a hash of what all jobs share
+	remembered []string // sums of what came from elsewhere, in order
+	common     string   // a hash of what all jobs share
 
 	zone     string // that holds the records
 	values   int    // of JSON
@@ -73,13 +74,11 @@ type walker struct {
 	clients  map[string]*web.Client // one for all requests that go the same way
 	allow    *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
 
-	spent     int       // bytes that were said, see spend
-	stepsSaid int       // of all jobs
-	shared              // by all jobs of a list from elsewhere
-	tooMuch   string    // why no more of it is looked at
-	whole     string    // a hash of the text; empty: not needed yet
-	ofAll     string    // a hash of what no single job says
-	inherited []Setting // of the defaults
+	spent     int    // bytes that were said, see spend
+	stepsSaid int    // of all jobs
+	tooMuch   string // why no more of it is looked at
+	whole     string // a hash of the text; empty: not needed yet
+	ofAll     string // a hash of what no single job says
 }
 
 func newWalker(file string, data []byte) *walker {
@@ -91,7 +90,6 @@ func newWalker(file string, data []byte) *walker {
 		hide:   make(map[int][]string),
 		zones:  make(map[string]zoneOrError),
 
-		fetched:  make(map[string]bool),
 		channels: make(map[string]*Notifier),
 		clients:  make(map[string]*web.Client),
 	}
@@ -219,12 +217,12 @@ func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, fo
 // places of secrets that may name a file.
 var mayBePath = []string{"dns.tsig", "jobs_from", "jobs_from.url"}
 
-// fromElsewhere is what only says where a value comes from.
-var fromElsewhere = regexp.MustCompile(`^(\$?\$\{[^{}]*\})+$`)
+// onlyFrom is what only says where a value comes from.
+var onlyFrom = regexp.MustCompile(`^(\$?\$\{[^{}]*\})+$`)
 
 // conceal keeps a value that should have come from elsewhere out of all messages.
 func (w *walker) conceal(n *yaml.Node, path string) {
-	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' && slices.Contains(mayBePath, path) || fromElsewhere.MatchString(n.Value) {
+	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Value[0] == '/' && slices.Contains(mayBePath, path) || onlyFrom.MatchString(n.Value) {
 		return
 	}
 	if n.Line > 0 && n.Line <= len(w.lines) && strings.Contains(w.lines[n.Line-1], n.Value) {

@@ -20,7 +20,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	yaml := regexp.MustCompile("(?ms)^```yaml\n(version: .*?)^```")
-	for _, name := range []string{"solotick.yaml", "../README.md", "../docs/guide.md"} {
+	for _, name := range []string{"solotick.yaml", "../README.md", "../docs/guide.md", "../docs/automation.md"} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -15,12 +15,24 @@ import (
 // Names become part of a host name, or of a path before the object's own, so they
 // must be what the services allow.
 var (
-	s3Bucket       = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	gsBucket       = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
-	azureAccount   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-	azureContainer = regexp.MustCompile(`^([a-z0-9][a-z0-9-]{1,61}[a-z0-9]|\$root|\$web)$`)
-	awsRegion      = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	s3Bucket       = shape{regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*[a-z0-9]$`), 3, 63}
+	gsBucket       = shape{regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*[a-z0-9]$`), 3, 222}
+	azureAccount   = shape{regexp.MustCompile(`^[a-z0-9]+$`), 3, 24}
+	azureContainer = shape{regexp.MustCompile(`^([a-z0-9][a-z0-9-]*[a-z0-9]|\$root|\$web)$`), 3, 63}
+	awsRegion      = shape{regexp.MustCompile(`^[a-z0-9-]+$`), 1, 40}
 )
+
+// A shape is what a name looks like. Its length is not for the pattern to count:
+// that makes patterns of hundreds of parts, at each start of the program.
+type shape struct {
+	pattern     *regexp.Regexp
+	least, most int
+}
+
+// MatchString says whether a name has the shape.
+func (s shape) MatchString(name string) bool {
+	return len(name) >= s.least && len(name) <= s.most && s.pattern.MatchString(name)
+}
 
 // open makes the place that a URL names. Its errors do not quote the URL, which may
 // hold a secret.

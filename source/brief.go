@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -17,6 +18,10 @@ import (
 func brief(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	// A library's own clock may be ahead of ctx by a hair.
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		return context.DeadlineExceeded
 	}
 	var google *oauth2.RetrieveError
 	var entra *azidentity.AuthenticationFailedError

@@ -105,6 +105,20 @@ type Options struct {
 	Proxy    bool        // use HTTPS_PROXY and NO_PROXY, as the vendors' credentials always do
 }
 
+// Format prints the address without user, password and query, and none of the
+// other options, whatever the verb: any of them may hold a secret.
+func (o Options) Format(f fmt.State, _ rune) {
+	if p, err := open(o); err == nil {
+		fmt.Fprint(f, p.String())
+		p.close()
+		return
+	}
+	fmt.Fprint(f, "***")
+}
+
+// MarshalText is what Format prints, in JSON and YAML.
+func (o Options) MarshalText() ([]byte, error) { return fmt.Append(nil, o), nil }
+
 // A Document is a text as it was found.
 type Document struct {
 	Text    []byte // shared by all who were given it, so not to be changed
@@ -234,7 +248,7 @@ func (s *Source) run(ctx context.Context, f *fetch) {
 	f.left = f.err != nil && ctx.Err() != nil
 	switch {
 	case f.err == nil:
-	case errors.Is(timed.Err(), context.DeadlineExceeded) && ctx.Err() == nil:
+	case ctx.Err() == nil && (errors.Is(timed.Err(), context.DeadlineExceeded) || errors.Is(f.err, context.DeadlineExceeded)):
 		f.err = fmt.Errorf("source: %s: no answer within %s: %w", s, s.timeout, f.err)
 	default:
 		f.err = fmt.Errorf("source: %s: %w", s, f.err)

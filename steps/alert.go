@@ -49,10 +49,6 @@ func (r *runner) alert(ctx context.Context, a *Alert, out map[string]any) (strin
 	return note, err
 }
 
-// longestText is in bytes: no service takes more, and what nobody reads is not
-// kept while it is sent.
-const longestText = 128 << 10
-
 // kinds are what a message tells, by what there is to tell.
 var kinds = map[alert.Kind]notify.Kind{
 	alert.Firing: notify.Firing, alert.Reminder: notify.Reminder, alert.Cleared: notify.Cleared, alert.Passed: notify.Passed,
@@ -64,8 +60,15 @@ func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]an
 	id := alert.IDOf(a.Name)
 	step := alert.Decide(a.Rule, r.book.Get(id), on, r.run.Tick.Unix())
 	kind := kinds[step.Kind]
+	became := func(o alert.Outcome, ref alert.Reference) {
+		s := step.After(o, ref)
+		if step.Kind == alert.Firing { // what is older may be of use to agents with another definition
+			s = s.Fit(a.Rule, a.Referenced)
+		}
+		r.book.Set(id, s)
+	}
 	if step.Kind == alert.Nothing {
-		r.book.Set(id, step.After(alert.Accepted, 0))
+		became(alert.Accepted, 0)
 		return map[bool]string{true: "still true", false: "not true"}[on], "", nil
 	}
 	m := r.message(a, step, kind, more)
@@ -77,12 +80,12 @@ func (r *runner) tell(ctx context.Context, a *Alert, on bool, more map[string]an
 	}
 	switch {
 	case err == nil:
-		r.book.Set(id, step.After(alert.Accepted, alert.ParseReference(ref)))
+		became(alert.Accepted, alert.ParseReference(ref))
 		return fmt.Sprintf("told %s: %s", a.Channel, kind), string(kind), nil
 	case errors.Is(err, notify.ErrUncertain):
-		r.book.Set(id, step.After(alert.Doubtful, 0))
+		became(alert.Doubtful, 0)
 	default:
-		r.book.Set(id, step.After(alert.Rejected, 0))
+		became(alert.Rejected, 0)
 	}
 	return "", "", fmt.Errorf("%s to %s: %w: %w", kind, a.Channel, errUntold, err)
 }
@@ -104,13 +107,15 @@ func (r *runner) message(a *Alert, step alert.Step, kind notify.Kind, more map[s
 	m := &notify.Message{
 		Kind: kind, Severity: a.Severity, Job: r.run.Job, Alert: a.Name, Title: r.run.Job,
 		Tick: r.run.Tick.UTC(), Attempt: r.run.Attempt, Fence: r.run.Fence, Agent: r.run.Agent, Since: since,
-		Ref: step.Ref.String(), Doubt: step.Doubt, Unarbitrated: r.run.Unarbitrated,
+		Doubt: step.Doubt, Unarbitrated: r.run.Unarbitrated,
+	}
+	if a.Referenced { // else the message was one of another channel, before the definition changed
+		m.Ref = step.Ref.String()
 	}
 	if !a.Title.IsZero() {
-		m.Title = clip(r.phrase(a.Title, vars), 4<<10)
+		m.Title = r.phrase(a.Title, vars)
 	}
-	defer func() { m.Text = clip(m.Text, longestText) }()
-	lasted := r.run.Tick.Sub(since).Round(time.Second)
+	lasted := max(0, r.run.Tick.Sub(since).Round(time.Second)) // a service's time, or a tick, may be ahead
 	switch {
 	case kind == notify.Passed:
 		m.Text = fmt.Sprintf("It began at %s and is over. Nobody could be told in between.", since.Format(time.RFC3339))
@@ -138,9 +143,9 @@ func (r *runner) phrase(t expression.Text, vars map[string]any) string {
 
 // onFailure tells people that the job has failed, or that it has not again.
 func (r *runner) onFailure(ctx context.Context, err error) {
-	timeout := timedOut(ctx, &r.run)
+	timeout := timedOut(ctx)
 	switch {
-	case errors.Is(err, ErrSkipped), ctx.Err() != nil && !timeout:
+	case errors.Is(err, ErrSkipped), !timeout && (ctx.Err() != nil || errors.Is(err, ErrStopped) && r.run.over()):
 		return // it says nothing about the job, or another agent runs this tick again
 	case err != nil && r.run.Attempt < r.run.Attempts:
 		return // so does a retry

@@ -25,12 +25,6 @@ type HTTP struct {
 	Client *web.Client
 }
 
-// maxRequest is how large a request may be with all that expressions put into it:
-// each of them is bounded, and there may be many.
-const maxRequest = 32 << 20
-
-var errRequest = fmt.Errorf("the request would be larger than %d MiB", maxRequest>>20)
-
 // A Body is what a request sends: one of its fields.
 type Body struct {
 	Text *expression.Text
@@ -56,14 +50,9 @@ type Member struct {
 
 // do sends the request and fills out. plain has a status that is not from 200 to
 // 299 be an error.
-// held gets what the answer has taken of the client's room, which is given back
-// when the run no longer has it.
-func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool, held *held) (note string, err error) {
-	req, err := h.request(vars, false)
+func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (note string, err error) {
+	req, err := h.request(&texts{ctx: ctx, vars: vars})
 	if err != nil {
-		return "", err
-	}
-	if err := held.request(ctx, h.Client.Room(), req); err != nil {
 		return "", err
 	}
 	resp, err := h.Client.Do(ctx, req)
@@ -73,11 +62,7 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool, hel
 	if err != nil {
 		return "", err
 	}
-	held.add(h.Client.Room(), resp.Taken)
 	text := strings.ToValidUTF8(string(resp.Body), "\uFFFD")
-	if err := held.answer(ctx, h.Client.Room(), resp.Header, text); err != nil {
-		return "", fmt.Errorf("%s %s: %w", req.Method, host(req.URL), err)
-	}
 	headers := make(map[string]string, len(resp.Header))
 	for name, values := range resp.Header {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
@@ -98,31 +83,27 @@ func host(text string) string {
 	return u.Host
 }
 
-// request makes the request; for eyes, without its secrets.
-func (h *HTTP) request(vars map[string]any, eyes bool) (web.Request, error) {
+// request makes the request.
+func (h *HTTP) request(t *texts) (web.Request, error) {
 	fail := func(what string, err error) (web.Request, error) {
 		return web.Request{}, fmt.Errorf("%s: %w", what, err)
 	}
 	r := web.Request{Method: h.Method, Header: make(http.Header)}
 	var err error
-	if r.URL, err = words(h.URL, vars, eyes); err != nil {
+	if r.URL, err = t.words(h.URL); err != nil {
 		return fail("url", err)
 	}
 	if h.Body != nil {
 		var kind string
-		if r.Body, kind, err = h.Body.render(vars, eyes); err != nil {
+		if r.Body, kind, err = h.Body.render(t); err != nil {
 			return fail("body", err)
 		}
 		r.Header.Set("Content-Type", kind)
 		r.Method = cmp.Or(r.Method, http.MethodPost)
 	}
 	r.Method = cmp.Or(r.Method, http.MethodGet)
-	size := len(r.URL) + len(r.Body)
 	for _, f := range h.Header {
-		v, err := words(f.Text, vars, eyes)
-		if size += len(v); err == nil && size > maxRequest {
-			err = errRequest
-		}
+		v, err := t.words(f.Text)
 		if err != nil {
 			return fail("header "+f.Name, err)
 		}
@@ -131,27 +112,16 @@ func (h *HTTP) request(vars map[string]any, eyes bool) (web.Request, error) {
 	return r, nil
 }
 
-func words(t expression.Text, vars map[string]any, eyes bool) (string, error) {
-	if eyes {
-		return t.Show(vars), nil
-	}
-	return t.Render(vars)
-}
-
-func (b *Body) render(vars map[string]any, eyes bool) (data []byte, kind string, err error) {
+func (b *Body) render(t *texts) (data []byte, kind string, err error) {
 	switch {
 	case b.JSON != nil:
 		var buf bytes.Buffer
-		err := b.JSON.write(&buf, vars, eyes)
+		err := b.JSON.write(&buf, t)
 		return buf.Bytes(), "application/json; charset=utf-8", err
 	case b.Form != nil:
 		form := make(url.Values)
-		size := 0
 		for _, f := range b.Form {
-			v, err := words(f.Text, vars, eyes)
-			if size += len(v); err == nil && size > maxRequest {
-				err = errRequest
-			}
+			v, err := t.words(f.Text)
 			if err != nil {
 				return nil, "", fmt.Errorf("%s: %w", f.Name, err)
 			}
@@ -159,12 +129,12 @@ func (b *Body) render(vars map[string]any, eyes bool) (data []byte, kind string,
 		}
 		return []byte(form.Encode()), "application/x-www-form-urlencoded", nil
 	}
-	text, err := words(*b.Text, vars, eyes)
+	text, err := t.words(*b.Text)
 	return []byte(text), "text/plain; charset=utf-8", err
 }
 
 // write appends the value as JSON. Members keep the order of the file.
-func (v *Value) write(b *bytes.Buffer, vars map[string]any, eyes bool) error {
+func (v *Value) write(b *bytes.Buffer, t *texts) error {
 	switch {
 	case v.IsMap:
 		b.WriteByte('{')
@@ -177,7 +147,7 @@ func (v *Value) write(b *bytes.Buffer, vars map[string]any, eyes bool) error {
 				return err
 			}
 			b.WriteByte(':')
-			if err := m.Value.write(b, vars, eyes); err != nil {
+			if err := m.Value.write(b, t); err != nil {
 				return fmt.Errorf("%s: %w", m.Name, err)
 			}
 		}
@@ -188,20 +158,21 @@ func (v *Value) write(b *bytes.Buffer, vars map[string]any, eyes bool) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := v.List[i].write(b, vars, eyes); err != nil {
+			if err := v.List[i].write(b, t); err != nil {
 				return err
 			}
 		}
 		b.WriteByte(']')
 	case v.Text != nil:
-		value, err := v.Text.Value(vars)
-		if eyes && (err != nil || v.Text.Secret()) {
-			value, err = v.Text.Show(vars), nil
-		}
+		value, err := t.value(*v.Text)
 		if err != nil {
 			return err
 		}
-		return appendJSON(b, value)
+		before := b.Len()
+		if err := appendJSON(b, value); err != nil {
+			return err
+		}
+		return t.grow(b.Len() - before)
 	default:
 		return appendJSON(b, v.Fixed)
 	}
@@ -215,8 +186,5 @@ func appendJSON(b *bytes.Buffer, v any) error {
 		return err
 	}
 	b.Truncate(b.Len() - 1) // the line's end
-	if b.Len() > maxRequest {
-		return errRequest
-	}
 	return nil
 }

@@ -36,6 +36,10 @@ type Step struct {
 	// MayFail has the job go on when the step failed.
 	MayFail bool
 
+	// Timeout is how long the step may take, all tries of a request included; 0: as
+	// long as the run. A Command has one of its own.
+	Timeout time.Duration
+
 	Command *Command
 	// Env is more of the command's environment.
 	Env   []Field
@@ -116,11 +120,13 @@ func (p *Plan) alerts() (all []*Alert) {
 	return all
 }
 
-// Do does one step after the other until one fails, and returns the code, signal
+// Do does one step after the other until one fails, ctx ends or run.Deadline has
+// passed, which is the same as that ctx ends with the cause [ErrTimeout]. It
+// returns the code, signal
 // and tail of the latest command, the state that the job has now, and a report
 // of each step. The error names the step if there are several; it wraps
-// [ErrTimeout] if run.Deadline has passed, and [ErrSkipped] if no step had
-// anything to do.
+// [ErrTimeout] if run.Deadline has passed, [ErrSkipped] if no step had anything
+// to do, and [ErrState] if the state has no room for what has to be remembered.
 func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 	begin := time.Now()
 	if !run.Deadline.IsZero() {
@@ -129,16 +135,60 @@ func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 		defer cancel()
 	}
 	r := p.begin(run)
-	defer r.held.give()
 	err := r.steps(ctx)
 	if p.OnFailure != nil {
 		r.onFailure(ctx, err)
 	}
 	r.result.Took = time.Since(begin)
+	if full := r.fit(); full != nil && (err == nil || errors.Is(err, ErrSkipped)) {
+		err = full
+	}
+	was := alert.ParseBook(run.State)
 	r.result.State = r.book.String()
-	r.result.StateSet = r.result.State != run.State
+	r.result.StateSet = r.result.State != was.String()
+	if !r.result.StateSet {
+		r.result.State = run.State
+	}
 	p.aside.end(&run, &r.result)
 	return r.result, err
+}
+
+// fit makes the book fit into the record. What it has that the plan has no use for
+// stays where there is room: agents with another definition may have. All else has
+// room, unless the job's own text is from a time when it could be longer.
+func (r *runner) fit() error {
+	fits := func() bool { return encodedLen(r.book.String()) <= MaxState }
+	if fits() {
+		return nil
+	}
+	known := make(map[alert.ID]bool)
+	for _, a := range r.alerts() {
+		id := alert.IDOf(a.Name)
+		known[id] = true
+		r.book.Set(id, r.book.Get(id).Fit(a.Rule, a.Referenced))
+	}
+	var err error
+	for _, mine := range []bool{false, true} {
+		for _, id := range r.book.IDs() {
+			if fits() {
+				return err
+			}
+			if known[id] != mine {
+				continue
+			}
+			if mine && err == nil {
+				err = fmt.Errorf("%w: the job's own text has %d bytes as JSON, which leaves no room for what its alerts remember: they are told again and again; at most %d fit",
+					ErrState, encodedLen(r.book.Own), r.run.room())
+			}
+			r.book.Set(id, alert.Status{})
+		}
+	}
+	if !fits() { // a text that could be taken for a book's is longer in a book
+		own := encodedLen(r.book.Own)
+		r.book.Own = r.was
+		err = fmt.Errorf("%w: %d bytes as JSON, and two more as it begins with !; the state stays as it was", ErrState, own)
+	}
+	return err
 }
 
 // A runner is one run of a plan.
@@ -146,17 +196,17 @@ type runner struct {
 	*Plan
 	run    Run
 	book   alert.Book
+	was    string // the job's own text at the beginning
 	vars   map[string]any
 	byID   map[string]any // what is behind steps. in expressions
 	result Result
 	failed string // the step that failed
-	held   held
 }
 
 func (p *Plan) begin(run Run) *runner {
 	r := &runner{Plan: p, run: run, byID: make(map[string]any)}
 	r.book = alert.ParseBook(p.aside.begin(&run))
-	r.run.State = r.book.Own
+	r.run.State, r.was = r.book.Own, r.book.Own
 	if n := p.Reserve(); n > 0 {
 		r.run.Room = MaxState - n
 	}
@@ -184,7 +234,7 @@ func (r *runner) steps(ctx context.Context) error {
 		}
 		r.failed = report.Step
 		err := report.Err
-		if timedOut(ctx, &r.run) && !errors.Is(err, ErrTimeout) {
+		if timedOut(ctx) && !errors.Is(err, ErrTimeout) {
 			err = fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		if len(r.Steps) > 1 {
@@ -198,11 +248,8 @@ func (r *runner) steps(ctx context.Context) error {
 	return nil
 }
 
-// timedOut says that ctx has ended because the run's time was over. Who gave it
-// that time may be the first to end it.
-func timedOut(ctx context.Context, run *Run) bool {
-	return ctx.Err() != nil && (errors.Is(context.Cause(ctx), ErrTimeout) || !run.Deadline.IsZero() && time.Until(run.Deadline) < time.Second)
-}
+// timedOut says that ctx has ended because the run's time was over.
+func timedOut(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrTimeout) }
 
 // step does one step.
 func (r *runner) step(ctx context.Context, s *Step, i int) Report {
@@ -249,9 +296,14 @@ func (r *runner) step(ctx context.Context, s *Step, i int) Report {
 
 // act does what a step is for.
 func (r *runner) act(ctx context.Context, s *Step, out map[string]any) (note string, err error) {
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, ErrTimeout)
+		defer cancel()
+	}
 	switch s.Kind() {
 	case KindHTTP:
-		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil, &r.held)
+		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil)
 	case KindAlert:
 		return r.alert(ctx, s.Alert, out)
 	case KindSet:
@@ -268,7 +320,7 @@ func (r *runner) expect(s *Step, out map[string]any) error {
 	case err != nil:
 		return fmt.Errorf("expect: %w; %s", err, r.got(s, out))
 	case !ok:
-		return fmt.Errorf("expected %s; %s", clip(s.Expect.String(), 200), r.got(s, out))
+		return fmt.Errorf("expected %s; %s", s.Expect, r.got(s, out))
 	}
 	return nil
 }
@@ -295,8 +347,9 @@ func clip(text string, n int) string {
 
 func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (string, error) {
 	c := *s.Command
+	t := &texts{ctx: ctx, vars: r.vars}
 	for _, f := range s.Env {
-		v, err := f.Text.Render(r.vars)
+		v, err := t.words(f.Text)
 		if err != nil {
 			return "", fmt.Errorf("env %s: %w", f.Name, err)
 		}

@@ -309,41 +309,6 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestRoom has a server send little that becomes much, to many steps at once, and
-// a step send more than there is room for.
-func TestRoom(t *testing.T) {
-	b := newBuilder(t)
-	a := newAPI(t)
-	room := web.NewRoom(32 << 20)
-	client := web.New(web.Options{Room: room})
-	defer client.Close()
-	get := steps.Step{ID: b.knows("get", steps.KindHTTP), HTTP: &steps.HTTP{URL: b.text(a.URL), Client: client}}
-	r := &runs{t: t}
-	a.answers(200, "["+strings.Repeat(`{"a":1},`, 1<<17-10)+"1]")
-	if _, err := r.do(&steps.Plan{Steps: []steps.Step{get}}); !errors.Is(err, web.ErrNoRoom) {
-		t.Errorf("an answer that is large as JSON: %v", err)
-	}
-	a.answers(200, "["+strings.Repeat(`"a",`, 1<<16)+"1]")
-	if _, err := r.do(&steps.Plan{Steps: []steps.Step{get, get, get}}); err != nil {
-		t.Errorf("three: %v", err)
-	}
-	post := steps.Step{HTTP: &steps.HTTP{URL: b.text(a.URL), Client: client, Body: &steps.Body{JSON: &steps.Value{IsList: true}}}}
-	for range 40 {
-		post.HTTP.Body.JSON.List = append(post.HTTP.Body.JSON.List, steps.Value{Text: b.set(`{{ repeat("x", 1000000) }}`)})
-	}
-	if _, err := r.do(&steps.Plan{Steps: []steps.Step{post}}); err == nil || !strings.Contains(err.Error(), "larger than 32 MiB") {
-		t.Errorf("a request that is large: %v", err)
-	}
-	post.HTTP.Body.JSON.List = post.HTTP.Body.JSON.List[:20]
-	post.HTTP.Client = client.With(web.Options{Room: web.NewRoom(16 << 20)})
-	if _, err := r.do(&steps.Plan{Steps: []steps.Step{post}}); !errors.Is(err, web.ErrNoRoom) {
-		t.Errorf("a request that there is no room for: %v", err)
-	}
-	if err := room.Take(t.Context(), 32<<20); err != nil {
-		t.Errorf("something was kept: %v", err)
-	}
-}
-
 func TestDeadline(t *testing.T) {
 	b := newBuilder(t)
 	a := newAPI(t)
@@ -490,42 +455,6 @@ func TestOnFailure(t *testing.T) {
 	run("0", "")
 }
 
-// TestUnarbitrated: while the register is away no record takes the state, and
-// people are told once all the same, and the rest when it is back.
-func TestUnarbitrated(t *testing.T) {
-	b := newBuilder(t)
-	ring := new(phone)
-	on := true
-	alerted := &steps.Alert{Name: "a", Channel: "ops", To: ring}
-	p := &steps.Plan{Steps: []steps.Step{{Alert: alerted}, {Set: b.set("x")}}}
-	r := &runs{t: t, state: "before"}
-	run := func(loose bool, want string) {
-		t.Helper()
-		alerted.When = b.when(fmt.Sprint(on))
-		r.after = func(run *steps.Run) { run.Unarbitrated = loose }
-		res, err := r.do(p)
-		if err != nil || loose && res.StateSet {
-			t.Errorf("error %v, state set %v", err, res.StateSet)
-		}
-		if got := ring.kinds(); got != want {
-			t.Errorf("told %q, want %q", got, want)
-		}
-	}
-	run(true, "firing")
-	run(true, "")
-	run(false, "") // and now the record has it
-	if r.state == "before" {
-		t.Error("the state did not reach the record")
-	}
-	on = false
-	run(true, "cleared")
-	r.state = "!" // another agent has written since
-	run(false, "")
-	if r.state != "x" {
-		t.Errorf("state %q", r.state)
-	}
-}
-
 func TestExecNotifier(t *testing.T) {
 	b := newBuilder(t)
 	out := t.TempDir() + "/out"
@@ -572,8 +501,18 @@ func TestEcho(t *testing.T) {
 	const secret = "pass word/+&\"1"
 	b := newBuilder(t)
 	hidden := func(source string) expression.Text {
-		text, err := b.compiler().Text(source, func(piece string) (string, []string, error) {
-			return strings.NewReplacer("${}", secret, "${q}", url.QueryEscape(secret), "${p}", url.PathEscape(secret)).Replace(piece), []string{secret}, nil
+		text, err := b.compiler().Text(source, func(piece string) (all []expression.Piece, err error) {
+			for piece != "" {
+				at := strings.Index(piece, "${")
+				if at < 0 {
+					return append(all, expression.Piece{Text: piece}), nil
+				}
+				inside, rest, _ := strings.Cut(piece[at+2:], "}")
+				value := map[string]string{"": secret, "q": url.QueryEscape(secret), "p": url.PathEscape(secret)}[inside]
+				all = append(all, expression.Piece{Text: piece[:at]}, expression.Piece{Text: value, Secret: true})
+				piece = rest
+			}
+			return all, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -628,8 +567,8 @@ func TestEcho(t *testing.T) {
 // TestSecrets: nothing of a plan prints what came from elsewhere.
 func TestSecrets(t *testing.T) {
 	const secret = "t0k3n"
-	hide := func(piece string) (string, []string, error) {
-		return strings.ReplaceAll(piece, "${}", secret), []string{secret}, nil
+	hide := func(piece string) ([]expression.Piece, error) {
+		return []expression.Piece{{Text: strings.ReplaceAll(piece, "${}", secret), Secret: true}}, nil
 	}
 	text, err := newBuilder(t).compiler().Text("Bearer ${} {{ job }}", hide)
 	if err != nil {

@@ -80,6 +80,7 @@ type Run struct {
 	Agent        string // the agent's id
 	Tick         time.Time
 	Next         time.Time // the tick after this one; zero: none
+	Before       time.Time // the latest tick that was claimed before this run was; zero: not known
 	Attempt      int
 	Attempts     int       // how often a tick that fails is run
 	Fence        int64     // of the claim; 0 and meaningless if Unarbitrated
@@ -109,6 +110,9 @@ type Run struct {
 }
 
 func (r *Run) room() int { return cmp.Or(r.Room, MaxState) }
+
+// over says that the run's claim is about to lapse, which ends it.
+func (r *Run) over() bool { return r.Left != nil && r.Left() <= r.Grace }
 
 // A Result is how a command or a whole plan ended. It is meaningful beside an
 // error too.

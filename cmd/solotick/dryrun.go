@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,11 +43,11 @@ func (a *app) dryRun(ctx context.Context, file, job string, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		for _, j := range jobs {
-			if j.Record == s.name {
-				jobs = []config.Job{j}
-			}
+		i := slices.IndexFunc(jobs, func(j config.Job) bool { return j.Record == s.name })
+		if i < 0 {
+			return usage("no job of the file has the record %s", s.name)
 		}
+		jobs = jobs[i : i+1]
 	}
 	doc := dryRun{Schema: "solotick.dryrun/v1", Jobs: []dryRunOfJob{}}
 	failed := false

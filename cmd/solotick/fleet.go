@@ -48,7 +48,6 @@ type fleet struct {
 	stdout, stderr io.Writer                         // of the jobs' commands; safe for concurrent use
 	observe        func(member, solotick.Event)      // nil: none
 	result         func(member, steps.Result, error) // of each run; nil: none
-	forget         func(member)                      // a job that is gone; nil: nobody remembers any
 	latest         atomic.Pointer[jobsFrom]          // the list that lies elsewhere; nil: there is none
 	guards         *steps.Guards
 
@@ -64,6 +63,7 @@ type post struct {
 	member member
 	cancel context.CancelFunc
 	heard  atomic.Int64 // when the agent last did anything, in Unix seconds
+	before atomic.Int64 // the latest tick that was claimed, as the record told before a claim of the agent's own; 0: none was seen
 
 	mu        sync.Mutex
 	running   int   // runs in progress
@@ -115,7 +115,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 	}
 	c := &crew{member: m, post: &post{member: m}}
 	c.agent = &solotick.Agent{
-		Job:       solotick.Job{Name: m.Name, Do: f.do(m, policy)},
+		Job:       solotick.Job{Name: m.Name, Do: f.do(c.post, policy)},
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
@@ -123,7 +123,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,
 		Observe: func(ev solotick.Event) {
-			c.post.note(ev)
+			c.post.note(f.id, ev)
 			if f.observe != nil {
 				f.observe(m, ev)
 			}
@@ -134,8 +134,11 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 
 // note keeps track of what the agent does. It runs in the agent's loop, so that
 // an agent that is to leave does so with its run: it reports, and claims no more.
-func (p *post) note(ev solotick.Event) {
+func (p *post) note(id string, ev solotick.Event) {
 	p.heard.Store(time.Now().Unix())
+	if r := ev.Record; ev.Err == nil && r.ID != "" && !(r.Claimed && r.ID == id) {
+		p.before.Store(r.TimerOld)
+	}
 	if ev.Verb != elect.Run {
 		return
 	}
@@ -190,7 +193,8 @@ func (p *post) leave(now time.Time) {
 }
 
 // do is the job's plan as a job of the library.
-func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick) error {
+func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick) error {
+	m := at.member
 	return func(ctx context.Context, t solotick.Tick) error {
 		run := steps.Run{
 			Job: t.Job, Record: m.Record, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Attempts: p.Attempts,
@@ -200,6 +204,9 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		}
 		if next := p.Schedule.Next(t.Time.Unix()); next != 0 {
 			run.Next = time.Unix(next, 0)
+		}
+		if before := at.before.Load(); before != 0 {
+			run.Before = time.Unix(before, 0)
 		}
 		if p.Timeout > 0 {
 			run.Deadline = time.Now().Add(p.Timeout)
@@ -211,11 +218,13 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 		if err != nil {
 			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
 		}
+		ctx, stop := planContext(ctx)
+		defer stop()
 		res, err := plan.Do(ctx, run)
 		if res.StateSet {
 			err = errors.Join(err, t.SetState(res.State))
 		}
-		f.report(m, t, res, err)
+		f.report(m.Name, plan, t, res, err)
 		if f.result != nil {
 			f.result(m, res, err)
 		}
@@ -229,11 +238,37 @@ func (f *fleet) do(m member, p elect.Policy) func(context.Context, solotick.Tick
 	}
 }
 
+// planContext is a run's context in the words of package steps: one that its agent
+// ends because its time is over has timed out.
+func planContext(run context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(run))
+	pass := func() {
+		cause := context.Cause(run)
+		if errors.Is(cause, solotick.ErrTimeout) {
+			cause = steps.ErrTimeout
+		}
+		cancel(cause)
+	}
+	stop := context.AfterFunc(run, pass)
+	if run.Err() != nil {
+		pass() // now: nothing is begun any more
+	}
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // plan is what a run of m has to do: of a list that lies elsewhere, the newest.
 func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
 	from := f.latest.Load()
 	if from == nil || !m.From {
 		return m.Plan, nil
+	}
+	if t := m.Policy.Timeout; t > 0 { // a place that does not answer leaves half of the run's time to the old list
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t/2)
+		defer cancel()
 	}
 	job, err := from.job(ctx, m.Name)
 	if err != nil {
@@ -246,8 +281,8 @@ func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
 }
 
 // report logs what the steps of a run did, and what people have to know of it.
-func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
-	log := f.log.With("job", m.Name, "tick", t.Time.Format(time.RFC3339))
+func (f *fleet) report(job string, plan *steps.Plan, t solotick.Tick, res steps.Result, err error) {
+	log := f.log.With("job", job, "tick", t.Time.Format(time.RFC3339))
 	for _, s := range res.Steps {
 		level := slog.LevelDebug
 		args := []any{"step", s.Step, "does", string(s.Kind), "result", s.Result, "took", s.Took.Round(time.Millisecond)}
@@ -268,7 +303,7 @@ func (f *fleet) report(m member, t solotick.Tick, res steps.Result, err error) {
 			log.Log(context.Background(), level, "step", args...)
 		}
 	}
-	if err != nil && res.Tail != "" && m.Plan.Quiet() {
+	if err != nil && res.Tail != "" && plan.Quiet() {
 		log.Error("what it printed", "output", res.Tail)
 	}
 }
@@ -335,9 +370,6 @@ func (f *fleet) relieve(ctx context.Context, p *post) {
 	p.mu.Lock() // for the fields' sake: its agent has ended
 	next := p.next
 	p.mu.Unlock()
-	if next == nil && f.forget != nil && ctx.Err() == nil {
-		f.forget(p.member)
-	}
 	if next != nil && ctx.Err() == nil {
 		f.log.Info("the job has changed", "job", p.member.Name, "record", next.member.Record)
 		f.start(ctx, next)

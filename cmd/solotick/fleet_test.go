@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
@@ -27,7 +29,6 @@ type tryout struct {
 	mem   register.Memory
 	log   logBuffer
 	fleet *fleet
-	gone  logBuffer
 	crews chan []*crew // read once more
 	again chan int
 	end   context.CancelFunc
@@ -57,7 +58,6 @@ func newTryout(t *testing.T, members ...member) *tryout {
 	log := slog.New(slog.NewTextHandler(&y.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	y.fleet = newFleet("TESTAGENT", log, io.Discard, io.Discard)
 	y.fleet.grace = 500 * time.Millisecond
-	y.fleet.forget = func(m member) { fmt.Fprintf(&y.gone, "%s ", m.Name) }
 	var ctx context.Context
 	ctx, y.end = context.WithCancel(t.Context())
 	y.fleet.apply(ctx, y.prepare(members...))
@@ -179,9 +179,6 @@ func TestFleetChangesJobsBetweenRuns(t *testing.T) {
 		t.Errorf("keep returned %d, want 0", n)
 	}
 	y.over <- 0
-	if got := y.gone.String(); got != "goes " {
-		t.Errorf("jobs that are gone: %s", got)
-	}
 	if agentOfKept.canceled {
 		t.Error("the agent of a job that did not change was replaced")
 	}
@@ -256,5 +253,57 @@ func TestFleetFindsMistakesBeforeItStarts(t *testing.T) {
 	_, err := y.fleet.prepare([]member{bad, worse}, y.connect)
 	if err == nil || !strings.Contains(err.Error(), "job bad: ") || !strings.Contains(err.Error(), "job worse: ") {
 		t.Errorf("prepare says %v, want both jobs' mistakes", err)
+	}
+}
+
+// TestPostKnowsTheTickBefore: what a job's record told before the agent's own
+// claim, whichever way that claim was seen.
+func TestPostKnowsTheTickBefore(t *testing.T) {
+	const me = "TESTAGENT"
+	claim := record.Record{ID: me, Claimed: true, TimerOld: 120}
+	lost := errors.New("lost")
+	p := new(post)
+	for _, tt := range []struct {
+		ev   solotick.Event
+		want int64
+	}{
+		{solotick.Event{Verb: elect.Look}, 0}, // no record
+		{solotick.Event{Verb: elect.Look, Record: record.Record{ID: "OTHER", TimerOld: 60}}, 60},
+		{solotick.Event{Verb: elect.Swap, Record: claim, Err: lost}, 60},
+		{solotick.Event{Verb: elect.Load, Record: claim}, 60}, // it was applied all the same
+		{solotick.Event{Verb: elect.Run}, 60},
+		{solotick.Event{Verb: elect.Swap, Record: record.Record{ID: me, TimerOld: 120}}, 120},
+		{solotick.Event{Verb: elect.Load, Record: record.Record{ID: "OTHER", Claimed: true, TimerOld: 180}}, 180},
+		{solotick.Event{Verb: elect.Load, Err: lost}, 180},
+	} {
+		p.note(me, tt.ev)
+		if got := p.before.Load(); got != tt.want {
+			t.Errorf("after %+v: %d, want %d", tt.ev, got, tt.want)
+		}
+	}
+}
+
+// TestPlanContext: only a run whose own time is over has timed out.
+func TestPlanContext(t *testing.T) {
+	for _, tt := range []struct {
+		cause error
+		late  bool
+	}{{errors.New("handed over"), false}, {fmt.Errorf("run timed out: %w", solotick.ErrTimeout), true}} {
+		for _, before := range []bool{false, true} {
+			run, cut := context.WithCancelCause(t.Context())
+			if before {
+				cut(tt.cause)
+			}
+			ctx, stop := planContext(run)
+			if (ctx.Err() != nil) != before {
+				t.Errorf("%v: it has ended: %v, want %v", tt.cause, ctx.Err(), before)
+			}
+			cut(tt.cause)
+			<-ctx.Done()
+			if got := context.Cause(ctx); errors.Is(got, steps.ErrTimeout) != tt.late || !tt.late && !errors.Is(got, tt.cause) {
+				t.Errorf("%v: the cause is %v", tt.cause, got)
+			}
+			stop()
+		}
 	}
 }

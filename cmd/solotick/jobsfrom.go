@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,25 +24,45 @@ type jobsFrom struct {
 	source *source.Source
 	base   *config.Config
 	log    *slog.Logger
-	parse  func(name string, text []byte) ([]config.Job, error)
 
 	reading sync.Mutex // of who reads a text, which may take seconds; before mu
 
 	mu       sync.Mutex
-	jobs     []config.Job // in force
-	text     []byte       // that they are made of
-	sum      string       // of text
-	seen     string       // of the text that was looked at last, good or bad
-	news     bool         // jobs have changed since they were taken
-	trouble  error        // why the newest list is not in force; nil: it is
-	since    time.Time    // when the trouble began
-	good     time.Time    // when the list was last found as it is in force
-	checking bool         // in the background
-	next     time.Time    // when it is looked at without a tick
+	now      jobList     // what runs do
+	newest   jobList     // without mistakes
+	was      jobList     // the last one that agents could be made of
+	seen     string      // of the text that was looked at last, good or bad
+	bad      listTrouble // why that text is not in force; zero: it is
+	news     bool        // newest was not taken yet
+	trouble  listTrouble // why the newest list is not in force; zero: it is
+	since    time.Time   // when the trouble began
+	good     time.Time   // when the list was last found as it is in force
+	checking bool        // in the background
+	next     time.Time   // when it is looked at without a tick
 }
 
+// A jobList is one list of jobs.
+type jobList struct {
+	jobs []config.Job
+	text []byte // that they are made of
+	sum  string // of text
+}
+
+// A listTrouble is why the newest list is not in force.
+type listTrouble struct {
+	what string // one of those below; empty: there is none
+	err  error
+}
+
+const (
+	unreadable = "the list of jobs cannot be read; the jobs go on with the old one"
+	mistaken   = "the list of jobs has mistakes; the jobs go on with the old one"
+	unusable   = "the list of jobs cannot be used; the jobs go on with the old one"
+	unfit      = "the list of jobs cannot be used beside the new configuration; its jobs are let go until it can"
+)
+
 // newJobsFrom begins with the list that before had, if it comes from the same
-// place; nil: there is none.
+// place and is trusted; nil: there is none.
 func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFrom, error) {
 	if c.From == nil {
 		return nil, nil
@@ -50,15 +71,22 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 	if err != nil {
 		return nil, fmt.Errorf("jobs_from: %w", err)
 	}
-	j := &jobsFrom{source: s, base: c, log: log, parse: c.Parse}
-	if before != nil && before.base.From.Source.URL == c.From.Source.URL {
+	j := &jobsFrom{source: s, base: c, log: log}
+	if before != nil {
 		before.mu.Lock()
 		defer before.mu.Unlock()
-		if before.text != nil {
-			j.take(before.text, before.sum)
+		if o, was := c.From.Source, before.was; was.text != nil && trusts(before.base.From.Source, o, was.sum) {
+			jobs, err := j.read(was.text)
+			j.take(jobList{jobs, was.text, was.sum}, err, unfit)
 		}
 	}
 	return j, nil
+}
+
+// trusts says that a list that was taken by the options before needs no other look
+// by the new ones: it is from the same place, and no more is asked of it.
+func trusts(before, o source.Options, sum string) bool {
+	return o.URL == before.URL && o.PublicKey == before.PublicKey && (o.SHA256 == "" || strings.EqualFold(strings.TrimSpace(o.SHA256), sum))
 }
 
 // patience is how long a run waits for the list. A place that did not answer a
@@ -66,20 +94,35 @@ func newJobsFrom(c *config.Config, before *jobsFrom, log *slog.Logger) (*jobsFro
 func (j *jobsFrom) patience() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.trouble != nil && !errors.As(j.trouble, new(config.Diagnostics)) {
+	if j.trouble.what == unreadable {
 		return time.Second
 	}
-	return time.Minute // the source has a timeout of its own
+	return whole
 }
 
-// check looks at the list and takes it if it is another one.
-func (j *jobsFrom) check(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, j.patience())
+// whole is longer than a source may take by its own timeout.
+const whole = 2 * time.Minute
+
+// check looks at the list for a run, and takes it if it is another one.
+func (j *jobsFrom) check(ctx context.Context) { j.checkFor(ctx, j.patience()) }
+
+func (j *jobsFrom) checkFor(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	doc, err := j.source.Fetch(ctx)
-	if j.noted(ctx, doc, err) {
-		j.take(doc.Text, doc.SHA256)
+	if !j.noted(ctx, doc, err) {
+		return
 	}
+	// Who only asks what is in force does not wait for a text to be read.
+	j.reading.Lock()
+	defer j.reading.Unlock()
+	if !j.noted(ctx, doc, nil) {
+		return // somebody else has read it meanwhile
+	}
+	jobs, err := j.read(doc.Text)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.take(jobList{jobs, doc.Text, doc.SHA256}, err, mistaken)
 }
 
 // noted takes down what a look has found, and says whether it is a text to be read.
@@ -88,40 +131,20 @@ func (j *jobsFrom) noted(ctx context.Context, doc source.Document, err error) bo
 	defer j.mu.Unlock()
 	j.next = time.Now().Add(50*time.Second + rand.N(10*time.Second))
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
+	case err != nil && errors.Is(ctx.Err(), context.Canceled): // it was not waited for
 	case err != nil:
-		j.fail("the list of jobs cannot be read; the jobs go on with the old one", fmt.Errorf("%s: %w", j.source, err))
-	case doc.SHA256 == j.sum:
+		j.fail(listTrouble{unreadable, err})
+	case doc.SHA256 == j.now.sum:
 		j.seen = doc.SHA256
-		j.well()
-	default:
-		return doc.SHA256 != j.seen
+		if doc.SHA256 == j.was.sum {
+			j.well()
+		}
+	case doc.SHA256 == j.seen && (j.bad.what == mistaken || j.bad.what == unfit):
+		j.fail(j.bad)
+	default: // what could not be used may be of use by now
+		return true
 	}
 	return false
-}
-
-// take makes a text the list in force, if it can be used. Who only asks what is in
-// force does not wait for that.
-func (j *jobsFrom) take(text []byte, sum string) {
-	j.reading.Lock()
-	defer j.reading.Unlock()
-	j.mu.Lock()
-	known := sum == j.seen
-	j.mu.Unlock()
-	if known {
-		return // somebody else has read it meanwhile
-	}
-	jobs, err := j.read(text)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.seen = sum
-	if err != nil {
-		j.fail("the list of jobs has mistakes; the jobs go on with the old one", err)
-		return
-	}
-	j.jobs, j.text, j.sum, j.news = jobs, text, sum, true
-	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(jobs), "sha256", sum[:12])
-	j.well()
 }
 
 // read makes jobs of a text. Somebody else has written it: what nobody has thought
@@ -133,59 +156,94 @@ func (j *jobsFrom) read(text []byte) (jobs []config.Job, err error) {
 			jobs, err = nil, config.Diagnostics{{File: j.source.String(), Message: "it cannot be read because of a mistake in solotick"}}
 		}
 	}()
-	return j.parse(j.source.String(), text)
+	return j.base.Parse(j.source.String(), text)
+}
+
+// take makes a list the one in force if it could be read; else what is the trouble.
+func (j *jobsFrom) take(l jobList, err error, what string) {
+	again := j.seen == l.sum
+	j.seen = l.sum
+	if err != nil {
+		j.bad = listTrouble{what, err}
+		j.fail(j.bad)
+		return
+	}
+	j.newest, j.news = l, true
+	if again {
+		return // runs wait for it to be accepted
+	}
+	j.now = j.newest
+	j.log.Info("list of jobs read", "from", j.source.String(), "jobs", len(l.jobs), "sha256", l.sum[:12])
+}
+
+// accept notes that a list is of use.
+func (j *jobsFrom) accept(l jobList) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.was = l
+	if j.newest.sum == l.sum {
+		j.now = l
+		j.well()
+	}
 }
 
 // refuse puts back the list before one that turned out not to be of use.
-func (j *jobsFrom) refuse(err error, before []config.Job) {
+func (j *jobsFrom) refuse(l jobList, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.jobs, j.sum, j.text = before, "", nil
-	j.fail("the list of jobs cannot be used; the jobs go on with the old one", err)
+	j.bad = listTrouble{unusable, err}
+	j.fail(j.bad)
+	if j.now.sum == l.sum {
+		j.now = j.was
+	}
 }
 
 func (j *jobsFrom) well() {
 	j.good = time.Now()
-	if j.trouble != nil {
+	if j.trouble.what != "" {
 		j.log.Info("the list of jobs is well again", "from", j.source.String(), "after", time.Since(j.since).Round(time.Second))
-		j.trouble = nil
+		j.trouble = listTrouble{}
 	}
 }
 
-// fail tells of a trouble once.
-func (j *jobsFrom) fail(what string, err error) {
-	if j.trouble == nil {
+// fail tells of a trouble once. A place that cannot be reached has many words for
+// that, one for each run that does not wait for it any longer.
+func (j *jobsFrom) fail(t listTrouble) {
+	if j.trouble.what == "" {
 		j.since = time.Now()
 	}
-	if j.trouble == nil || j.trouble.Error() != err.Error() {
-		j.log.Error(what, "err", err)
+	level := slog.LevelError
+	if j.trouble.what == t.what && (t.what == unreadable || j.trouble.err.Error() == t.err.Error()) {
+		level = slog.LevelDebug
 	}
-	j.trouble = err
+	j.log.Log(context.Background(), level, t.what, "err", t.err)
+	j.trouble = t
 }
 
 // definition tells how it is with the list.
 func (j *jobsFrom) definition() definition {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble == nil, Hash: j.sum, Jobs: len(j.jobs)}
+	d := definition{Source: "jobs_from", From: j.source.String(), OK: j.trouble.what == "", Hash: j.was.sum, Jobs: len(j.was.jobs)}
 	if !j.good.IsZero() {
 		good := j.good
 		d.Good = &good
 	}
-	if j.trouble != nil {
+	if j.trouble.what != "" {
 		since := j.since
-		d.Error, d.Since = j.trouble.Error(), &since
+		d.Error, d.Since = j.trouble.err.Error(), &since
 	}
 	return d
 }
 
-// taken returns the jobs if they have changed since the last call.
-func (j *jobsFrom) taken() ([]config.Job, bool) {
+// taken returns the newest list, and whether it is another one since the last call:
+// then it is to be accepted or refused.
+func (j *jobsFrom) taken() (jobList, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	news := j.news
 	j.news = false
-	return j.jobs, news
+	return j.newest, news
 }
 
 // look has the list looked at in the background, if it is time.
@@ -197,7 +255,7 @@ func (j *jobsFrom) look(ctx context.Context, now bool) {
 	}
 	j.checking = true
 	go func() {
-		j.check(ctx)
+		j.checkFor(ctx, whole)
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.checking = false
@@ -209,9 +267,9 @@ func (j *jobsFrom) job(ctx context.Context, name string) (config.Job, error) {
 	j.check(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range j.jobs {
-		if j.jobs[i].Name == name {
-			return j.jobs[i], nil
+	for i := range j.now.jobs {
+		if j.now.jobs[i].Name == name {
+			return j.now.jobs[i], nil
 		}
 	}
 	return config.Job{}, fmt.Errorf("%w: the list of jobs no longer has it", steps.ErrSkipped)

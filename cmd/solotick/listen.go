@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,8 +92,12 @@ func (d *desk) define(all []definition) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.heard = time.Now()
+	if same := func(a, b definition) bool { return a.Source == b.Source && a.Hash == b.Hash }; !slices.EqualFunc(d.status.Definitions, all, same) {
+		for _, g := range []*prometheus.GaugeVec{d.ok, d.good, d.info} {
+			g.Reset() // a list may be gone
+		}
+	}
 	d.status.Definitions = all
-	d.info.Reset()
 	for _, one := range all {
 		ok := 0.0
 		if one.OK {
@@ -125,20 +130,12 @@ func (d *desk) ran(m member, res steps.Result, _ error) {
 	for _, s := range res.Steps {
 		switch {
 		case s.Kind != steps.KindAlert:
+		case s.Err != nil && s.Result != "ok": // its condition could not be worked out
 		case s.Err != nil:
 			d.told.WithLabelValues(m.Name, "failed").Inc()
 		case s.Told:
 			d.told.WithLabelValues(m.Name, "accepted").Inc()
 		}
-	}
-}
-
-// forget drops what was counted of a job that is gone. A list that lies elsewhere
-// may have other jobs every minute.
-func (d *desk) forget(m member) {
-	of := prometheus.Labels{"job": m.Name}
-	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{d.runs, d.took, d.lag, d.told} {
-		v.DeletePartialMatch(of)
 	}
 }
 
@@ -189,6 +186,10 @@ func (d *desk) readyz(w http.ResponseWriter, _ *http.Request) {
 	d.mu.Lock()
 	all := d.status.Definitions
 	d.mu.Unlock()
+	if len(all) == 0 {
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+		return
+	}
 	for _, one := range all {
 		if !one.OK {
 			http.Error(w, fmt.Sprintf("%s: %s", one.Source, one.Error), http.StatusServiceUnavailable)
@@ -209,7 +210,7 @@ func (a *app) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.
 		return nil, &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
 	}
 	log.Info("answering /metrics, /livez, /readyz and /status", "addr", l.Addr().String())
-	f.observe, f.result, f.forget = d.see, d.ran, d.forget
+	f.observe, f.result = d.see, d.ran
 	go d.serve(ctx, l, log)
 	return d, nil
 }

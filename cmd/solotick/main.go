@@ -85,7 +85,10 @@ func (a *app) rootCommand() *cobra.Command {
 		a.pauseCommand(),
 		a.resumeCommand(),
 		a.recordCommand(),
+		a.initCommand(),
 		a.validateCommand(),
+		a.schemaCommand(),
+		a.configCommand(),
 		a.doctorCommand(),
 		a.notifyCommand(),
 		a.keygenCommand(),
@@ -123,6 +126,7 @@ More about a command: {{.CommandPath}} COMMAND --help
 const firstSteps = `
 
   solotick exec --name hello --every 60s -- ./job.sh   one job, no file
+  solotick init > solotick.yaml                        a first file, with comments
   solotick run -c solotick.yaml                        all jobs of a file
   solotick status hello.example.com                    is it fine? asks DNS, needs no credentials
   solotick doctor -c solotick.yaml                     can this machine take part?

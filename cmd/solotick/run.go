@@ -85,7 +85,6 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
-	c.Settings = nil // for people, and many
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
@@ -161,8 +160,7 @@ type reloader struct {
 	hash  string         // of the text that was looked at last, good or bad
 	gone  bool           // it could not be read
 	from  *jobsFrom      // nil: there is no list elsewhere
-	more  []config.Job   // of that list, in force
-	desk  *desk
+	desk  *desk          // nil: none
 
 	good    time.Time // when the file was last found as it is in force
 	trouble error     // why the newest file is not in force; nil: it is
@@ -183,7 +181,8 @@ func (r *reloader) ill(what string, err error) {
 
 // tell tells the desk and systemd what the definitions are.
 func (r *reloader) tell() {
-	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &r.good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
+	good := r.good // which goes on to change
+	file := definition{Source: "file", From: r.path, OK: r.trouble == nil, Good: &good, Hash: r.last.Hash, Jobs: len(r.last.Jobs)}
 	if r.trouble != nil {
 		since := r.since
 		file.Error, file.Since = r.trouble.Error(), &since
@@ -192,15 +191,18 @@ func (r *reloader) tell() {
 	if r.from != nil {
 		all = append(all, r.from.definition())
 	}
-	r.desk.define(all)
-	said := fmt.Sprintf("%d jobs", len(r.last.Jobs)+len(r.more))
+	if r.desk != nil {
+		r.desk.define(all)
+	}
+	jobs, rest := 0, ""
 	for _, d := range all {
+		jobs += d.Jobs
 		if !d.OK {
 			first, _, _ := strings.Cut(d.Error, "\n")
-			said += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
+			rest += fmt.Sprintf("; the newest %s is not in force: %s", d.Source, first)
 		}
 	}
-	if said != r.said {
+	if said := fmt.Sprintf("%d jobs%s", jobs, rest); said != r.said {
 		r.said = said
 		notifySystemd("STATUS=" + said)
 	}
@@ -213,18 +215,15 @@ func (r *reloader) begin(ctx context.Context) ([]*crew, error) {
 	if r.from, err = newJobsFrom(r.last, nil, r.log); err != nil {
 		return nil, err
 	}
-	if r.from != nil {
-		r.from.check(ctx)
-		r.more, _ = r.from.taken()
-		r.fleet.latest.Store(r.from)
-	}
-	crews, err := r.fleet.muster(r.last, r.more)
-	if err != nil && len(r.more) > 0 {
-		r.from.refuse(err, nil)
-		r.more = nil
+	if r.from == nil {
 		return r.fleet.muster(r.last, nil)
 	}
-	return crews, err
+	r.from.check(ctx)
+	r.fleet.latest.Store(r.from)
+	if crews := r.changed(); crews != nil {
+		return crews, nil
+	}
+	return r.fleet.muster(r.last, nil)
 }
 
 // news returns other crews, if the file or the list asks for them.
@@ -237,16 +236,21 @@ func (r *reloader) news(ctx context.Context, hup bool) []*crew {
 		return nil
 	}
 	r.from.look(ctx, hup)
-	jobs, changed := r.from.taken()
-	if !changed {
+	return r.changed()
+}
+
+// changed returns other crews if the list has changed, and they can be made.
+func (r *reloader) changed() []*crew {
+	list, news := r.from.taken()
+	if !news {
 		return nil
 	}
-	crews, err := r.fleet.muster(r.last, jobs)
+	crews, err := r.fleet.muster(r.last, list.jobs)
 	if err != nil {
-		r.from.refuse(err, r.more)
+		r.from.refuse(list, err)
 		return nil
 	}
-	r.more = jobs
+	r.from.accept(list)
 	return crews
 }
 
@@ -257,11 +261,8 @@ func (r *reloader) file(hup bool) []*crew {
 		if !r.gone || hup {
 			r.ill("the configuration cannot be read; the jobs go on with the old one", err)
 		}
-		r.gone = true
+		r.gone, r.hash = true, "" // what is there next is looked at, whatever it was before
 		return nil
-	}
-	if r.gone && hash == r.last.Hash {
-		r.well()
 	}
 	r.gone = false
 	if hash == r.hash && !hup {
@@ -276,19 +277,19 @@ func (r *reloader) file(hup bool) []*crew {
 		r.ill("the configuration has mistakes; the jobs go on with the old one", err)
 		return nil
 	}
-	c.Settings = nil
 	if c.Equal(r.last) && !hup {
 		r.well()
 		return nil
 	}
 	from, err := newJobsFrom(c, r.from, r.log)
-	var more []config.Job
+	var list jobList
+	var news bool
 	if err == nil && from != nil {
-		more, _ = from.taken()
+		list, news = from.taken()
 	}
 	var crews []*crew
 	if err == nil {
-		crews, err = r.fleet.muster(c, more)
+		crews, err = r.fleet.muster(c, list.jobs)
 	}
 	if err != nil {
 		r.ill("the configuration cannot be used; the jobs go on with the old one", err)
@@ -297,8 +298,14 @@ func (r *reloader) file(hup bool) []*crew {
 	if c.Agent != r.last.Agent {
 		r.log.Warn("agent: is of the process: it changes when that is started again")
 	}
+	if news {
+		from.accept(list)
+	}
 	r.well()
-	r.last, r.from, r.more = c, from, more
+	if r.from != nil {
+		r.from.source.Close()
+	}
+	r.last, r.from = c, from
 	r.fleet.latest.Store(from)
 	return crews
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,223 +10,177 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/config"
-	"github.com/solotick/solotick/elect"
-	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/source"
 )
 
 // A validated is what "validate --json" prints.
 type validated struct {
-	Schema   string             `json:"schema"`
-	File     string             `json:"file"`
-	OK       bool               `json:"ok"`
-	Mistakes config.Diagnostics `json:"mistakes"`
-	Jobs     []explained        `json:"jobs"`
+	Schema    string             `json:"schema"`
+	File      string             `json:"file"`
+	OK        bool               `json:"ok"`
+	Mistakes  config.Diagnostics `json:"mistakes"`
+	Notifiers []namedNotifier    `json:"notifiers"`
+	From      *listedJobs        `json:"jobs_from,omitempty"` // absent: there is no list elsewhere
+	Jobs      []explained        `json:"jobs"`
 }
 
-// An explained is what follows from the file for one job.
-type explained struct {
-	Job              string      `json:"job"`
-	Record           string      `json:"record"`
-	Schedule         string      `json:"schedule"`
-	Ticks            []time.Time `json:"ticks"` // the next three
-	TicksPerDay      float64     `json:"ticks_per_day"`
-	WritesPerDay     float64     `json:"writes_per_day"`         // of all agents together, without retries and renewals
-	QuestionsPerDay  float64     `json:"questions_per_day"`      // of each agent, at most
-	WorstTakeover    float64     `json:"worst_takeover_seconds"` // 0: nobody is taken over
-	RecordBytes      int         `json:"record_bytes"`           // idle
-	RecordBytesClaim int         `json:"record_bytes_claimed"`   // the longest that an agent writes, without a state
-	Guarantee        string      `json:"guarantee"`
-	Notes            []string    `json:"notes"`
+// A namedNotifier is one of notify:.
+type namedNotifier struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+}
+
+// listedJobs is the list of jobs that lies elsewhere.
+type listedJobs struct {
+	URL    string `json:"url"`  // without user, password and query
+	Read   bool   `json:"read"` // false: without --fetch it is not looked at
+	SHA256 string `json:"sha256,omitempty"`
+	Jobs   int    `json:"jobs"`
 }
 
 func (a *app) validateCommand() *cobra.Command {
 	var file string
-	var explain, asJSON bool
+	var v validation
 	c := &cobra.Command{
 		Use: "validate [FILE]", Short: "Check the file, and tell what follows from it",
 		Long: `Check the file: all mistakes at once, each with its place and a hint. With --explain,
-tell for each job when it runs, how late a takeover may be, what is written, and
-where a tick may run twice or not at all. No server is asked anything.`,
-		Example: "  solotick validate --explain solotick.yaml",
+tell for each job when it runs, how late a takeover may be, what is written, what its
+steps do and who is told, and where a tick may run twice or not at all. No server is
+asked anything; but with --fetch the list of jobs that jobs_from: names is read and
+checked too.`,
+		Example: "  solotick validate --explain solotick.yaml\n  solotick validate --fetch --json -c solotick.yaml",
 		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if file != "" {
 					return usage("the file is named twice, with -c and as an argument")
 				}
 				file = args[0]
 			}
-			return a.validate(file, explain, asJSON)
+			return a.validate(cmd.Context(), file, v)
 		},
 	}
 	a.fileFlag(c, &file)
-	c.Flags().BoolVar(&explain, "explain", false, "tell what follows from the file for each job")
-	jsonFlag(c, &asJSON)
+	c.Flags().BoolVar(&v.explain, "explain", false, "tell what follows from the file for each job")
+	c.Flags().BoolVar(&v.fetch, "fetch", false, "also read the list of jobs that jobs_from: names")
+	jsonFlag(c, &v.json)
 	return c
 }
 
-func (a *app) validate(file string, explain, asJSON bool) error {
+// A validation is how a file is to be checked.
+type validation struct{ explain, fetch, json bool }
+
+func (a *app) validate(ctx context.Context, file string, how validation) error {
 	path, err := a.configPath(file)
 	if err != nil {
 		return err
 	}
-	c, err := config.Load(path)
-	if err == nil {
-		_, err = openService(c.DNS)
-	}
-	v := validated{Schema: "solotick.validate/v1", File: path, OK: err == nil, Mistakes: config.Diagnostics{}, Jobs: []explained{}}
+	v := validated{Schema: "solotick.validate/v1", File: path, Mistakes: config.Diagnostics{}, Notifiers: []namedNotifier{}, Jobs: []explained{}}
+	c, more, err := v.check(ctx, path, how.fetch)
+	v.OK = err == nil
 	if err != nil {
-		var f *failure
-		if !errors.As(err, &f) {
-			err = configFailure(err)
-		}
-		if !asJSON {
-			return err
-		}
-		if !errors.As(err, &v.Mistakes) {
-			v.Mistakes = append(v.Mistakes, config.Diagnostic{File: path, Message: err.Error()})
-		}
-		if err := a.json(v); err != nil {
-			return err
-		}
-		return exit(exitConfig)
+		return a.invalid(v, err, how.json)
 	}
 	now := time.Now()
-	for _, j := range c.Jobs {
-		v.Jobs = append(v.Jobs, explainJob(j, len(c.Agent.ID), now))
+	jobs := append(c.Jobs[:len(c.Jobs):len(c.Jobs)], more...)
+	for i, j := range jobs {
+		e := explainJob(j, v.Notifiers, len(c.Agent.ID), now)
+		e.Elsewhere = i >= len(c.Jobs)
+		v.Jobs = append(v.Jobs, e)
 	}
-	if asJSON {
+	if how.json {
 		return a.json(v)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ok, %d job%s\n", path, len(c.Jobs), plural(len(c.Jobs)))
-	if explain {
+	v.write(&b, len(c.Jobs))
+	if how.explain {
 		for i, e := range v.Jobs {
-			e.write(&b, policyOf(c.Jobs[i]), now)
+			e.write(&b, policyOf(jobs[i]), now)
 		}
 	}
 	return a.sayf("%s", b.String())
 }
 
-// explainJob works out what follows for a job, with agents whose id has a prefix
-// of so many bytes.
-func explainJob(j config.Job, prefix int, now time.Time) explained {
-	p := policyOf(j)
-	e := explained{Job: j.Name, Record: j.Record, Schedule: j.Schedule.String(), Guarantee: j.Guarantee, Notes: notes(j, p, now)}
-	for t := j.Schedule.Next(now.Unix()); t != 0 && len(e.Ticks) < 3; t = j.Schedule.Next(t) {
-		e.Ticks = append(e.Ticks, time.Unix(t, 0).UTC())
+// check reads the file, and the list elsewhere if it is to be fetched.
+func (v *validated) check(ctx context.Context, path string, fetch bool) (*config.Config, []config.Job, error) {
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, nil, configFailure(err)
 	}
-	e.TicksPerDay = ticksPerDay(p.Schedule, now)
-	e.WritesPerDay = 2 * e.TicksPerDay
-	if p.AtMostOnce {
-		e.WritesPerDay = e.TicksPerDay
-	} else {
-		e.WorstTakeover = elect.WorstTakeover(p).Seconds()
+	if _, err := openService(c.DNS); err != nil {
+		return nil, nil, err
 	}
-	e.QuestionsPerDay = 86400/p.PollMin.Seconds() + e.TicksPerDay
-	r := record.Record{
-		ID:    strings.Repeat("A", 10+prefix),
-		Timer: now.Unix(), TimerOld: now.Unix(), Seq: now.UnixMilli(), Last: record.OK,
+	for _, n := range c.Notify {
+		v.Notifiers = append(v.Notifiers, namedNotifier{n.Name, n.Kind})
 	}
-	e.RecordBytes = len(r.String())
-	r.Claimed, r.Until, r.Lease, r.Last = true, r.Timer, int64(p.Lease/time.Second), record.Replaced
-	if p.Runs() > 1 {
-		r.Try = p.Runs()
+	if c.From == nil {
+		return c, nil, nil
 	}
-	if !p.AtMostOnce {
-		e.RecordBytesClaim = len(r.String())
+	s, err := source.New(c.From.Source)
+	if err != nil {
+		return nil, nil, configFailure(fmt.Errorf("jobs_from: %w", err))
 	}
-	return e
+	defer s.Close()
+	v.From = &listedJobs{URL: s.String()}
+	if !fetch {
+		return c, nil, nil
+	}
+	doc, err := s.Fetch(ctx)
+	if err != nil {
+		return nil, nil, listFailure(err)
+	}
+	v.From.Read, v.From.SHA256 = true, doc.SHA256
+	more, err := c.Parse(s.String(), doc.Text)
+	if err != nil {
+		return nil, nil, configFailure(err)
+	}
+	v.From.Jobs = len(more)
+	return c, more, nil
 }
 
-// ticksPerDay is the mean over the next four weeks; of a dense schedule, over
-// the next day.
-func ticksPerDay(s elect.Schedule, now time.Time) float64 {
-	from := now.Unix()
-	n := 0
-	for t := s.Next(from); t != 0 && t <= from+28*86400; t = s.Next(t) {
-		if t > from+86400 && n > 1000 {
-			return float64(n)
-		}
-		n++
+// listFailure is why the list of jobs cannot be had.
+func listFailure(err error) error {
+	f := &failure{
+		code: exitUnreachable, err: fmt.Errorf("the file is right, but the list of jobs cannot be read: %w", err),
+		means: "nothing was started or changed; agents that have the list go on with it, and others with the jobs of the file alone",
 	}
-	return float64(n) / 28
-}
-
-// notes are where a tick may run late, twice or not at all.
-func notes(j config.Job, p elect.Policy, now time.Time) []string {
-	var out []string
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	next := p.Schedule.Next(now.Unix())
-	interval := time.Duration(p.Schedule.Next(next)-next) * time.Second
-	if p.AtMostOnce {
-		add("no tick runs twice; one is lost if its agent dies during the run, or does not learn in time that it may run")
-		add("a run is ended %s before the next tick", seconds(p.Skew))
-		return out
-	}
-	add("a tick runs twice if its agent dies, or cannot report, after the work and before its claim lapses: make the work idempotent by SOLOTICK_TICK")
 	switch {
-	case p.WithoutRegister == elect.WithoutWait:
-		add("no run starts while the register cannot be reached (without_register: wait)")
-	case p.WithoutRegister == elect.WithoutAlways:
-		add("while the register cannot be reached, every agent that sees nobody run a tick runs it, also without DNS (without_register: always)")
+	case errors.Is(err, context.Canceled):
+		f.code = exitTryAgain
+	case errors.Is(err, source.ErrDenied):
+		f.code = exitRefused
+	case errors.Is(err, source.ErrNotFound), errors.Is(err, source.ErrUntrusted), errors.Is(err, source.ErrTooLarge):
+		f.code = exitConfig
+	}
+	return f
+}
+
+// invalid tells why the file is not right.
+func (a *app) invalid(v validated, err error, asJSON bool) error {
+	if !asJSON {
+		return err
+	}
+	if !errors.As(err, &v.Mistakes) {
+		v.Mistakes = append(v.Mistakes, config.Diagnostic{File: v.File, Message: err.Error()})
+	}
+	if err := a.json(v); err != nil {
+		return err
+	}
+	return exit(exitCode(err))
+}
+
+// write tells that all is well.
+func (v *validated) write(b *strings.Builder, jobs int) {
+	fmt.Fprintf(b, "%s: ok, %d job%s", v.File, jobs, plural(jobs))
+	if n := len(v.Notifiers); n > 0 {
+		fmt.Fprintf(b, ", %d notifier%s", n, plural(n))
+	}
+	b.WriteByte('\n')
+	switch f := v.From; {
+	case f == nil:
+	case f.Read:
+		fmt.Fprintf(b, "%s: ok, %d job%s, sha256 %s\n", f.URL, f.Jobs, plural(f.Jobs), f.SHA256)
 	default:
-		add("while the register cannot be reached but DNS answers, several agents may run one tick (without_register: dns)")
+		fmt.Fprintf(b, "%s: more jobs, which were not looked at; --fetch does\n", f.URL)
 	}
-	switch worst := elect.WorstTakeover(p); {
-	case interval > 0 && interval < worst:
-		add("ticks are %s apart, a takeover may need %s: ticks that fall due meanwhile follow catch_up: %s", seconds(interval), seconds(worst), j.CatchUp)
-	}
-	switch {
-	case p.Timeout == 0:
-		add("no timeout: a run that hangs keeps the job for as long as its agent lives")
-	case interval > 0 && p.Timeout > interval:
-		add("the timeout, %s, is longer than the %s between ticks; what falls due meanwhile: overlap: %s", seconds(p.Timeout), seconds(interval), j.Overlap)
-	}
-	if p.Attempts > 1 {
-		add("a failed run is tried %d times in all, the second %s after the first; other agents than the one that failed see that up to %s later",
-			p.Attempts, seconds(elect.BackOff(1)), seconds(p.PollMax))
-	}
-	return out
-}
-
-func (e explained) write(b *strings.Builder, p elect.Policy, now time.Time) {
-	line := func(what, format string, args ...any) {
-		fmt.Fprintf(b, "  %-10s %s\n", what, fmt.Sprintf(format, args...))
-	}
-	fmt.Fprintf(b, "\n%s\n", e.Job)
-	line("schedule", "%s", e.Schedule)
-	var ticks []string
-	for _, t := range e.Ticks {
-		ticks = append(ticks, moment(t.Unix(), now))
-	}
-	line("ticks", "%s ... %s a day", strings.Join(ticks, "  "), count(e.TicksPerDay))
-	if e.RecordBytesClaim > 0 {
-		line("record", "%s, %d bytes idle, %d claimed; a state adds up to 105; 255 fit into one string", e.Record, e.RecordBytes, e.RecordBytesClaim)
-		line("takeover", "at most %s after the last renewal of an agent that vanished, round trips and DNS lag not counted:", seconds(elect.WorstTakeover(p)))
-		line("", "max(lease/3, head_start+spread) %s + lease %s + margin %s + spread %s",
-			seconds(max(p.Lease/3, p.HeadStart+p.Spread)), seconds(p.Lease), seconds(elect.Margin(p.Lease)), seconds(p.Spread))
-		line("writes", "%s a day by all agents together, and one more for each %s of a longer run", count(e.WritesPerDay), seconds(p.Lease/3))
-	} else {
-		line("record", "%s, %d bytes; 255 fit into one string", e.Record, e.RecordBytes)
-		line("takeover", "none: at most once")
-		line("writes", "%s a day by all agents together", count(e.WritesPerDay))
-	}
-	line("questions", "at most %s a day by each agent, to DNS", count(e.QuestionsPerDay))
-	for i, n := range e.Notes {
-		line([]string{"notes", ""}[min(i, 1)], "- %s", n)
-	}
-}
-
-// seconds is a duration for people, in whole or tenth seconds.
-func seconds(d time.Duration) string {
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
-}
-
-// count is a number a day for people.
-func count(n float64) string {
-	if n >= 10 || n == float64(int(n)) {
-		return fmt.Sprintf("%.0f", n)
-	}
-	return fmt.Sprintf("%.2f", n)
 }

@@ -70,7 +70,7 @@ var table = []row{
 		dir: "internal/expression", own: []string{"internal/spell"},
 		other: []string{
 			"github.com/expr-lang/expr", "github.com/expr-lang/expr/ast", "github.com/expr-lang/expr/file",
-			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm",
+			"github.com/expr-lang/expr/types", "github.com/expr-lang/expr/vm", "github.com/expr-lang/expr/vm/runtime",
 		},
 		why: "conditions and texts, and the only place that knows the language; bounded, since jobs may come from elsewhere",
 	},
@@ -114,7 +114,7 @@ var table = []row{
 		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
 	},
 	{
-		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
+		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5"},
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
 	},
 	{

@@ -112,7 +112,6 @@ func (b *bench) loading() error {
 			return err
 		}
 		took = append(took, time.Since(begin))
-		c.Settings = nil // as an agent does
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		held = after.HeapAlloc - before.HeapAlloc

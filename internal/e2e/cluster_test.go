@@ -50,12 +50,14 @@ type place struct {
 	key  dnstest.Key
 }
 
-// A cluster is three agents of one job.
+// A cluster is three agents, and one job of theirs that is watched.
 type cluster struct {
 	t      *testing.T
 	at     *place
+	job    string
 	name   string // of the record
 	dir    string
+	env    []string // of its agents, beside that of the tests
 	agents []*agent
 }
 
@@ -68,43 +70,25 @@ type agent struct {
 	dead bool          // killed on purpose
 }
 
-// newCluster starts three agents and waits for the first run. extra is more
-// lines of the job's configuration.
+// newCluster starts three agents whose job is a command, and waits for the first
+// run. extra is more lines of the job's configuration.
 func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, at: at, name: job + "." + at.zone, dir: t.TempDir()}
-	key := fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret)
-	c.write("key", key)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := []string{
-		"version: 1",
-		"dns:",
-		"  provider: rfc2136",
-		"  zone: " + strings.TrimSuffix(at.zone, "."),
-		"  server: " + at.addr,
-		"  tsig: ${file:" + c.path("key") + "}",
-		"  ttl: 1s",
-		"jobs:",
-		"  " + job + ":",
-		"    every: " + interval.String(),
-		"    lease: " + lease.String(),
-		"    kill_grace: 0s",
-		"    skew: " + skew.String(),
-		"    head_start: " + headStart.String(),
-		"    spread: " + spread.String(),
-		"    poll: " + poll.String(),
-		"    exec: [" + strconv.Quote(self) + "]",
-	}
-	for _, line := range extra {
-		lines = append(lines, "    "+line)
-	}
-	c.write("solotick.yaml", strings.Join(lines, "\n")+"\n")
-	for range 3 {
-		c.start()
-	}
+	c := prepare(t, at, job)
+	c.configure("jobs:\n" + jobText(job, append([]string{"exec: [" + strconv.Quote(self) + "]"}, extra...)...))
+	c.launch()
+	return c
+}
+
+// prepare makes a cluster that has no file and no agents yet.
+func prepare(t *testing.T, at *place, job string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, at: at, job: job, name: job + "." + at.zone, dir: t.TempDir()}
+	c.write("key", fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("runs:\n%s", c.read("runs"))
@@ -113,8 +97,59 @@ func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 			}
 		}
 	})
-	c.await("the first run", 30*time.Second, func() bool { return len(c.ended()) > 0 })
 	return c
+}
+
+// configure writes the agents' file; rest is what follows dns:.
+func (c *cluster) configure(rest string) {
+	c.t.Helper()
+	c.write("solotick.yaml", strings.Join([]string{
+		"version: 1",
+		"dns:",
+		"  provider: rfc2136",
+		"  zone: " + strings.TrimSuffix(c.at.zone, "."),
+		"  server: " + c.at.addr,
+		"  tsig: ${file:" + c.path("key") + "}",
+		"  ttl: 1s",
+		rest,
+	}, "\n"))
+}
+
+// jobText is a job in a file, with the policy of all jobs here and more lines, each
+// of which may be several.
+func jobText(name string, lines ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s:\n", name)
+	policy := []string{
+		"every: " + interval.String(),
+		"lease: " + lease.String(),
+		"kill_grace: 0s",
+		"skew: " + skew.String(),
+		"head_start: " + headStart.String(),
+		"spread: " + spread.String(),
+		"poll: " + poll.String(),
+	}
+	if slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "every:") }) {
+		policy = policy[1:]
+	}
+	for _, line := range strings.Split(strings.Join(append(policy, lines...), "\n"), "\n") {
+		fmt.Fprintf(&b, "    %s\n", line)
+	}
+	return b.String()
+}
+
+// stepsText is steps: of a job.
+func stepsText(steps ...string) string {
+	return "steps:\n  " + strings.ReplaceAll(strings.Join(steps, "\n"), "\n", "\n  ")
+}
+
+// launch starts three agents and waits for the first run.
+func (c *cluster) launch() {
+	c.t.Helper()
+	for range 3 {
+		c.start()
+	}
+	c.await("the first run", 30*time.Second, func() bool { return len(c.ended()) > 0 })
 }
 
 func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
@@ -145,7 +180,8 @@ func (c *cluster) start() *agent {
 	defer f.Close()
 	a.cmd = exec.Command(program, "run", "-c", c.path("solotick.yaml"), "--log-format", "json", "--log-level", "debug")
 	a.cmd.Stdout, a.cmd.Stderr = f, f
-	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir)
+	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir, fmt.Sprintf("E2E_AGENT=%d", len(c.agents)))
+	a.cmd.Env = append(a.cmd.Env, c.env...)
 	a.cmd.SysProcAttr = endWithParent()
 	if err := a.cmd.Start(); err != nil {
 		c.t.Fatal(err)
@@ -182,9 +218,15 @@ func (a *agent) signal(t *testing.T, sig syscall.Signal) {
 
 // A logLine is what the tests read of an agent's log.
 type logLine struct {
+	Level  string `json:"level"`
 	Msg    string `json:"msg"`
 	Why    string `json:"why"`
+	Err    string `json:"err"`
 	Agent  string `json:"agent"`
+	Job    string `json:"job"`
+	Step   string `json:"step"`
+	Note   string `json:"note"`
+	Result string `json:"result"`
 	Passed int    `json:"ticks_passed"`
 }
 

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 func build(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "6") // the stories wait most of the time; the flag exists
+	_ = flag.Set("test.parallel", "8") // the stories wait most of the time; the flag exists
 	dir, err := os.MkdirTemp("", "solotick-e2e-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

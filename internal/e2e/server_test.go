@@ -125,13 +125,18 @@ func (c *cluster) remove() {
 // dig returns the record as anybody sees it.
 func (c *cluster) dig() string {
 	c.t.Helper()
+	return strings.ReplaceAll(strings.Trim(c.query(c.name, "TXT"), `"`), `\"`, `"`)
+}
+
+// query asks the server as anybody can.
+func (c *cluster) query(name, kind string) string {
+	c.t.Helper()
 	host, port, _ := strings.Cut(c.at.addr, ":")
-	out, err := exec.Command("dig", "+short", "+tries=3", "+time=5", "@"+host, "-p", port, c.name, "TXT").CombinedOutput()
+	out, err := exec.Command("dig", "+short", "+tries=3", "+time=5", "@"+host, "-p", port, name, kind).CombinedOutput()
 	if err != nil {
 		c.t.Fatalf("dig: %v: %s", err, out)
 	}
-	line := strings.TrimSpace(string(out))
-	return strings.ReplaceAll(strings.Trim(line, `"`), `\"`, `"`)
+	return strings.TrimSpace(string(out))
 }
 
 // original is what scripts written for the original design read and rely on:

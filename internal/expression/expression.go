@@ -16,7 +16,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/expr-lang/expr"
@@ -77,42 +76,6 @@ func (e Env) With(more Env) Env {
 type Compiler struct {
 	env     Env
 	options []expr.Option
-	turns   Turns
-}
-
-// Turns bound how many evaluations go on at a time: one for each that has room in
-// the channel. Nil Turns bound none.
-type Turns chan struct{}
-
-// turnPatience is how long an evaluation waits for its turn.
-const turnPatience = 10 * time.Second
-
-var errTurn = errors.New("the expressions of jobs from elsewhere take all the time that there is for them")
-
-func (t Turns) take() error {
-	if t == nil {
-		return nil
-	}
-	timer := time.NewTimer(turnPatience)
-	defer timer.Stop()
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return errTurn
-	}
-}
-
-func (t Turns) give() {
-	if t != nil {
-		<-t
-	}
-}
-
-// In has what is compiled be evaluated in turns.
-func (c *Compiler) In(t Turns) *Compiler {
-	c.turns = t
-	return c
 }
 
 // NewCompiler makes a compiler.
@@ -132,7 +95,6 @@ func NewCompiler(e Env) *Compiler {
 type Program struct {
 	source string
 	vm     *vm.Program
-	turns  Turns
 }
 
 // Condition compiles an expression that is true or false. The error is an
@@ -155,7 +117,7 @@ func (c *Compiler) compile(source string, more ...expr.Option) (*Program, error)
 	if err != nil {
 		return nil, c.explain(source, err)
 	}
-	return &Program{source, p, c.turns}, nil
+	return &Program{source, p}, nil
 }
 
 // String returns the expression's text.
@@ -169,18 +131,15 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s: want true or false, got %T", brief(p.source), v)
+		return false, fmt.Errorf("%s: want true or false, got %T", p.source, v)
 	}
 	return b, nil
 }
 
 // Eval evaluates the expression. vars has a value for every name of the Env.
-func (p *Program) Eval(vars map[string]any) (_ any, err error) {
-	if err := p.turns.take(); err != nil {
-		return nil, fmt.Errorf("%s: %w", brief(p.source), err)
-	}
-	defer p.turns.give()
-	a := newAccount()
+func (p *Program) Eval(vars map[string]any) (any, error) { return p.eval(vars, newAccount()) }
+
+func (p *Program) eval(vars map[string]any, a *account) (any, error) {
 	all := make(map[string]any, len(vars)+len(replaced)+4)
 	maps.Copy(all, vars)
 	maps.Copy(all, a.functions())
@@ -196,7 +155,7 @@ func (p *Program) Eval(vars map[string]any) (_ any, err error) {
 func (p *Program) runtimeError(err error) error {
 	for _, bound := range []error{errTime, errSize} {
 		if errors.Is(err, bound) {
-			return fmt.Errorf("%s: %w", brief(p.source), bound)
+			return fmt.Errorf("%s: %w", p.source, bound)
 		}
 	}
 	message := err.Error()
@@ -206,13 +165,13 @@ func (p *Program) runtimeError(err error) error {
 	}
 	switch {
 	case strings.Contains(message, "memory budget exceeded"):
-		return fmt.Errorf("%s: %w", brief(p.source), errSize)
+		return fmt.Errorf("%s: %w", p.source, errSize)
 	case strings.Contains(message, "cannot fetch") && strings.Contains(message, "from <nil>"):
 		message += ": what it is a part of is not there; write a?.b, and ?? for what is to stand in its place"
 	case strings.Contains(message, "on zero Value"):
 		message = "what should be a list is not there; write (a?.b ?? [])"
 	}
-	return fmt.Errorf("%s: %s", brief(p.source), brief(message))
+	return fmt.Errorf("%s: %s", p.source, brief(message))
 }
 
 // brief is the beginning of a message, in one line: it may quote data, of any

@@ -37,15 +37,19 @@ func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(t.Show(nil))) 
 // A part is an expression, or a piece of text that may be secret.
 type part struct {
 	text    string
-	secrets []string // in the text; nil: it is none
+	secret  bool
 	program *Program
 }
 
-func (p *part) secret() bool { return p.secrets != nil }
+// A Literal turns a piece of text between expressions into what it stands for,
+// some of which may be secret.
+type Literal func(piece string) ([]Piece, error)
 
-// A Literal turns a piece of text between expressions into what it stands for, and
-// tells the secrets in that. With any, all of the piece is one.
-type Literal func(piece string) (text string, secrets []string, err error)
+// A Piece is a part of a text without expressions.
+type Piece struct {
+	Text   string
+	Secret bool
+}
 
 // Text compiles a text. Pieces between expressions go through literal, if there
 // is one: what it returns is never taken for an expression. The error is an
@@ -55,21 +59,24 @@ func (c *Compiler) Text(source string, literal Literal) (Text, error) {
 	for at := 0; at < len(source); {
 		piece, inner, next := cut(source[at:])
 		if piece != "" {
-			p := part{text: piece}
+			pieces := []Piece{{Text: piece}}
 			if literal != nil {
 				var err error
-				if p.text, p.secrets, err = literal(piece); err != nil {
+				if pieces, err = literal(piece); err != nil {
 					return Text{}, err
 				}
 			}
-			parts = append(parts, p)
+			for _, p := range pieces {
+				parts = append(parts, part{text: p.Text, secret: p.Secret})
+			}
 		}
 		from := at + len(piece) + len("{{")
 		switch {
 		case next == 0:
 			return textOf(parts), nil
 		case next < 0:
-			return Text{}, &Error{Line: 1, Column: utf8.RuneCountInString(source[:from-1]), Message: "{{ without }}", Hint: `write {{ "{{" }} for the two characters themselves`}
+			e := &Error{Message: "{{ without }}", Hint: `write {{ "{{" }} for the two characters themselves`}
+			return Text{}, shifted(e, source[:from-len("{{")])
 		}
 		p, err := c.Value(inner)
 		if err != nil {
@@ -129,7 +136,7 @@ func cut(s string) (piece, inner string, next int) {
 func Static(text string) Text { return textOf([]part{{text: text}}) }
 
 // Hidden makes a text without expressions that is a secret.
-func Hidden(text string) Text { return textOf([]part{{text: text, secrets: []string{text}}}) }
+func Hidden(text string) Text { return textOf([]part{{text: text, secret: true}}) }
 
 // MarshalText returns the text without its secrets.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.Show(nil)), nil }
@@ -143,7 +150,20 @@ func (t Text) Secret() bool { return t.Secrets() != nil }
 // Secrets are the secrets in the text.
 func (t Text) Secrets() (all []string) {
 	for _, p := range t.all() {
-		all = append(all, p.secrets...)
+		if p.secret {
+			all = append(all, p.text)
+		}
+	}
+	return all
+}
+
+// Expressions are the expressions in the text, as they are written.
+func (t Text) Expressions() []string {
+	var all []string
+	for _, p := range t.all() {
+		if p.program != nil {
+			all = append(all, p.program.source)
+		}
 	}
 	return all
 }
@@ -172,19 +192,20 @@ func (t Text) Show(vars map[string]any) string {
 
 func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 	var b strings.Builder
+	a := newAccount()
 	for _, p := range t.all() {
 		switch {
-		case p.program == nil && p.secret() && forEyes:
+		case p.program == nil && p.secret && forEyes:
 			b.WriteString("***")
 		case p.program == nil:
 			b.WriteString(p.text)
 		case vars == nil && forEyes:
 			b.WriteString("{{" + p.program.source + "}}")
 		default:
-			v, err := p.program.Eval(vars)
+			v, err := p.program.eval(vars, a)
 			text := ""
 			if err == nil {
-				text, err = newAccount().string(v)
+				text, err = a.string(v)
 			}
 			if err != nil && !forEyes {
 				return "", err
@@ -205,7 +226,11 @@ func (t Text) render(vars map[string]any, forEyes bool) (string, error) {
 // type; of any other text what Render returns.
 func (t Text) Value(vars map[string]any) (any, error) {
 	if all := t.all(); len(all) == 1 && all[0].program != nil {
-		return all[0].program.Eval(vars)
+		v, err := all[0].program.Eval(vars)
+		if err != nil {
+			return nil, err
+		}
+		return newAccount().any(v) // parts that are shared are written as often
 	}
 	return t.Render(vars)
 }

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/config"
+)
+
+// A starter is what a first file is made of.
+type starter struct {
+	provider string
+	job      string
+	record   string // if it is not the job's name in the zone
+	zone     string
+	server   string
+	tsig     string // the key's file
+	output   string // the file to make; empty: stdout
+}
+
+func (a *app) initCommand() *cobra.Command {
+	var s starter
+	var o original
+	c := &cobra.Command{
+		Use: "init [@server]", Short: "Print a first file, with comments",
+		Long: `Print a file to begin with: one job that asks an API, and tells a Slack channel. What
+to do with it is in its comments. Nothing is written but with -o, and no file is
+overwritten.
+
+With --from-env or --from, print the file for a deployment of sync-agents-over-dns: the
+same record and the same POST. SUBDOMAIN, DOMAIN and URL are taken from the
+environment, or from its config.ini; the passcode is left to the environment of the
+agents, as PASSCODE. With --timer or --look the ticks go on as the record has them.`,
+		Example: "  solotick init --zone example.com --job canary > solotick.yaml\n" +
+			"  SUBDOMAIN=canary DOMAIN=example.com URL=https://example.com/runs solotick init --from-env --look\n" +
+			"  solotick init --from config.ini --zone jobs.example.com --timer 1642500093 -o solotick.yaml",
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.query.parse(args); err != nil {
+				return err
+			}
+			return a.init(cmd, &s, &o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&s.provider, "provider", "rfc2136", "how records are written: rfc2136")
+	f.StringVar(&s.job, "job", "", "the job's name (default canary, or the original's SUBDOMAIN)")
+	f.StringVar(&s.zone, "zone", "", "the DNS zone that holds the records (default example.com, or the original's DOMAIN)")
+	f.StringVar(&s.server, "server", "", "its primary server (default: ns1. and the zone)")
+	f.StringVar(&s.tsig, "tsig", "/etc/solotick/solotick.key", "the file of the TSIG key, on the agents")
+	f.StringVarP(&s.output, "output", "o", "", "a new file to write to, in place of stdout")
+	f.BoolVar(&o.env, "from-env", false, "move sync-agents-over-dns: take its names from the environment")
+	f.StringVar(&o.file, "from", "", "move sync-agents-over-dns: take its names from its config.ini")
+	f.Int64Var(&o.timer, "timer", 0, "the timer in the original's record, in epoch seconds")
+	f.BoolVar(&o.look, "look", false, "ask DNS, or @server, for the original's record")
+	f.IntVarP(&o.query.port, "port", "p", 53, "port of @server")
+	if err := c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"rfc2136"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is above
+	}
+	return c
+}
+
+func (a *app) init(cmd *cobra.Command, s *starter, o *original) error {
+	var text string
+	switch {
+	case o.env || o.file != "":
+		var err error
+		if text, err = a.move(cmd.Context(), s, o); err != nil {
+			return err
+		}
+	case o.look || o.query.server != "" || len(o.query.names) > 0 || cmd.Flags().Changed("timer"):
+		return usage("--timer, --look and @server are for --from-env or --from, which move an original deployment")
+	default:
+		s.fill("canary", "example.com")
+		if err := s.check(); err != nil {
+			return err
+		}
+		text = s.text()
+	}
+	if s.output == "" {
+		return a.sayf("%s", text)
+	}
+	return s.write(text)
+}
+
+// fill sets what was left out.
+func (s *starter) fill(job, zone string) {
+	if s.job == "" {
+		s.job = job
+	}
+	if s.zone == "" {
+		s.zone = zone
+	}
+	s.zone = strings.ToLower(strings.TrimSuffix(s.zone, "."))
+	if s.server == "" {
+		s.server = "ns1." + s.zone
+	}
+}
+
+// check has package config say what could not stand in a file.
+func (s *starter) check() error {
+	text := fmt.Sprintf("version: 1\ndns: { provider: %q, zone: %q, server: %q }\njobs: { %q: { every: 60s, exec: [x]", s.provider, s.zone, s.server, s.job)
+	if s.record != "" {
+		text += fmt.Sprintf(", record: %q", s.record)
+	}
+	_, err := config.Parse("init", []byte(text+" } }\n"))
+	var all config.Diagnostics
+	if errors.As(err, &all) {
+		d := all[0]
+		flag := "--job"
+		for prefix, name := range map[string]string{"dns.provider": "--provider", "dns.zone": "--zone", "dns.server": "--server"} {
+			if strings.HasPrefix(d.Path, prefix) {
+				flag = name
+			}
+		}
+		hint := ""
+		if d.Hint != "" {
+			hint = " (" + d.Hint + ")"
+		}
+		return usage("%s: %s%s", flag, d.Message, hint)
+	}
+	abs, err := filepath.Abs(s.tsig)
+	if err != nil || strings.ContainsAny(s.tsig, "{}$\n\r") {
+		return usage("--tsig %q: want the path of a file, without braces", s.tsig)
+	}
+	s.tsig = abs
+	return nil
+}
+
+// name is the full name of the job's record.
+func (s *starter) name() string {
+	if s.record != "" {
+		return s.record
+	}
+	return s.job + "." + s.zone
+}
+
+// word is a text as YAML has it, in quotes where it needs them.
+func word(text string) string {
+	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == "" && strings.Trim(text, "0123456789.-_") != "" {
+		switch strings.ToLower(text) {
+		case "true", "false", "null", "yes", "no", "on", "off", "y", "n":
+		default:
+			return text
+		}
+	}
+	return strconv.Quote(text)
+}
+
+// dns is that part of the file.
+func (s *starter) dns() string {
+	tsig := "${file:" + s.tsig + "}"
+	if strings.ContainsAny(tsig, " #'\"\\&*!|>%@`") {
+		tsig = strconv.Quote(tsig)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "dns:\n  provider: %s\t# BIND, Knot DNS, PowerDNS, or solotick zone serve\n", s.provider)
+	fmt.Fprintf(&b, "  zone: %s\n", word(s.zone))
+	fmt.Fprintf(&b, "  server: %s\t# the zone's primary server; host or host:port\n", word(s.server))
+	fmt.Fprintf(&b, "  tsig: %s\n", tsig)
+	return b.String()
+}
+
+const schemaHeader = "# yaml-language-server: $schema=./solotick.schema.json\n"
+
+// text is the file.
+func (s *starter) text() string {
+	file := cmp.Or(s.output, "solotick.yaml")
+	return schemaHeader + aligned(fmt.Sprintf(`#
+# The file of a Solotick agent, the same on each machine. What to do:
+#
+#   1. solotick keygen tsig %[1]s   makes a key, and tells what the DNS server has to know
+#   2. copy the key to each machine, as %[2]s, readable for the agent alone
+#   3. export SLACK_WEBHOOK=https://hooks.slack.com/services/...
+#   4. solotick validate --explain %[3]s
+#   5. solotick doctor -c %[3]s
+#   6. solotick run -c %[3]s   on each machine
+#
+# An editor completes and checks this file after: solotick schema > solotick.schema.json
+version: 1
+`, s.name(), s.tsig, file)+s.dns()+fmt.Sprintf(`notify:
+  ops:	# or webhook, email, teams, discord, ntfy, pagerduty, ping, exec
+    slack: { webhook: "${env:SLACK_WEBHOOK}" }
+# defaults:	# what holds for every job that does not say otherwise
+#   lease: 15s
+jobs:
+  %s:	# its record: %s
+    every: 60s	# or cron: "*/5 7-19 * * MON-FRI", with time_zone: Europe/Berlin
+    timeout: 40s
+    steps:
+      - id: api
+        http: { url: "https://api.example.com/v1/jobs?state=failed", timeout: 5s, retries: 2 }
+        expect: status == 200
+      # - id: restart	# a command finds job, tick and fence in its environment
+      #   if: any(steps.api.json?.items ?? [], .age_h > 24)
+      #   exec: [/usr/local/bin/restart-stale, --max, "5"]
+      - alert: ops	# tells when its condition turns true, and when it turns false again
+        if: len(steps.api.json?.items ?? []) > 0
+        remind: 4h
+        text: "{{ len(steps.api.json.items) }} failed jobs"
+    on_failure: { alert: ops, after: 3 }
+`, word(s.job), s.name()))
+}
+
+// aligned puts the comments that follow a tab below each other.
+func aligned(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if before, comment, ok := strings.Cut(line, "\t"); ok {
+			lines[i] = fmt.Sprintf("%-32s%s", before, comment)
+			if len(before) > 30 {
+				lines[i] = before + "  " + comment
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// write makes the file, and overwrites none.
+func (s *starter) write(text string) error {
+	f, err := os.OpenFile(s.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return &failure{code: exitFailed, err: fmt.Errorf("%s exists and is left as it is", s.output), do: "choose another file with -o"}
+	case err != nil:
+		return &failure{code: exitFailed, err: fmt.Errorf("cannot make the file: %w", err)}
+	}
+	_, err = f.WriteString(text)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		_ = os.Remove(s.output)
+		return &failure{code: exitFailed, err: fmt.Errorf("cannot write the file: %w", err)}
+	}
+	return nil
+}
