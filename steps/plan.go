@@ -320,7 +320,7 @@ func (r *runner) expect(s *Step, out map[string]any) error {
 	case err != nil:
 		return fmt.Errorf("expect: %w; %s", err, r.got(s, out))
 	case !ok:
-		return fmt.Errorf("expected %s; %s", s.Expect, r.got(s, out))
+		return fmt.Errorf("expected %s; %s", clip(s.Expect.String(), 200), r.got(s, out))
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ type fleet struct {
 	stdout, stderr io.Writer                         // of the jobs' commands; safe for concurrent use
 	observe        func(member, solotick.Event)      // nil: none
 	result         func(member, steps.Result, error) // of each run; nil: none
+	forget         func(member)                      // a job that is gone; nil: nobody remembers any
 	latest         atomic.Pointer[jobsFrom]          // the list that lies elsewhere; nil: there is none
 	guards         *steps.Guards
 
@@ -370,6 +371,9 @@ func (f *fleet) relieve(ctx context.Context, p *post) {
 	p.mu.Lock() // for the fields' sake: its agent has ended
 	next := p.next
 	p.mu.Unlock()
+	if next == nil && f.forget != nil && ctx.Err() == nil {
+		f.forget(p.member)
+	}
 	if next != nil && ctx.Err() == nil {
 		f.log.Info("the job has changed", "job", p.member.Name, "record", next.member.Record)
 		f.start(ctx, next)

@@ -29,6 +29,7 @@ type tryout struct {
 	mem   register.Memory
 	log   logBuffer
 	fleet *fleet
+	gone  logBuffer
 	crews chan []*crew // read once more
 	again chan int
 	end   context.CancelFunc
@@ -58,6 +59,7 @@ func newTryout(t *testing.T, members ...member) *tryout {
 	log := slog.New(slog.NewTextHandler(&y.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	y.fleet = newFleet("TESTAGENT", log, io.Discard, io.Discard)
 	y.fleet.grace = 500 * time.Millisecond
+	y.fleet.forget = func(m member) { fmt.Fprintf(&y.gone, "%s ", m.Name) }
 	var ctx context.Context
 	ctx, y.end = context.WithCancel(t.Context())
 	y.fleet.apply(ctx, y.prepare(members...))
@@ -179,6 +181,9 @@ func TestFleetChangesJobsBetweenRuns(t *testing.T) {
 		t.Errorf("keep returned %d, want 0", n)
 	}
 	y.over <- 0
+	if got := y.gone.String(); got != "goes " {
+		t.Errorf("jobs that are gone: %s", got)
+	}
 	if agentOfKept.canceled {
 		t.Error("the agent of a job that did not change was replaced")
 	}

@@ -139,6 +139,15 @@ func (d *desk) ran(m member, res steps.Result, _ error) {
 	}
 }
 
+// forget drops what was counted of a job that is gone. A list that lies elsewhere
+// may have other jobs every minute.
+func (d *desk) forget(m member) {
+	of := prometheus.Labels{"job": m.Name}
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{d.runs, d.took, d.lag, d.told} {
+		v.DeletePartialMatch(of)
+	}
+}
+
 // serve answers until ctx ends.
 func (d *desk) serve(ctx context.Context, l net.Listener, log *slog.Logger) {
 	mux := http.NewServeMux()
@@ -210,7 +219,7 @@ func (a *app) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.
 		return nil, &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
 	}
 	log.Info("answering /metrics, /livez, /readyz and /status", "addr", l.Addr().String())
-	f.observe, f.result = d.see, d.ran
+	f.observe, f.result, f.forget = d.see, d.ran, d.forget
 	go d.serve(ctx, l, log)
 	return d, nil
 }

@@ -131,7 +131,7 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s: want true or false, got %T", p.source, v)
+		return false, fmt.Errorf("%s: want true or false, got %T", brief(p.source), v)
 	}
 	return b, nil
 }
@@ -155,7 +155,7 @@ func (p *Program) eval(vars map[string]any, a *account) (any, error) {
 func (p *Program) runtimeError(err error) error {
 	for _, bound := range []error{errTime, errSize} {
 		if errors.Is(err, bound) {
-			return fmt.Errorf("%s: %w", p.source, bound)
+			return fmt.Errorf("%s: %w", brief(p.source), bound)
 		}
 	}
 	message := err.Error()
@@ -165,13 +165,13 @@ func (p *Program) runtimeError(err error) error {
 	}
 	switch {
 	case strings.Contains(message, "memory budget exceeded"):
-		return fmt.Errorf("%s: %w", p.source, errSize)
+		return fmt.Errorf("%s: %w", brief(p.source), errSize)
 	case strings.Contains(message, "cannot fetch") && strings.Contains(message, "from <nil>"):
 		message += ": what it is a part of is not there; write a?.b, and ?? for what is to stand in its place"
 	case strings.Contains(message, "on zero Value"):
 		message = "what should be a list is not there; write (a?.b ?? [])"
 	}
-	return fmt.Errorf("%s: %s", p.source, brief(message))
+	return fmt.Errorf("%s: %s", brief(p.source), brief(message))
 }
 
 // brief is the beginning of a message, in one line: it may quote data, of any

@@ -244,6 +244,17 @@ func TestLongErrors(t *testing.T) {
 	}
 }
 
+// TestLongSource has an expression be shown by its beginning.
+func TestLongSource(t *testing.T) {
+	p, err := expression.NewCompiler(env).Condition("steps.backups.json > 1\n" + strings.Repeat(" and steps.backups.json > 1", 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Bool(vars("x")); err == nil || len(err.Error()) > 500 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestValueIsBounded has no JSON made of what is greater than it looks.
 func TestValueIsBounded(t *testing.T) {
 	text, err := expression.NewCompiler(env).Text("{{ "+in100+" }}", nil)
