@@ -50,6 +50,7 @@ type Config struct {
 
 	resolved [sha256.Size]byte // of all that came from elsewhere
 	common   string            // a hash of what all jobs share
+	shared   shared            // by all jobs of lists from elsewhere
 }
 
 // Equal says whether two configurations came from the same text, with the same
@@ -169,7 +170,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if at["agent"].key == nil {
 		preset(agentKeys, &f.agent)
 	}
-	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent}
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
 	w.zone = f.dns.Zone
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/internal/web"
 )
 
 // own is an agent's own file that reads a list from elsewhere.
@@ -79,4 +80,23 @@ func TestListOfSize(t *testing.T) {
 		t.Fatalf("%d jobs: %.500v", len(jobs), err)
 	}
 	t.Logf("%v", time.Since(began))
+}
+
+// TestListsShareARoom has the jobs of all lists share what memory there is for
+// them, and those of the file have the rest.
+func TestListsShareARoom(t *testing.T) {
+	const jobs = "jobs: { %: { every: 60s, steps: [ { http: 'http://a.example/' } ] } }\n"
+	c := own(t, "jobs_from: /tmp/x\n"+strings.ReplaceAll(jobs, "%", "a"))
+	first, err := c.Parse("list", []byte("version: 1\n"+strings.ReplaceAll(jobs, "%", "b")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Parse("list", []byte("version: 1\n"+strings.ReplaceAll(jobs, "%", "c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := func(j config.Job) *web.Room { return j.Plan.Steps[0].HTTP.Client.Room() }
+	if room(c.Jobs[0]) != nil || room(first[0]) == nil || room(first[0]) != room(second[0]) {
+		t.Errorf("%p, %p, %p", room(c.Jobs[0]), room(first[0]), room(second[0]))
+	}
 }

@@ -4,11 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/solotick/solotick/internal/expression"
+	"github.com/solotick/solotick/internal/web"
 )
 
 // The most that a list of jobs from elsewhere may hold. It has 1 MiB at most, and
@@ -28,6 +33,20 @@ const (
 // stepCost is what each step costs that an expression may name: they are looked
 // through for every one.
 const stepCost = 50
+
+// A shared is what all jobs of lists from elsewhere have together, so that those of
+// the file have the rest.
+type shared struct {
+	room  *web.Room // for requests and answers: 256 MiB, or half of GOMEMLIMIT
+	turns expression.Turns
+}
+
+func newShared() shared {
+	return shared{
+		room:  web.NewRoom(min(256<<20, debug.SetMemoryLimit(-1)/2)),
+		turns: make(expression.Turns, max(1, runtime.GOMAXPROCS(0)/2)),
+	}
+}
 
 // spend counts what a list from elsewhere says.
 func (w *walker) spend(n int) {

@@ -209,13 +209,13 @@ func (w *walker) planSteps(j *Job) {
 
 func (w *walker) planStep(j *Job, s *step, names expression.Env) steps.Step {
 	out := steps.Step{ID: s.id, MayFail: s.mayFail}
-	c := expression.NewCompiler(names)
+	c := w.compiler(names)
 	kind := s.kind()
 	if s.when.node != nil && kind != "alert" {
 		out.If = w.condition(c, s.when)
 	}
 	if s.expect.node != nil && kind != "" {
-		out.Expect = w.condition(expression.NewCompiler(names.With(steps.OutputNames(steps.Kind(kind)))), s.expect)
+		out.Expect = w.condition(w.compiler(names.With(steps.OutputNames(steps.Kind(kind)))), s.expect)
 	}
 	switch p := s.at[kind]; {
 	case kind == "http" && s.http != nil:
@@ -283,7 +283,7 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		w.mistake(p.value, p.path, hint, "there is no %q under notify:", channel)
 		return nil
 	}
-	c := expression.NewCompiler(names)
+	c := w.compiler(names)
 	a := &steps.Alert{
 		Name: name, Channel: channel, To: to.Notifier, Referenced: to.Referenced,
 		Rule:     alert.Rule{After: t.after, Remind: t.remind},
@@ -296,6 +296,11 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 		a.Clear = w.compile(c, t.clear)
 	}
 	return a
+}
+
+// compiler makes a compiler for expressions of a job.
+func (w *walker) compiler(e expression.Env) *expression.Compiler {
+	return expression.NewCompiler(e).In(w.turns)
 }
 
 // condition compiles an expression.

@@ -131,6 +131,7 @@ func (w *walker) client(r *request) *web.Client {
 		Redirects: map[string]web.Redirects{"same-host": web.SameHost, "never": web.Never}[r.redirects],
 	}
 	if w.allow != nil {
+		o.Room = w.room
 		o.Reach = web.Reach{Public: true, Private: w.allow.prefixes()}
 		if p := r.at["proxy"]; r.proxy {
 			w.mistake(p.value, p.path, "", "a job from elsewhere may not use the agent's proxy, which reaches what the agent may not")

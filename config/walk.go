@@ -76,6 +76,7 @@ type walker struct {
 
 	spent     int    // bytes that were said, see spend
 	stepsSaid int    // of all jobs
+	shared           // by all jobs of a list from elsewhere
 	tooMuch   string // why no more of it is looked at
 	whole     string // a hash of the text; empty: not needed yet
 	ofAll     string // a hash of what no single job says

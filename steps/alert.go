@@ -49,6 +49,10 @@ func (r *runner) alert(ctx context.Context, a *Alert, out map[string]any) (strin
 	return note, err
 }
 
+// longestText is in bytes: no service takes more, and what nobody reads is not
+// kept while it is sent.
+const longestText = 128 << 10
+
 // kinds are what a message tells, by what there is to tell.
 var kinds = map[alert.Kind]notify.Kind{
 	alert.Firing: notify.Firing, alert.Reminder: notify.Reminder, alert.Cleared: notify.Cleared, alert.Passed: notify.Passed,
@@ -113,8 +117,9 @@ func (r *runner) message(a *Alert, step alert.Step, kind notify.Kind, more map[s
 		m.Ref = step.Ref.String()
 	}
 	if !a.Title.IsZero() {
-		m.Title = r.phrase(a.Title, vars)
+		m.Title = clip(r.phrase(a.Title, vars), 4<<10)
 	}
+	defer func() { m.Text = clip(m.Text, longestText) }()
 	lasted := max(0, r.run.Tick.Sub(since).Round(time.Second)) // a service's time, or a tick, may be ahead
 	switch {
 	case kind == notify.Passed:

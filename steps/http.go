@@ -50,9 +50,14 @@ type Member struct {
 
 // do sends the request and fills out. plain has a status that is not from 200 to
 // 299 be an error.
-func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (note string, err error) {
+// held gets what the answer has taken of the client's room, which is given back
+// when the run no longer has it.
+func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool, held *held) (note string, err error) {
 	req, err := h.request(&texts{ctx: ctx, vars: vars})
 	if err != nil {
+		return "", err
+	}
+	if err := held.request(ctx, h.Client.Room(), req); err != nil {
 		return "", err
 	}
 	resp, err := h.Client.Do(ctx, req)
@@ -62,7 +67,11 @@ func (h *HTTP) do(ctx context.Context, vars, out map[string]any, plain bool) (no
 	if err != nil {
 		return "", err
 	}
+	held.add(h.Client.Room(), resp.Taken)
 	text := strings.ToValidUTF8(string(resp.Body), "\uFFFD")
+	if err := held.answer(ctx, h.Client.Room(), resp.Header, text); err != nil {
+		return "", fmt.Errorf("%s %s: %w", req.Method, host(req.URL), err)
+	}
 	headers := make(map[string]string, len(resp.Header))
 	for name, values := range resp.Header {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")

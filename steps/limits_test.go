@@ -106,3 +106,38 @@ func TestLargeTexts(t *testing.T) {
 		t.Errorf("%d requests were sent", len(a.asked))
 	}
 }
+
+// TestMemory has a server send little that becomes much, to many steps at once, and
+// a step send more than there is room for.
+func TestMemory(t *testing.T) {
+	b := newBuilder(t)
+	a := newAPI(t)
+	room := web.NewRoom(32 << 20)
+	client := web.New(web.Options{Room: room})
+	defer client.Close()
+	get := steps.Step{ID: b.knows("get", steps.KindHTTP), HTTP: &steps.HTTP{URL: b.text(a.URL), Client: client}}
+	r := &runs{t: t}
+	a.answers(200, "["+strings.Repeat(`{"a":1},`, 1<<17-10)+"1]")
+	if _, err := r.do(&steps.Plan{Steps: []steps.Step{get}}); !errors.Is(err, web.ErrNoRoom) {
+		t.Errorf("an answer that is large as JSON: %v", err)
+	}
+	a.answers(200, "["+strings.Repeat(`"a",`, 1<<16)+"1]")
+	if _, err := r.do(&steps.Plan{Steps: []steps.Step{get, get, get}}); err != nil {
+		t.Errorf("three: %v", err)
+	}
+	post := steps.Step{HTTP: &steps.HTTP{URL: b.text(a.URL), Client: client, Body: &steps.Body{JSON: &steps.Value{IsList: true}}}}
+	for range 40 {
+		post.HTTP.Body.JSON.List = append(post.HTTP.Body.JSON.List, steps.Value{Text: b.set(`{{ repeat("x", 1000000) }}`)})
+	}
+	if _, err := r.do(&steps.Plan{Steps: []steps.Step{post}}); err == nil || !strings.Contains(err.Error(), "larger than 32 MiB together") {
+		t.Errorf("a request that is large: %v", err)
+	}
+	post.HTTP.Body.JSON.List = post.HTTP.Body.JSON.List[:20]
+	post.HTTP.Client = client.With(web.Options{Room: web.NewRoom(16 << 20)})
+	if _, err := r.do(&steps.Plan{Steps: []steps.Step{post}}); !errors.Is(err, web.ErrNoRoom) {
+		t.Errorf("a request that there is no room for: %v", err)
+	}
+	if err := room.Take(t.Context(), 32<<20); err != nil {
+		t.Errorf("something was kept: %v", err)
+	}
+}

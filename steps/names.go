@@ -83,9 +83,15 @@ func nothing(k Kind) map[string]any {
 	return out
 }
 
+// mayBeJSON says whether a text begins as JSON does.
+func mayBeJSON(text string) bool {
+	t := strings.TrimSpace(text)
+	return t != "" && strings.ContainsRune(`{["-0123456789tfn`, rune(t[0]))
+}
+
 // decoded is the value of a text that is JSON; nil: it is none.
 func decoded(text string) any {
-	if t := strings.TrimSpace(text); t == "" || !strings.ContainsRune(`{["-0123456789tfn`, rune(t[0])) {
+	if !mayBeJSON(text) {
 		return nil
 	}
 	var v any

@@ -135,6 +135,7 @@ func (p *Plan) Do(ctx context.Context, run Run) (Result, error) {
 		defer cancel()
 	}
 	r := p.begin(run)
+	defer r.held.give()
 	err := r.steps(ctx)
 	if p.OnFailure != nil {
 		r.onFailure(ctx, err)
@@ -201,6 +202,7 @@ type runner struct {
 	byID   map[string]any // what is behind steps. in expressions
 	result Result
 	failed string // the step that failed
+	held   held
 }
 
 func (p *Plan) begin(run Run) *runner {
@@ -303,7 +305,7 @@ func (r *runner) act(ctx context.Context, s *Step, out map[string]any) (note str
 	}
 	switch s.Kind() {
 	case KindHTTP:
-		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil)
+		return s.HTTP.do(ctx, r.vars, out, s.Expect == nil, &r.held)
 	case KindAlert:
 		return r.alert(ctx, s.Alert, out)
 	case KindSet:

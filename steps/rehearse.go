@@ -35,6 +35,7 @@ func (p *Plan) Rehearse(ctx context.Context, run Run) []Line {
 		defer cancel()
 	}
 	h := &rehearsal{runner: p.begin(run)}
+	defer h.held.give()
 	for i := range p.Steps {
 		if h.step(ctx, &p.Steps[i], i); h.err != nil {
 			break

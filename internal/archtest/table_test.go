@@ -114,7 +114,7 @@ var table = []row{
 		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
 	},
 	{
-		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5"},
+		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
 	},
 	{

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/expr-lang/expr"
@@ -76,6 +77,42 @@ func (e Env) With(more Env) Env {
 type Compiler struct {
 	env     Env
 	options []expr.Option
+	turns   Turns
+}
+
+// Turns bound how many evaluations go on at a time: one for each that has room in
+// the channel. Nil Turns bound none.
+type Turns chan struct{}
+
+// turnPatience is how long an evaluation waits for its turn.
+const turnPatience = 10 * time.Second
+
+var errTurn = errors.New("the expressions of jobs from elsewhere take all the time that there is for them")
+
+func (t Turns) take() error {
+	if t == nil {
+		return nil
+	}
+	timer := time.NewTimer(turnPatience)
+	defer timer.Stop()
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errTurn
+	}
+}
+
+func (t Turns) give() {
+	if t != nil {
+		<-t
+	}
+}
+
+// In has what is compiled be evaluated in turns.
+func (c *Compiler) In(t Turns) *Compiler {
+	c.turns = t
+	return c
 }
 
 // NewCompiler makes a compiler.
@@ -95,6 +132,7 @@ func NewCompiler(e Env) *Compiler {
 type Program struct {
 	source string
 	vm     *vm.Program
+	turns  Turns
 }
 
 // Condition compiles an expression that is true or false. The error is an
@@ -117,7 +155,7 @@ func (c *Compiler) compile(source string, more ...expr.Option) (*Program, error)
 	if err != nil {
 		return nil, c.explain(source, err)
 	}
-	return &Program{source, p}, nil
+	return &Program{source, p, c.turns}, nil
 }
 
 // String returns the expression's text.
@@ -140,6 +178,14 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 func (p *Program) Eval(vars map[string]any) (any, error) { return p.eval(vars, newAccount()) }
 
 func (p *Program) eval(vars map[string]any, a *account) (any, error) {
+	asked := time.Now()
+	if err := p.turns.take(); err != nil {
+		return nil, fmt.Errorf("%s: %w", brief(p.source), err)
+	}
+	defer p.turns.give()
+	if p.turns != nil {
+		a.end = a.end.Add(time.Since(asked)) // to wait is not to work
+	}
 	all := make(map[string]any, len(vars)+len(replaced)+4)
 	maps.Copy(all, vars)
 	maps.Copy(all, a.functions())

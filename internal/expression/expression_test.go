@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -264,6 +265,38 @@ func TestValueIsBounded(t *testing.T) {
 	if v, err := text.Value(vars(strings.Repeat("x", 1<<20))); err == nil {
 		t.Errorf("a value of type %T", v)
 	}
+}
+
+// TestTurns has no more evaluations go on at a time than there are turns.
+func TestTurns(t *testing.T) {
+	turns := make(expression.Turns, 1)
+	p, err := expression.NewCompiler(env).In(turns).Condition("job == 'canary'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // each gives its turn back
+		if ok, err := p.Bool(vars(nil)); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		turns := make(expression.Turns, 1)
+		p, err := expression.NewCompiler(env).In(turns).Condition("job == 'canary'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		turns <- struct{}{}
+		if _, err := p.Bool(vars(nil)); err == nil {
+			t.Error("it did not wait for its turn")
+		}
+		go func() {
+			time.Sleep(time.Second)
+			<-turns
+		}()
+		if ok, err := p.Bool(vars(nil)); err != nil || !ok {
+			t.Error(ok, err)
+		}
+	})
 }
 
 const in100 = "map(1..100, steps.backups.json)"

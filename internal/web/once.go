@@ -26,6 +26,7 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request)
 	if err == nil && try.Err() != nil {
 		// A server that sees the connection end may end the body in good order,
 		// and that may still arrive: half an answer, and nothing to tell it by.
+		c.opt.Room.Give(resp.Taken)
 		f, err = doubtful, try.Err()
 	}
 	switch {
@@ -68,7 +69,7 @@ func (c *Client) exchange(ctx context.Context, method string, u *url.URL, r Requ
 			return nil, answered, fmt.Errorf("status %d: %w", resp.StatusCode, err)
 		}
 		if next == nil {
-			return c.read(resp)
+			return c.read(ctx, resp)
 		}
 		io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
 		resp.Body.Close()
@@ -122,16 +123,25 @@ func (c *Client) send(req *http.Request, k kind) (*http.Response, fate, error) {
 }
 
 // read reads the whole body of an answer.
-func (c *Client) read(resp *http.Response) (*Response, fate, error) {
+func (c *Client) read(ctx context.Context, resp *http.Response) (_ *Response, _ fate, err error) {
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, c.opt.MaxBody+1))
+	in := &roomReader{ctx: ctx, r: io.LimitReader(resp.Body, c.opt.MaxBody+1), room: c.opt.Room}
+	defer func() {
+		if err != nil {
+			c.opt.Room.Give(in.taken)
+		}
+	}()
+	data, err := io.ReadAll(in)
+	if errors.Is(err, ErrNoRoom) {
+		return nil, answered, fmt.Errorf("status %d: %w", resp.StatusCode, err)
+	}
 	if err != nil {
 		return nil, doubtful, fmt.Errorf("status %d, and then: %w", resp.StatusCode, plain(err))
 	}
 	if int64(len(data)) > c.opt.MaxBody {
 		return nil, answered, fmt.Errorf("status %d: %w (%d bytes)", resp.StatusCode, ErrTooLarge, c.opt.MaxBody)
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: data}, answered, nil
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: data, Taken: in.taken}, answered, nil
 }
 
 // header returns the headers of the first request.

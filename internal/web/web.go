@@ -61,6 +61,7 @@ type Options struct {
 	Redirects Redirects     // of GET and HEAD without a body; what else is said is never repeated elsewhere
 	Timeout   time.Duration // of one try, redirects included; 0: 30 s
 	MaxBody   int64         // bytes of an answer, after decompression; 0: 1 MiB
+	Room      *Room         // which the answers share with those of other clients; nil: as much as they need
 	// Retries is how often a request is sent again at most: if no connection
 	// came about or the answer was 429 in any case; if the answer was 502, 503
 	// or 504 or was lost only where the method is idempotent (RFC 9110 section
@@ -106,6 +107,7 @@ type Response struct {
 	Body   []byte
 	Took   time.Duration // of the last try, redirects included, to the end of the body
 	Tries  int
+	Taken  int64 // bytes of Options.Room, which are the caller's to give back
 }
 
 // New makes a client. It holds nothing open before its first request.
@@ -121,14 +123,17 @@ func client(o Options, p *pool) *Client {
 	return &Client{opt: o, pool: p, first: 500 * time.Millisecond}
 }
 
+// Room is that of the client's options.
+func (c *Client) Room() *Room { return c.opt.Room }
+
 // Close closes idle connections, also those of clients that share them. Requests
 // may be sent all the same.
 func (c *Client) Close() { c.pool.close() }
 
 // Do sends a request and returns the answer, whatever its status. An error means
 // that there is none: it wraps [ErrUncertain] if the request may have been
-// received, in any try, [ErrRefusedAddress] or [ErrTooLarge] for what was refused
-// here, [ErrTimeout] if a try took too long, and the context's error where that
+// received, in any try, [ErrRefusedAddress], [ErrTooLarge] or [ErrNoRoom] for what
+// was refused here, [ErrTimeout] if a try took too long, and the context's error where that
 // ended it.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	method := cmp.Or(r.Method, http.MethodGet)
@@ -146,6 +151,9 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		pause, again := again(method, r, resp, fate, err, wait)
 		if again && try <= c.opt.Retries && sleep(ctx, pause) {
 			doubt = doubt || fate == doubtful
+			if resp != nil {
+				c.opt.Room.Give(resp.Taken)
+			}
 			continue
 		}
 		if err == nil {
