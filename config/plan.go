@@ -281,7 +281,7 @@ func (w *walker) alert(channel string, p place, t *telling, at places, name stri
 			}
 		}
 		w.mistake(p.value, p.path, hint, "there is no %q under notify:", channel)
-		return nil
+		to = new(Notifier) // what else is wrong is told as well
 	}
 	c := w.compiler(names)
 	a := &steps.Alert{
