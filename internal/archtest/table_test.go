@@ -47,6 +47,18 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
+		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
+	},
+	{
+		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},
+		why: "many requests of one account in few: it knows no records and no HTTP",
+	},
+	{
+		dir: "internal/txt",
+		why: "a text as providers' APIs take it; it needs no DNS library",
+	},
+	{
 		dir: "internal/dnsmsg", other: []string{mdns},
 		why: "what rfc2136 and lookup share: TSIG keys, signing, and TXT values as octets",
 	},
