@@ -91,7 +91,7 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "schedule", "source", "steps"},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
