@@ -47,6 +47,10 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "internal/conformance", own: []string{"register"},
+		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
+	},
+	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},
