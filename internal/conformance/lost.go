@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/solotick/solotick/register"
@@ -46,11 +47,15 @@ func (r *run) cuts(ctx context.Context) error {
 func (r *run) cut(ctx context.Context, lost *Lost, moment time.Duration) (string, error) {
 	old, text := r.at, r.text()
 	given, giveUp := context.WithCancel(ctx)
-	stop := time.AfterFunc(moment, giveUp)
 	r.written[text] = true
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		pause(given, moment)
+		giveUp()
+	})
 	_, told := r.own.Swap(given, old, []string{text})
-	stop.Stop()
 	giveUp()
+	waiting.Wait()
 	if ctx.Err() != nil {
 		r.unsure = true
 		return "", ctx.Err()
