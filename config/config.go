@@ -159,7 +159,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		preset(agentKeys, &f.agent)
 	}
 	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
-	w.zone, w.lag = f.dns.Zone, f.dns.lag()
+	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)
 	if f.jobs == nil && f.from == nil {

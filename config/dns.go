@@ -272,9 +272,9 @@ func timeoutOf(provider string) time.Duration {
 	return 10 * time.Second
 }
 
-// lag is how long the name servers of a provider usually trail what was written:
+// Lag is how long the name servers of a provider usually trail what was written:
 // the default of head_start.
-func (d *DNS) lag() time.Duration {
+func (d *DNS) Lag() time.Duration {
 	p, _ := providerOf(d.Provider)
 	return p.lag
 }

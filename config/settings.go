@@ -158,7 +158,7 @@ func (in *inspector) follows(path string, j *Job, has map[string]bool) {
 		say("offset", short(schedule.Offset(j.Name, j.Every)), "the job's name")
 		has["time_zone"] = true // has no meaning
 	}
-	if lag := in.dns.lag(); lag > 2*time.Second && j.HeadStart == lag {
+	if lag := in.dns.Lag(); lag > 2*time.Second && j.HeadStart == lag {
 		say("head_start", short(lag), "provider: "+in.dns.Provider)
 	}
 	if j.Guarantee == atMostOnce {

@@ -70,7 +70,7 @@ type walker struct {
 
 	zone     string        // that holds the records
 	lag      time.Duration // of the zone's name servers
-	values   int    // of JSON
+	values   int           // of JSON
 	channels map[string]*Notifier
 	clients  map[string]*web.Client // one for all requests that go the same way
 	allow    *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
