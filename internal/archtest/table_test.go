@@ -47,6 +47,15 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
+		other: []string{
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns",
+		},
+		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
+	},
+	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},
