@@ -15,6 +15,7 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/azuredns"
 	"github.com/solotick/solotick/register/rfc2136"
 )
 
@@ -58,6 +59,8 @@ func classOf(d config.DNS) register.Class {
 	switch d.Provider {
 	case "rfc2136":
 		return register.Exact
+	case "azuredns":
+		return azuredns.Class
 	}
 	return register.Conditional
 }
@@ -69,9 +72,21 @@ func openService(d config.DNS) (*service, error) {
 	switch d.Provider {
 	case "rfc2136":
 		return s.rfc2136()
+	case "azuredns":
+		return s.hold(azuredns.New(azuredns.Config{
+			Zone: d.Zone, Subscription: d.Subscription, ResourceGroup: d.ResourceGroup, TenantID: d.TenantID, ClientID: d.ClientID,
+			ClientSecret: d.ClientSecret, Cloud: d.Cloud, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
 	}
 	return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", ")))
 }
+
+// perSecond is the rate that the file allows; 0: what the provider documents.
+func perSecond(d config.DNS) float64 { return float64(d.Rate) / 60 }
+
+// burst is how many requests at once go with the rate that the file allows: those
+// of six seconds, as most providers have it.
+func burst(d config.DNS) int { return (d.Rate + 9) / 10 }
 
 func (s *service) rfc2136() (*service, error) {
 	d := s.dns
