@@ -1,21 +1,15 @@
 package clouddns
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/solotick/solotick/internal/batch"
 	"github.com/solotick/solotick/register"
 )
-
-// pause is how long nothing is sent after a request that was one too many, where
-// the service does not say.
-const pause = 2 * time.Second
 
 // explain turns an answer that refuses into a sentence with what to do. Other errors
 // stay as they are. What somebody in between says is no word of the register.
@@ -25,7 +19,7 @@ func (c *Client) explain(p place, err error) error {
 		return err
 	}
 	if e.throttled() {
-		return &batch.Again{Err: fmt.Errorf("throttled (%d): %w", e.status, e), After: cmp.Or(e.after, pause)}
+		return &batch.Again{Err: fmt.Errorf("throttled (%d): %w", e.status, e), After: e.after}
 	}
 	if !e.google || e.status >= 500 {
 		return err
