@@ -2,6 +2,8 @@ package azuredns
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -134,7 +136,8 @@ func TestUserAssigned(t *testing.T) {
 	fake := start(t)
 	var asked string
 	cfg := config(fake.URL)
-	cfg.ClientID = "77777777-7777-8888-9999-000000000000"
+	// The library keeps tokens by client, for the process.
+	cfg.ClientID = fmt.Sprintf("77777777-7777-8888-9999-%012d", rand.IntN(1e12))
 	c, err := newClient(cfg, transporter(func(req *http.Request) (*http.Response, error) {
 		asked = req.URL.Query().Get("client_id")
 		return http.DefaultTransport.RoundTrip(req)
