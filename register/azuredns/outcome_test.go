@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -368,5 +369,23 @@ func TestNotSent(t *testing.T) {
 	wantOutcome(t, err, errPlain)
 	if !errors.Is(err, context.DeadlineExceeded) || c.Requests() != 0 {
 		t.Errorf("error %v, %d requests", err, c.Requests())
+	}
+}
+
+// TestChallenge: the library would answer a challenge by sending the request again,
+// with another token. It is sent once, and the next operation has that token.
+func TestChallenge(t *testing.T) {
+	start(t)
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer server.Close()
+	_, err := open(t, config(server.URL), canary).Swap(t.Context(), register.Snapshot{}, []string{"first"})
+	wantOutcome(t, err, register.ErrRefused)
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }
