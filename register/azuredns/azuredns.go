@@ -123,10 +123,11 @@ var (
 )
 
 // New returns a client. It asks nobody.
-func New(cfg Config) (*Client, error) { return newClient(cfg, nil) }
+func New(cfg Config) (*Client, error) { return newClient(cfg, nil, nil) }
 
-// newClient is New with what tokens are asked through; nil: the library's own.
-func newClient(cfg Config, identity policy.Transporter) (*Client, error) {
+// newClient is New with what tokens are asked through, and what requests are sent
+// through; nil: the library's own, and internal/web.
+func newClient(cfg Config, identity policy.Transporter, api http.RoundTripper) (*Client, error) {
 	c, err := cfg.client()
 	if err != nil {
 		return nil, fmt.Errorf("azuredns: %w", err)
@@ -138,12 +139,15 @@ func newClient(cfg Config, identity policy.Transporter) (*Client, error) {
 	if c.credential, err = cfg.credential(where, identity); err != nil {
 		return nil, fmt.Errorf("azuredns: %w", err)
 	}
+	if api == nil {
+		api = c.web.RoundTripper()
+	}
 	service := where.Services[cloud.ResourceManager]
 	c.scope = service.Audience + "/.default"
 	c.sets, err = armdns.NewRecordSetsClient(cfg.Subscription, c.credential, &arm.ClientOptions{
 		ClientOptions: policy.ClientOptions{
 			Cloud: where, Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{Disabled: true},
-			Transport:                       transport{c.web.RoundTripper()},
+			Transport:                       transport{api},
 			InsecureAllowCredentialWithHTTP: strings.HasPrefix(service.Endpoint, "http:"), // on loopback only
 		},
 		DisableRPRegistration: true, // it would write to the subscription, and repeat the request

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns"
 
 	"github.com/solotick/solotick/register"
 )
@@ -84,10 +86,32 @@ func (c *Client) Examine(ctx context.Context, names ...string) []register.Findin
 		there := fmt.Sprintf("%s can be read, and holds %d TXT records", r.name, len(s.Texts))
 		if v.ETag == "" {
 			there = r.name + " can be read, and is not there yet"
+			err = r.alias(ctx)
 		}
-		all = append(all, finding("read", there, nil), r.writable(ctx, v))
+		all = append(all, finding("read", there, nil))
+		if err != nil {
+			all = append(all, finding("write", "", r.fail("write", err)))
+			continue
+		}
+		all = append(all, r.writable(ctx, v))
 	}
 	return all
+}
+
+// alias is the refusal that a write would meet if a CNAME is at the name. The
+// narrowest role does not let anybody look, and then nothing is known.
+func (r *record) alias(ctx context.Context) error {
+	c := r.client
+	ctx, cancel, n := c.within(ctx)
+	defer cancel()
+	if err := c.turn(ctx, c.reads); err != nil {
+		return nil
+	}
+	if _, err := c.sets.Get(ctx, c.group, c.zone, r.relative, armdns.RecordTypeCNAME, nil); err != nil {
+		return nil
+	}
+	n.status, n.code, n.message = http.StatusConflict, "Conflict", "a CNAME is there"
+	return r.refusal(n, c.reads.Throttled)
 }
 
 // writable finds out whether the record set may be written.

@@ -53,9 +53,9 @@ func (n *call) read(resp *http.Response) {
 		Error said
 	}
 	if json.Unmarshal(body, &all) != nil {
-		return
+		all.said, all.Error = said{}, said{}
 	}
-	n.code = cmp.Or(all.Error.Code, all.Code)
+	n.code = cmp.Or(all.Error.Code, all.Code, resp.Header.Get("X-Ms-Error-Code"))
 	n.message = line(cmp.Or(all.Error.Message, all.Message))
 	if n.token != "" && strings.Contains(n.message, n.token) {
 		n.message = ""
