@@ -85,7 +85,7 @@ var providers = []provider{
 		lag: 10 * time.Second, also: []string{"aws", "amazon"},
 	},
 	{
-		name: "clouddns", keys: append([]string{"project", "managed_zone", "credentials"}, cloudKeys...), need: []string{"project"},
+		name: "clouddns", keys: append([]string{"project", "managed_zone", "credentials"}, cloudKeys...),
 		lag: 10 * time.Second, also: []string{"google", "gcp", "gcloud", "googleclouddns"},
 	},
 	{
@@ -140,7 +140,7 @@ var dnsKeys = []key[DNS]{
 	{name: "secret_access_key", also: []string{"secret_key"}, doc: "and its secret", to: func(d *DNS) any { return &d.SecretAccessKey }, rule: rule{secret: true}},
 	{name: "session_token", doc: "of temporary keys", to: func(d *DNS) any { return &d.SessToken }, rule: rule{secret: true}},
 
-	{name: "project", also: []string{"project_id"}, doc: "the Google Cloud project", to: func(d *DNS) any { return &d.Project }},
+	{name: "project", also: []string{"project_id"}, doc: "the Google Cloud project; if absent that of the credential", to: func(d *DNS) any { return &d.Project }},
 	{name: "managed_zone", doc: "Google's name of the zone; if absent it is looked for by its DNS name", to: func(d *DNS) any { return &d.ManagedZone }},
 	{name: "credentials", also: []string{"service_account", "key_file"}, doc: "the key of a service account: the path of its file, ${file:/path}, or ${env:NAME}; if absent it is found as Google's programs do", to: func(d *DNS) any { return &d.Credentials }},
 

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/register/azuredns"
+	"github.com/solotick/solotick/register/clouddns"
 )
 
 // A policyQuestion is what a credential is to be allowed.
@@ -96,6 +99,10 @@ func policyOfProvider(d config.DNS, records []string) (string, error) {
 			code: exitUsage, err: fmt.Errorf("the credential of rfc2136 is a TSIG key, which is made with what the server has to grant it"),
 			do: "solotick keygen tsig " + strings.Join(records, " "),
 		}
+	case "clouddns":
+		return clouddns.Role(cmp.Or(d.Project, "PROJECT")), nil
+	case "azuredns":
+		return azuredns.Role(cmp.Or(d.Subscription, "SUBSCRIPTION"), cmp.Or(d.ResourceGroup, "RESOURCE-GROUP"), d.Zone, records), nil
 	case "command":
 		return "A register of your own decides by itself what it may do: see docs/providers.md.\n", nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/azuredns"
+	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/rfc2136"
 )
 
@@ -59,6 +60,8 @@ func classOf(d config.DNS) register.Class {
 	switch d.Provider {
 	case "rfc2136":
 		return register.Exact
+	case "clouddns":
+		return clouddns.Class
 	case "azuredns":
 		return azuredns.Class
 	}
@@ -72,6 +75,14 @@ func openService(d config.DNS) (*service, error) {
 	switch d.Provider {
 	case "rfc2136":
 		return s.rfc2136()
+	case "clouddns":
+		if err := s.markCredentials(); err != nil {
+			return nil, err
+		}
+		return s.hold(clouddns.New(clouddns.Config{
+			Zone: d.Zone, Project: d.Project, ManagedZone: d.ManagedZone, Credentials: d.Credentials, CredentialsFile: d.CredentialsFile,
+			Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
 	case "azuredns":
 		return s.hold(azuredns.New(azuredns.Config{
 			Zone: d.Zone, Subscription: d.Subscription, ResourceGroup: d.ResourceGroup, TenantID: d.TenantID, ClientID: d.ClientID,
