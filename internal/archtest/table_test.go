@@ -47,6 +47,15 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
+		other: []string{
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns",
+		},
+		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
+	},
+	{
 		dir: "internal/conformance", own: []string{"register"},
 		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
 	},

@@ -14,7 +14,7 @@ import (
 // Limits are what a service allows one account.
 type Limits struct {
 	Rate  float64 // requests a second, over time; 0: no limit
-	Burst int     // requests at once
+	Burst int     // requests at once; 0: one
 }
 
 // A Budget spreads the requests of everything in this process that shares one
@@ -36,36 +36,28 @@ func NewBudget(l Limits) *Budget {
 	return &Budget{limiter: rate.NewLimiter(limit, max(l.Burst, 1))}
 }
 
-// errNotSent is the beginning of every error of Wait.
+// What the errors of Wait begin with.
 var errNotSent = errors.New("not sent")
 
 // Wait waits until a request may be sent, and takes it off the budget. An error
-// means that it must not be: ctx ended, or would before its turn.
+// means that it must not be: ctx ended, or would before its turn, in which case
+// the error comes at once.
 func (b *Budget) Wait(ctx context.Context) error {
 	for {
-		pause := b.blocked()
-		if pause <= 0 {
-			break
+		if err := await(ctx, b.blocked); err != nil {
+			return err
 		}
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < pause {
-			return fmt.Errorf("%w: the service has said to send nothing for another %s", errNotSent, pause.Round(time.Second))
+		if err := b.limiter.Wait(ctx); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return fmt.Errorf("%w: %w", errNotSent, cause)
+			}
+			return fmt.Errorf("%w: no room in time within the rate that the service allows this account", errNotSent)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%w: %w", errNotSent, context.Cause(ctx))
+		if b.blocked() <= 0 { // the service may have said so meanwhile
+			b.sent.Add(1)
+			return nil
 		}
 	}
-	if err := b.limiter.Wait(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return fmt.Errorf("%w: over the rate that the service allows this account: %w", errNotSent, err)
-	}
-	b.sent.Add(1)
-	return nil
 }
 
 // blocked is how long nothing may be sent.
@@ -90,3 +82,32 @@ func (b *Budget) Throttled(after time.Duration) {
 
 // Sent is how many requests were taken off the budget so far.
 func (b *Budget) Sent() int64 { return b.sent.Load() }
+
+// await waits until left says that nothing is left of a time, which may grow
+// meanwhile. It does not wait if ctx ends before that.
+func await(ctx context.Context, left func() time.Duration) error {
+	for {
+		pause := left()
+		if pause <= 0 {
+			return nil
+		}
+		if err := inTime(ctx, pause); err != nil {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", errNotSent, context.Cause(ctx))
+		}
+	}
+}
+
+// inTime is the error if ctx ends before a pause does.
+func inTime(ctx context.Context, pause time.Duration) error {
+	if end, ok := ctx.Deadline(); ok && pause > 0 && time.Until(end) < pause {
+		return fmt.Errorf("%w: the service wants no request for another %s", errNotSent, pause.Round(time.Millisecond))
+	}
+	return nil
+}

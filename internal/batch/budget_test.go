@@ -1,0 +1,101 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestBudget(t *testing.T) {
+	within := func(t *testing.T, d time.Duration) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	for _, tt := range []struct {
+		name  string
+		l     Limits
+		waits int
+		want  time.Duration
+	}{
+		{"no limit", Limits{}, 1000, 0},
+		{"a burst", Limits{Rate: 10, Burst: 50}, 50, 0},
+		{"beyond it", Limits{Rate: 10, Burst: 50}, 60, time.Second},
+		{"one at once", Limits{Rate: 2}, 3, time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, began := NewBudget(tt.l), time.Now()
+				for range tt.waits {
+					if err := b.Wait(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if took := time.Since(began); took.Round(time.Millisecond) != tt.want || b.Sent() != int64(tt.waits) {
+					t.Errorf("it took %s for %d", took, b.Sent())
+				}
+			})
+		})
+	}
+	for _, tt := range []struct {
+		name string
+		hold func(*Budget)
+		ctx  func(*testing.T) context.Context
+		want string
+	}{
+		{
+			"the service wants none", func(b *Budget) { b.Throttled(time.Minute) },
+			func(t *testing.T) context.Context { return within(t, 59*time.Second) },
+			"not sent: the service wants no request for another 1m0s",
+		},
+		{
+			"no room in time", func(b *Budget) { _ = b.Wait(context.Background()) },
+			func(t *testing.T) context.Context { return within(t, time.Second/2) },
+			"not sent: no room in time within the rate that the service allows this account",
+		},
+		{
+			"it has ended", func(*Budget) {},
+			func(t *testing.T) context.Context {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				cancel(errors.New("enough"))
+				return ctx
+			},
+			"not sent: enough",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, began := NewBudget(Limits{Rate: 1}), time.Now()
+				tt.hold(b)
+				sent := b.Sent()
+				if err := b.Wait(tt.ctx(t)); err == nil || err.Error() != tt.want {
+					t.Errorf("error %v", err)
+				}
+				if time.Since(began) != 0 || b.Sent() != sent {
+					t.Errorf("after %s, %d sent", time.Since(began), b.Sent())
+				}
+			})
+		})
+	}
+}
+
+// TestThrottled has the service say that it has had enough, also while somebody
+// waits for room.
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, began := NewBudget(Limits{Rate: 1}), time.Now()
+		_ = b.Wait(t.Context())
+		time.AfterFunc(time.Second/2, func() { b.Throttled(10 * time.Second) })
+		time.AfterFunc(5*time.Second, func() { b.Throttled(0) }) // no shorter
+		if err := b.Wait(t.Context()); err != nil || time.Since(began) < 10*time.Second || time.Since(began) > 12*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		b.Throttled(0)
+		before := time.Now()
+		if err := b.Wait(t.Context()); err != nil || time.Since(before) != time.Second {
+			t.Errorf("after %s: %v", time.Since(before), err)
+		}
+	})
+}
