@@ -142,7 +142,7 @@ func TestBroken(t *testing.T) {
 				s := w.subject()
 				r := w.try(t.Context(), s, Options{})
 				got := find(t, r, c.check)
-				if r.Passed || got.Verdict != Failed || !strings.Contains(got.Text, c.text) {
+				if r.Passed || !r.Conclusive() || r.Err() != nil || got.Verdict != Failed || !strings.Contains(got.Text, c.text) {
 					t.Errorf("%s %s: %s; want failed with %q. All of it:\n%s", got.Verdict, got.Check, got.Text, c.text, r.Text())
 				}
 				if all := failures(r); c.only && len(all) > 1 {

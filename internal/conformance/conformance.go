@@ -46,6 +46,11 @@ type Subject struct {
 	// Requests is how many requests all the clients of Open have sent so far; nil:
 	// nobody counts them.
 	Requests func() int64
+	// Rate is how many requests a second a run may send over time, and Burst how
+	// many at once, so that others who share the account keep their part; 0: there
+	// is no limit. It needs Requests.
+	Rate  float64
+	Burst int
 	// Throttled says whether an error means that the service wants fewer requests;
 	// nil: that is not told from other errors.
 	Throttled func(error) bool
@@ -99,18 +104,51 @@ func (o Options) filled(slow bool) Options {
 	return o
 }
 
-// Plan says in sentences what a run will do, for people to read before it.
-func Plan(s Subject, o Options) []string {
+// A Plan is what a run will do, for people to read before it.
+type Plan struct {
+	Lines    []string
+	Requests int           // about; 0: nobody counts them
+	Takes    time.Duration // about
+}
+
+// NewPlan says what a run will do.
+func NewPlan(s Subject, o Options) Plan {
 	slow := s.Class == register.Timed
 	o = o.filled(slow)
-	plan := []string{
-		fmt.Sprintf("%s and its neighbour %s are written to and removed again; no other record is touched", s.Name, s.Neighbour),
-		fmt.Sprintf("%d rounds in which %d clients swap one record at the same time, and %d in which they create it", o.Swaps, o.Racers, o.Creates),
+	alone := 30 + o.Creates + o.Chain + 3*o.Cuts + o.Writes // swaps one after the other
+	if slow {
+		alone -= len(samples()) - len(few)
+	}
+	raced := (o.Swaps + o.Creates) * o.Racers
+	each, perSwap := time.Second, 2
+	switch s.Class {
+	case register.Ballot:
+		perSwap = 5 // two writes and two lists, and some in vain
+	case register.Timed:
+		each, perSwap = 35*time.Second, 3
+	}
+	var p Plan
+	p.Takes = time.Duration(alone+o.Swaps+o.Creates) * each
+	if s.Requests != nil {
+		p.Requests = perSwap*(alone+raced) + alone + o.Swaps + o.Creates
+	}
+	if s.Rate > 0 {
+		p.Takes = max(p.Takes, time.Duration(float64(max(p.Requests-s.Burst, 0))/s.Rate*float64(time.Second)))
+	}
+	p.Lines = []string{
+		fmt.Sprintf("%s and its neighbour %s are written to, and removed again; no other record is touched", s.Name, s.Neighbour),
+		fmt.Sprintf("in %d rounds %d clients swap one record at the same time, and in %d they create it", o.Swaps, o.Racers, o.Creates),
 	}
 	if slow {
-		plan = append(plan, "fewer rounds than usual, since a swap of this register takes half a minute: about a quarter of an hour in all")
+		p.Lines = append(p.Lines, "these are fewer rounds than usual, since a swap of this register takes half a minute")
 	}
-	return plan
+	if p.Requests > 0 {
+		p.Lines = append(p.Lines, fmt.Sprintf("about %d requests are sent", p.Requests))
+	}
+	if p.Takes >= 2*time.Minute {
+		p.Lines = append(p.Lines, fmt.Sprintf("it takes up to %d minutes", int(p.Takes.Minutes()+0.5)))
+	}
+	return p
 }
 
 // Run tries a register. It calls tell with each result as it comes, from one
@@ -177,13 +215,20 @@ func (r *run) checks() []check {
 
 // stop ends the run: nothing more can be tried.
 func (r *run) stop(ctx context.Context, name string, err error) {
+	r.report.stopped, r.report.err = name, err
 	if ctx.Err() != nil {
 		r.report.Interrupted = true
 		r.tell(name, Skipped, "", "interrupted")
 		return
 	}
 	do, _ := register.Remedy(err)
-	if do == "" && errors.Is(err, register.ErrConflict) {
+	switch {
+	case name == checkAccess && errors.Is(err, register.ErrRefused):
+		if do != "" {
+			do += "; "
+		}
+		do += fmt.Sprintf("for this run the credential has to be allowed the names below %s.%s too", Label, r.subject.Zone)
+	case do == "" && errors.Is(err, register.ErrConflict):
 		do = doOneServer
 	}
 	r.tell(name, Failed, do, "%v", err)

@@ -140,10 +140,50 @@ func TestSlow(t *testing.T) {
 			})
 		})
 	}
-	plan := strings.Join(Plan(Subject{Name: "x", Neighbour: "xb", Class: register.Timed}, Options{}), "; ")
-	if !strings.Contains(plan, "fewer rounds") || !strings.Contains(plan, "3 rounds in which 4 clients") {
-		t.Errorf("plan: %s", plan)
+}
+
+// TestPlan: what a run costs is known before it, about.
+func TestPlan(t *testing.T) {
+	count := func() int64 { return 0 }
+	for _, c := range []struct {
+		name     string
+		subject  Subject
+		lines    string
+		requests int
+		takes    time.Duration
+	}{
+		{"nobody counts", Subject{Name: "x", Neighbour: "xb", Class: register.Exact}, "x and its neighbour xb are written to", 0, 155 * time.Second},
+		{"an API", Subject{Class: register.Exact, Requests: count}, "in 20 rounds 8 clients", 885, 155 * time.Second},
+		{"with a rate", Subject{Class: register.Exact, Requests: count, Rate: 1.5, Burst: 10}, "it takes up to 10 minutes", 885, 583 * time.Second},
+		{"slow", Subject{Class: register.Timed, Requests: count}, "in 3 rounds 4 clients swap one record at the same time, and in 2 they create it; these are fewer", 213, 1470 * time.Second},
+	} {
+		p := NewPlan(c.subject, Options{})
+		if lines := strings.Join(p.Lines, "; "); !strings.Contains(lines, c.lines) || p.Requests != c.requests || p.Takes.Round(time.Second) != c.takes {
+			t.Errorf("%s: %d requests, %s: %s", c.name, p.Requests, p.Takes, lines)
+		}
 	}
+}
+
+// TestPace: a run keeps within the rate that it is given.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(world)
+		w.requests.Store(1000) // by others
+		s := w.subject()
+		s.Rate, s.Burst = 5, 30
+		began, most := time.Now(), 0.0
+		look := s.Look
+		s.Look = func(ctx context.Context, name string) ([]string, error) {
+			most = max(most, float64(w.requests.Load()-1000)-5*time.Since(began).Seconds())
+			return look(ctx, name)
+		}
+		r := w.try(t.Context(), s, Options{Swaps: 5, Creates: 5})
+		took := time.Since(began)
+		sent := w.requests.Load() - 1000
+		if !r.Passed || took < time.Duration(sent-60)*time.Second/5 || took > time.Duration(sent+60)*time.Second/5 || most > 40 {
+			t.Errorf("%d requests in %s, %.0f ahead at most:\n%s", sent, took, most, r.Text())
+		}
+	})
 }
 
 // TestInterrupted: after the end of the context, at any moment, nothing is left.
@@ -163,7 +203,7 @@ func TestInterrupted(t *testing.T) {
 			}()
 			began := time.Now()
 			r := w.try(ctx, s, Options{})
-			if r.Interrupted == r.Passed {
+			if r.Interrupted == r.Passed || r.Conclusive() != r.Passed || (r.Err() == nil) != r.Passed {
 				t.Errorf("after %s: interrupted %v, passed %v:\n%s", moment, r.Interrupted, r.Passed, r.Text())
 			}
 			if left := append(w.Texts(s.Name), w.Texts(s.Neighbour)...); len(left) > 0 || r.Leftovers != nil {
@@ -194,7 +234,7 @@ func TestAccess(t *testing.T) {
 		text   string
 		do     string
 	}{
-		{"refused", func(w *world, _ *Subject) { w.wrap = swapping(refuse) }, "may not write (403)", "grant it"},
+		{"refused", func(w *world, _ *Subject) { w.wrap = swapping(refuse) }, "may not write (403)", "grant it; for this run the credential has to be allowed the names below _solotick-conformance.example.com too"},
 		{"something is there", func(w *world, s *Subject) { w.Put(s.Name, "hello") }, "is it the answer of a wildcard?", ""},
 		{"something is beside", func(w *world, s *Subject) { w.Put(s.Neighbour, "hello") }, "is it the answer of a wildcard?", ""},
 		{"another zone's name", func(w *world, s *Subject) { s.Name = "canary.example.org" }, "is not below the zone", ""},
@@ -211,7 +251,7 @@ func TestAccess(t *testing.T) {
 				before := append(w.Texts(s.Name), w.Texts(s.Neighbour)...)
 				r := w.try(t.Context(), s, Options{})
 				got := find(t, r, checkAccess)
-				if r.Passed || got.Verdict != Failed || !strings.Contains(got.Text, c.text) || got.Do != c.do {
+				if r.Passed || r.Conclusive() || r.Err() == nil || got.Verdict != Failed || !strings.Contains(got.Text, c.text) || got.Do != c.do {
 					t.Errorf("%+v, want failed with %q, to do %q", got, c.text, c.do)
 				}
 				if after := append(w.Texts(s.Name), w.Texts(s.Neighbour)...); !cmp.Equal(before, after) {
@@ -248,7 +288,7 @@ func TestLeftOver(t *testing.T) {
 		s := w.subject()
 		report := Run(t.Context(), s, Options{}, func(r Result) { gone = gone || r.Check == checkSwaps })
 		w.late.Wait()
-		if report.Passed || len(report.Leftovers) != 2 {
+		if report.Passed || report.Conclusive() || len(report.Leftovers) != 2 {
 			t.Fatalf("passed %v, left %v", report.Passed, report.Leftovers)
 		}
 		got := find(t, report, checkCleanUp)

@@ -45,6 +45,7 @@ func (r *run) cuts(ctx context.Context) error {
 
 // cut gives up one swap. It returns what must not be.
 func (r *run) cut(ctx context.Context, lost *Lost, moment time.Duration) (string, error) {
+	r.pace(ctx, 1)
 	old, text := r.at, r.text()
 	given, giveUp := context.WithCancel(ctx)
 	r.written[text] = true

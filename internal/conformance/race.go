@@ -83,6 +83,7 @@ type runner struct {
 // start within the time of a swap and not at once, so that some meet another's
 // swap half way.
 func (r *run) start(ctx context.Context, round int) []runner {
+	r.pace(ctx, r.opt.Racers)
 	runners := make([]runner, r.opt.Racers)
 	usual, _ := spread(r.took)
 	start := make(chan struct{})

@@ -59,6 +59,21 @@ type Report struct {
 	Time      *Time        `json:"time,omitempty"`
 	Rate      *Rate        `json:"rate,omitempty"`
 	Leftovers []Leftover   `json:"left_over,omitempty"`
+
+	stopped string // the check in which nothing more could be tried
+	err     error  // why
+}
+
+// Err is why a run could not go on; nil: it came to its end.
+func (r Report) Err() error { return r.err }
+
+// Conclusive says whether a run has found out anything about the register that is
+// worth remembering: it has passed, or failed for another reason than that it could
+// not go on.
+func (r Report) Conclusive() bool {
+	return r.Passed || slices.ContainsFunc(r.Checks, func(c Result) bool {
+		return c.Verdict == Failed && c.Check != r.stopped && c.Check != checkCleanUp
+	})
 }
 
 // A Race is rounds in each of which several clients swapped one record. The first

@@ -38,6 +38,8 @@ type run struct {
 	besideTexts []string // what the neighbour was given
 	besideLost  string   // how it was found altered; empty: it was not
 
+	base int64 // requests that were sent before
+
 	reads  Reads
 	took   []time.Duration // by swaps that were alone
 	clock  clock
@@ -57,6 +59,7 @@ func newRun(s Subject, o Options, tell func(Result)) *run {
 		},
 	}
 	r.opt = o.filled(r.report.Slow)
+	r.base = r.requests()
 	return r
 }
 
@@ -117,6 +120,7 @@ func (r *run) load(ctx context.Context, from register.Register) (register.Snapsh
 }
 
 func (r *run) loadOnce(ctx context.Context, from register.Register) (register.Snapshot, error) {
+	r.pace(ctx, 1)
 	ctx, cancel := context.WithTimeout(ctx, r.limit())
 	defer cancel()
 	before, sent := r.requests(), time.Now()
@@ -131,6 +135,7 @@ func (r *run) loadOnce(ctx context.Context, from register.Register) (register.Sn
 
 // swap sends one swap and keeps account of it.
 func (r *run) swap(ctx context.Context, with register.Register, old register.Snapshot, texts []string) (register.Snapshot, error) {
+	r.pace(ctx, 1)
 	ctx, cancel := context.WithTimeout(ctx, r.limit())
 	defer cancel()
 	before, sent := r.requests(), time.Now()
@@ -163,6 +168,19 @@ func (r *run) requests() int64 {
 		return 0
 	}
 	return r.subject.Requests()
+}
+
+// pace waits until so many operations more are within the rate.
+func (r *run) pace(ctx context.Context, operations int) {
+	s := r.subject
+	if s.Rate <= 0 || s.Requests == nil {
+		return
+	}
+	each := max(r.usage.swaps.each(), r.usage.loads.each(), 1)
+	need := float64(r.requests()-r.base) + each*float64(operations) - float64(s.Burst)
+	if wait := time.Duration(need/s.Rate*float64(time.Second)) - time.Since(r.began); wait > 0 {
+		pause(ctx, wait)
+	}
 }
 
 // A kind is what the error of a swap comes down to.
