@@ -162,7 +162,7 @@ var table = []row{
 	},
 	{
 		dir: "internal/e2e",
-		why: "tests of the built program: they see what a user sees",
+		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},
 	{
 		dir: "internal/archtest",
