@@ -130,7 +130,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",

@@ -182,7 +182,7 @@ const (
 	checkSwaps     = "swaps"
 	checkCreates   = "creates"
 	checkReads     = "reads"
-	checkLost      = "lost replies"
+	checkLost      = "lost reply"
 	checkTexts     = "texts"
 	checkDNS       = "dns"
 	checkNeighbour = "neighbour"

@@ -271,7 +271,7 @@ func ranAndHolds(s register.Snapshot, runners []runner) *runner {
 
 func (r *run) tellRace(check, verb string, race *Race) {
 	n := race.Rounds
-	rounds := fmt.Sprintf("%d rounds of %d clients", n, race.Racers)
+	rounds := fmt.Sprintf("%d round%s of %d clients", n, map[bool]string{false: "s"}[n == 1], race.Racers)
 	settled := fmt.Sprintf("%d conflicts", race.Conflicts)
 	if race.Uncertain > 0 {
 		settled += fmt.Sprintf(", %d uncertain of which %d were applied", race.Uncertain, race.UncertainApplied)

@@ -230,8 +230,10 @@ func (r Report) Outcome() string {
 		return "passed"
 	case r.Interrupted:
 		return "interrupted"
+	case r.Conclusive():
+		return "failed"
 	}
-	return "failed"
+	return "not finished"
 }
 
 // Text is the report for people, on lines of any length.

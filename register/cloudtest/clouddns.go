@@ -320,7 +320,7 @@ func (z *cloudZone) resource() map[string]any {
 }
 
 func (f *CloudDNS) listZones(w http.ResponseWriter, c *discoCall) {
-	var all []map[string]any
+	all := []map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(f.zones)) {
 		if z := f.zones[name]; c.params["dnsName"] == "" || z.DNSName == c.params["dnsName"] {
 			all = append(all, z.resource())
