@@ -56,6 +56,14 @@ var table = []row{
 		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
 	},
 	{
+		dir: "register/clouddns", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
+		other: []string{
+			"cloud.google.com/go/compute/metadata", "golang.org/x/oauth2", "golang.org/x/oauth2/google",
+			"golang.org/x/sync/errgroup", "golang.org/x/sync/singleflight",
+		},
+		why: "a provider: Google's libraries for credentials alone, since its client for the API costs 11 MB for two calls",
+	},
+	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},
