@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -124,7 +122,7 @@ func (c *Client) send(ctx context.Context, changes []*change) ([]landed, error) 
 	case a.status == http.StatusTooManyRequests, a.known && a.status >= 400 && a.status < 500:
 		ofOne, err := c.refusal(a)
 		if ofOne {
-			return nil, &batch.Blame{Err: err, Members: blamed(a, changes)}
+			return nil, &batch.Blame{Err: err, Members: c.blamed(ctx, path, a, changes)}
 		}
 		return nil, err
 	}
@@ -179,34 +177,4 @@ func (c *Client) astray(made []entry, ch *change) error {
 		}
 	}
 	return fmt.Errorf("%w: the service has done it, and does not list the records that it has made", register.ErrUncertain)
-}
-
-// pointed is a pointer to one action of a batch, as in "/posts/3/name".
-var pointed = regexp.MustCompile(`(deletes|posts)/(\d+)`)
-
-// blamed are the swaps whose action an error points at, if it does. What the
-// pointers of a batch look like is not documented; a wrong one makes a conflict of
-// what was not applied either.
-func blamed(a answer, changes []*change) []int {
-	for _, f := range a.faults {
-		m := pointed.FindStringSubmatch(f.Source.Pointer)
-		if m == nil {
-			continue
-		}
-		at, err := strconv.Atoi(m[2])
-		if err != nil {
-			continue
-		}
-		for i, ch := range changes {
-			n := len(ch.posts)
-			if m[1] == "deletes" {
-				n = len(ch.deletes)
-			}
-			if at < n {
-				return []int{i}
-			}
-			at -= n
-		}
-	}
-	return nil
 }
