@@ -56,6 +56,10 @@ var table = []row{
 		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
 	},
 	{
+		dir: "register/command", own: []string{"internal/web", "register"},
+		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
+	},
+	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},
