@@ -99,7 +99,7 @@ func (r *record) swap(ctx context.Context, was *version, values [][]string) (reg
 	}
 	v, err := versionOf(set)
 	if err != nil {
-		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, err)
+		return register.Snapshot{}, fmt.Errorf("%w: %v", register.ErrUncertain, err)
 	}
 	return v.snapshot(n)
 }

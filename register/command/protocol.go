@@ -54,8 +54,6 @@ type reply struct {
 // A doubt is the error of a request that may have been dealt with.
 type doubt struct{ error }
 
-func (d doubt) Unwrap() error { return d.error }
-
 // record is the register of one name.
 type record struct {
 	client *Client
