@@ -64,6 +64,10 @@ var table = []row{
 		why: "a provider: Google's libraries for credentials alone, since its client for the API costs 11 MB for two calls",
 	},
 	{
+		dir: "register/command", own: []string{"internal/web", "register"},
+		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
+	},
+	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},

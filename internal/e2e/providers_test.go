@@ -34,7 +34,9 @@ func TestProviders(t *testing.T) {
 }
 
 func atProvider(t *testing.T, at wrongs) {
-	c := newCluster(t, &at.place, "canary", "catch_up: all")
+	// At ticks of two seconds an API that is away for one is an outage, in which
+	// agents that see DNS would run without it.
+	c := newCluster(t, &at.place, "canary", "catch_up: all", "without_register: wait")
 	c.more(1)
 	k := c.killMidRun()
 	c.start()
