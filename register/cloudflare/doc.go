@@ -23,9 +23,9 @@
 //   - B: a name has one CNAME at most. A swap frees that place only by deleting the
 //     very guard that it has read. After any other swap another guard is there: the
 //     loser does not delete that, and its own is refused. That is so for ever as
-//     well, since no swap but a removal leaves the place empty; and a guard of
-//     another id with the same content would do as well as one of another content,
-//     which only the swaps just before the next one could not get past.
+//     well, since no swap but a removal leaves the place empty. The content is always
+//     the same, and not one of its own for each version: that of a swap which comes
+//     two versions late would be nobody's any more, and nothing would refuse it.
 //
 // B is two rules of Cloudflare's at once: a second CNAME at a name is refused, and
 // so is a record that is identical to another. The first swap of a name has nothing
