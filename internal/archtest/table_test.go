@@ -51,6 +51,23 @@ var table = []row{
 		why: "a provider by plain HTTP: the vendor's library is usable only through a package that imports all its services",
 	},
 	{
+		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
+		other: []string{
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns",
+		},
+		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
+	},
+	{
+		dir: "register/clouddns", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
+		other: []string{
+			"cloud.google.com/go/compute/metadata", "golang.org/x/oauth2", "golang.org/x/oauth2/google",
+			"golang.org/x/sync/errgroup", "golang.org/x/sync/singleflight",
+		},
+		why: "a provider: Google's libraries for credentials alone, since its client for the API costs 11 MB for two calls",
+	},
+	{
 		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
 	},
@@ -153,7 +170,7 @@ var table = []row{
 	},
 	{
 		dir: "internal/e2e",
-		why: "tests of the built program: they see what a user sees",
+		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},
 	{
 		dir: "internal/archtest",

@@ -31,7 +31,7 @@ func Token(zone string) string {
 # records of ` + zone + `. So give the agents' records a zone of their own.
 #
 # To see that it is valid (one of the account: /accounts/ACCOUNT_ID/tokens/verify):
-curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" ` + endpoint + `/user/tokens/verify
+curl -H "Authorization: Bearer $CLOUDFLARE_TOKEN" ` + endpoint + `/user/tokens/verify
 `
 }
 
