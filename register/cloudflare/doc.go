@@ -59,7 +59,9 @@
 //
 // A change reaches the name servers record by record, not as a whole, as Cloudflare
 // documents: for a moment DNS may show no TXT record at the name, or the old and the
-// new one. A Load does not.
+// new one. A Load does not. A cache that asks at such a moment keeps "nothing" for as
+// long as the zone's SOA record says, so that people should look at the zone's own
+// name servers.
 //
 // It makes no zones and no tokens, and uses HTTP itself and not the vendor's
 // library, whose errors and fields cannot be named without a package that imports
