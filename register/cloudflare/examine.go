@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/solotick/solotick/register"
 )
@@ -39,12 +40,27 @@ curl -H "Authorization: Bearer $CLOUDFLARE_TOKEN" ` + endpoint + `/user/tokens/v
 // batch with the delete of an id that is gone, is found out by such a batch: the id
 // is made up, so that there is nothing to be changed.
 func (c *Client) Examine(ctx context.Context, names ...string) []register.Finding {
+	all, ok := c.examine(ctx)
+	if !ok {
+		return all
+	}
+	found := make([]register.Finding, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names { // together, so that they share a list
+		wg.Go(func() { found[i] = c.examineName(ctx, name) })
+	}
+	wg.Wait()
+	return append(all, found...)
+}
+
+// examine is what has to do with no name; false: it is of no use to go on.
+func (c *Client) examine(ctx context.Context) (all []register.Finding, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	token := c.examineToken(ctx)
 	path, err := c.records(ctx)
 	if err != nil {
-		return []register.Finding{token, finding("zone", "", c.fail(err))}
+		return []register.Finding{token, finding("zone", "", c.fail(err))}, false
 	}
 	if !token.OK {
 		// One of an account is not known as a user's. Whether it is good for the
@@ -53,11 +69,7 @@ func (c *Client) Examine(ctx context.Context, names ...string) []register.Findin
 			token = finding("token", "the token may read the zone's records; it is none of a user's, so that no more is known of it", nil)
 		}
 	}
-	all := []register.Finding{token, finding("zone", "the records of "+c.zone+" are at "+path, nil), c.examineWrite(ctx, path)}
-	for _, name := range names {
-		all = append(all, c.examineName(ctx, name))
-	}
-	return all
+	return []register.Finding{token, finding("zone", "the records of "+c.zone+" are at "+path, nil), c.examineWrite(ctx, path)}, true
 }
 
 func (c *Client) fail(err error) error { return fmt.Errorf("cloudflare: %w", err) }
@@ -116,13 +128,13 @@ func (c *Client) examineName(ctx context.Context, name string) register.Finding 
 	if err != nil {
 		return finding("name", "", err)
 	}
-	s, err := r.load(ctx)
+	s, err := r.Load(ctx)
 	if err != nil {
-		return finding("read", "", r.fail("load", err))
+		return finding("read", "", err)
 	}
 	v, err := versionOf(s)
 	if err != nil {
-		return finding("read", "", r.fail("load", err))
+		return finding("read", "", err)
 	}
 	text := fmt.Sprintf("%s can be read, and holds %d TXT records", r.name, len(s.Texts))
 	switch {

@@ -48,7 +48,7 @@ func (c *Client) refusal(a answer) (ofOne bool, err error) {
 	case a.has(81045):
 		return true, refused("the zone is full", "delete records that nobody needs, or take a larger plan: a register takes two records, its own and the guard")
 	case a.has(9020, 9021):
-		return true, refused("the TTL is none for this zone", "set dns.ttl to at least 60s; less is for Enterprise zones")
+		return false, refused("the TTL is none for this zone", "set dns.ttl to at least 60s; less is for Enterprise zones")
 	case a.has(6003, 6102, 6103, 6111, 9106):
 		return false, refused("what was sent is no API token", "copy the token again, whole; a global API key, or a part of a token, is none")
 	case strings.Contains(said, "from location"):
