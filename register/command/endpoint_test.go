@@ -105,7 +105,7 @@ func TestHang(t *testing.T) {
 		io.Copy(io.Discard, r.Body) // else the server does not see the client leave
 		<-r.Context().Done()
 	})
-	cfg.Timeout = 50 * time.Millisecond
+	cfg.Timeout = 500 * time.Millisecond
 	r := open(t, cfg, canary)
 	_, err := r.Swap(t.Context(), register.Snapshot{}, []string{"first"})
 	wantOutcome(t, err, register.ErrUncertain)

@@ -213,14 +213,14 @@ func TestEnvironment(t *testing.T) {
 // TestContext: the cause is told where the caller's time ends, or the client's.
 func TestContext(t *testing.T) {
 	file := script(t, "sleep 60")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	for name, row := range map[string]struct {
 		ctx context.Context
 		cfg command.Config
 	}{
 		"caller": {ctx, command.Config{Program: []string{file}}},
-		"client": {t.Context(), command.Config{Program: []string{file}, Timeout: 50 * time.Millisecond}},
+		"client": {t.Context(), command.Config{Program: []string{file}, Timeout: 500 * time.Millisecond}},
 	} {
 		_, err := open(t, row.cfg, canary).Swap(row.ctx, register.Snapshot{}, []string{"first"})
 		wantOutcome(t, err, register.ErrUncertain)
