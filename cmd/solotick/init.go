@@ -203,15 +203,15 @@ func (s *starter) credential() string {
 }
 
 // firstSteps are what has to be there before an agent can write.
-func (s *starter) firstSteps(file string) string {
+func (s *starter) firstSteps() string {
 	if s.provider == "rfc2136" {
 		return fmt.Sprintf(`#   1. solotick keygen tsig %s   makes a key, and tells what the DNS server has to know
 #   2. copy the key to each machine, as %s, readable for the agent alone
 `, s.name(), s.tsig)
 	}
-	return fmt.Sprintf(`#   1. solotick keygen policy -c %s   tells what the credential has to be allowed, and no more
+	return fmt.Sprintf(`#   1. solotick keygen policy --provider %s --zone %s %s   tells the least that the credential has to be allowed
 #   2. make that credential, and have each machine find it
-`, file)
+`, s.provider, s.zone, s.name())
 }
 
 const schemaHeader = "# yaml-language-server: $schema=./solotick.schema.json\n"
@@ -229,7 +229,7 @@ func (s *starter) text() string {
 #
 # An editor completes and checks this file after: solotick schema > solotick.schema.json
 version: 1
-`, s.firstSteps(file), file)+s.dns()+fmt.Sprintf(`notify:
+`, s.firstSteps(), file)+s.dns()+fmt.Sprintf(`notify:
   ops:	# or webhook, email, teams, discord, ntfy, pagerduty, ping, exec
     slack: { webhook: "${env:SLACK_WEBHOOK}" }
 # defaults:	# what holds for every job that does not say otherwise

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register/azuredns"
 	"github.com/solotick/solotick/register/clouddns"
+	"github.com/solotick/solotick/register/cloudflare"
+	"github.com/solotick/solotick/register/route53"
 )
 
 // A policyQuestion is what a credential is to be allowed.
@@ -78,6 +81,10 @@ func (a *app) askPolicy(q *policyQuestion, names []string) error {
 	}
 	c, err := a.loadAll(q.file)
 	if err != nil {
+		var f *failure
+		if errors.As(err, &f) && f.do == "" {
+			f.do = "if the credential is still to be made, name all by flags: solotick keygen policy --provider PROVIDER --zone ZONE RECORD"
+		}
 		return err
 	}
 	sites, err := findSites(c, names)
@@ -99,6 +106,10 @@ func policyOfProvider(d config.DNS, records []string) (string, error) {
 			code: exitUsage, err: fmt.Errorf("the credential of rfc2136 is a TSIG key, which is made with what the server has to grant it"),
 			do: "solotick keygen tsig " + strings.Join(records, " "),
 		}
+	case "route53":
+		return route53.Policy(cmp.Or(d.ZoneID, "ZONE-ID"), records), nil
+	case "cloudflare":
+		return cloudflare.Token(d.Zone), nil
 	case "clouddns":
 		return clouddns.Role(cmp.Or(d.Project, "PROJECT")), nil
 	case "azuredns":

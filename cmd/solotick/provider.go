@@ -17,7 +17,9 @@ import (
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/azuredns"
 	"github.com/solotick/solotick/register/clouddns"
+	"github.com/solotick/solotick/register/cloudflare"
 	"github.com/solotick/solotick/register/rfc2136"
+	"github.com/solotick/solotick/register/route53"
 )
 
 // A service is where the records of one file are, with the one client of its
@@ -60,6 +62,10 @@ func classOf(d config.DNS) register.Class {
 	switch d.Provider {
 	case "rfc2136":
 		return register.Exact
+	case "route53":
+		return route53.Class
+	case "cloudflare":
+		return cloudflare.Class
 	case "clouddns":
 		return clouddns.Class
 	case "azuredns":
@@ -90,6 +96,17 @@ func openService(d config.DNS) (*service, error) {
 	switch d.Provider {
 	case "rfc2136":
 		return s.rfc2136()
+	case "route53":
+		return s.hold(route53.New(route53.Config{
+			Zone: d.Zone, ZoneID: d.ZoneID, AccessKeyID: d.AccessKeyID, SecretAccessKey: d.SecretAccessKey, SessionToken: d.SessToken,
+			Profile: d.Profile, RoleARN: d.RoleARN, Region: d.Region, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout,
+			Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "cloudflare":
+		return s.hold(cloudflare.New(cloudflare.Config{
+			Zone: d.Zone, ZoneID: d.ZoneID, Token: d.Token, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout,
+			Rate: perSecond(d), Burst: burst(d),
+		}))
 	case "clouddns":
 		if err := s.markCredentials(); err != nil {
 			return nil, err

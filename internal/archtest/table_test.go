@@ -47,6 +47,10 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/cloudflare", own: []string{"internal/batch", "internal/txt", "internal/web", "register"},
+		why: "a provider by plain HTTP: the vendor's library is usable only through a package that imports all its services",
+	},
+	{
 		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
 		other: []string{
 			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
@@ -56,12 +60,32 @@ var table = []row{
 		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
 	},
 	{
+		dir: "register/clouddns", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
+		other: []string{
+			"cloud.google.com/go/compute/metadata", "golang.org/x/oauth2", "golang.org/x/oauth2/google",
+			"golang.org/x/sync/errgroup", "golang.org/x/sync/singleflight",
+		},
+		why: "a provider: Google's libraries for credentials alone, since its client for the API costs 11 MB for two calls",
+	},
+	{
+		dir: "register/command", own: []string{"internal/web", "register"},
+		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
+	},
+	{
 		dir: "internal/conformance", own: []string{"register"},
 		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
 	},
 	{
 		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
+	},
+	{
+		dir: "internal/conformance", own: []string{"register"},
+		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
+	},
+	{
+		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
+		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
 	},
 	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/solotick/solotick/internal/txt"
 	"github.com/solotick/solotick/register/cloudtest"
@@ -21,7 +22,9 @@ type wrongs struct {
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) wrongs{
-		"clouddns": cloudDNS,
+		"clouddns":   cloudDNS,
+		"route53":    route53,
+		"cloudflare": cloudflare,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,7 +34,9 @@ func TestProviders(t *testing.T) {
 }
 
 func atProvider(t *testing.T, at wrongs) {
-	c := newCluster(t, &at.place, "canary", "catch_up: all")
+	// At ticks of two seconds an API that is away for one is an outage, in which
+	// agents that see DNS would run without it.
+	c := newCluster(t, &at.place, "canary", "catch_up: all", "without_register: wait")
 	c.more(1)
 	k := c.killMidRun()
 	c.start()
@@ -75,6 +80,49 @@ func cloudDNS(t *testing.T) wrongs {
 			"credentials: ${file:"+keep(t, fake.Credentials())+"}"),
 		texts: func(name string) []string {
 			values, _, _ := fake.Set("solotick", name, "TXT")
+			return unquoted(t, values, txt.Decimal)
+		},
+	}}
+}
+
+func route53(t *testing.T) wrongs {
+	fake := cloudtest.NewRoute53(t)
+	id := fake.AddZone("t.test")
+	return wrongs{fake.API, place{
+		zone: "t.test.",
+		dns: append(common(fake.API), "provider: route53", "access_key_id: "+fake.AccessKeyID, "zone_id: "+id,
+			"secret_access_key: ${file:"+keep(t, fake.SecretAccessKey)+"}", "session_token: ${file:"+keep(t, fake.SessionToken)+"}"),
+		texts: func(name string) []string {
+			for _, set := range fake.Sets(id, name) {
+				if set.Type == "TXT" {
+					return unquoted(t, set.Values, txt.Octal)
+				}
+			}
+			return nil
+		},
+	}}
+}
+
+// cloudflare has name servers, which agents look at: they show each record of a
+// change by itself, so that a reader may meet none, or two.
+func cloudflare(t *testing.T) wrongs {
+	fake := cloudtest.NewCloudflare(t)
+	id := fake.AddZone("t.test")
+	dns := fake.ServeDNS(id)
+	dns.Delay(50 * time.Millisecond)
+	return wrongs{fake.API, place{
+		addr: dns.Addr, zone: "t.test.",
+		dns: []string{
+			"provider: cloudflare", "endpoint: " + fake.Endpoint(), "timeout: 2s", "name_servers: " + dns.Addr, "accept_weaker: true",
+			"token: ${file:" + keep(t, cloudtest.CloudflareToken) + "}",
+		},
+		texts: func(name string) []string {
+			var values []string
+			for _, r := range fake.Records(id, strings.TrimSuffix(name, ".")) {
+				if r.Type == "TXT" {
+					values = append(values, r.Content)
+				}
+			}
 			return unquoted(t, values, txt.Decimal)
 		},
 	}}

@@ -23,9 +23,11 @@
 package azuredns
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -272,6 +274,16 @@ func (t transport) Do(req *http.Request) (*http.Response, error) {
 	}
 	n.sent = true
 	n.token = strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if req.Body != nil {
+		// Its own copy: after a challenge the library winds the body back, which may
+		// still be on its way.
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
 	n.client.requests.Add(1)
 	resp, err := t.RoundTrip(req)
 	if err != nil {

@@ -79,12 +79,11 @@ func TestSwapFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s to %d texts", row.name, len(texts)), func(t *testing.T) {
 				fake := start(t)
 				first := swap(t, open(t, config(fake.URL), canary), register.Snapshot{}, "first")
-				cfg := config(fake.URL)
-				if row.fault == cloudtest.Hang {
-					cfg.Timeout = 100 * time.Millisecond
-				}
-				r := open(t, cfg, canary)
+				r := open(t, config(fake.URL), canary)
 				load(t, r) // so that a token is there
+				if row.fault == cloudtest.Hang {
+					r.(*record).client.timeout = 500 * time.Millisecond
+				}
 				fake.OnWrites(row.fault)
 				_, err := r.Swap(t.Context(), first, texts)
 				wantOutcome(t, err, row.outcome)
@@ -108,13 +107,14 @@ func TestSwapFaults(t *testing.T) {
 // TestLoadFaults: no fault of a read says anything about the record.
 func TestLoadFaults(t *testing.T) {
 	fake := start(t)
-	cfg := config(fake.URL)
-	cfg.Timeout = 300 * time.Millisecond
 	for fault, text := range map[cloudtest.Fault]string{
 		cloudtest.LoseReply: "GET http://", cloudtest.LoseRequest: "GET http://", cloudtest.Hang: "context deadline exceeded",
 		cloudtest.ServerError: "answered 500", cloudtest.Unavailable: "answered 503", cloudtest.Throttle: "throttled (429 ResourceRequestsThrottled",
 	} {
-		r := open(t, cfg, canary)
+		r := open(t, config(fake.URL), canary)
+		if fault == cloudtest.Hang {
+			r.(*record).client.timeout = 500 * time.Millisecond
+		}
 		fake.OnReads(fault)
 		_, err := r.Load(t.Context())
 		wantOutcome(t, err, errPlain)
@@ -320,7 +320,7 @@ func TestThrottled(t *testing.T) {
 	sent := c.Requests()
 	_, err = r.Swap(t.Context(), register.Snapshot{}, []string{"first"})
 	wantOutcome(t, err, errPlain)
-	if !strings.Contains(err.Error(), "the service has said to send nothing for another 30s") || c.Requests() != sent {
+	if !strings.Contains(err.Error(), "the service has said to send nothing for another ") || c.Requests() != sent {
 		t.Errorf("error %v, %d requests", err, c.Requests()-sent)
 	}
 	load(t, r)
@@ -331,7 +331,7 @@ func TestThrottled(t *testing.T) {
 func TestBudget(t *testing.T) {
 	fake := start(t)
 	cfg := config(fake.URL)
-	cfg.Rate, cfg.Burst, cfg.Timeout = 0.001, 2, time.Second
+	cfg.Rate, cfg.Burst = 0.001, 2
 	c := newTest(t, cfg)
 	r, err := c.Register(canary)
 	if err != nil {

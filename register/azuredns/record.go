@@ -99,7 +99,7 @@ func (r *record) swap(ctx context.Context, was *version, values [][]string) (reg
 	}
 	v, err := versionOf(set)
 	if err != nil {
-		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, err)
+		return register.Snapshot{}, fmt.Errorf("%w: %v", register.ErrUncertain, err)
 	}
 	return v.snapshot(n)
 }
@@ -113,8 +113,8 @@ func (r *record) put(ctx context.Context, was *version, values [][]string) (armd
 	}
 	only := &armdns.RecordSetsClientCreateOrUpdateOptions{IfMatch: &was.ETag}
 	if was.ETag == "" {
-		any := "*"
-		only = &armdns.RecordSetsClientCreateOrUpdateOptions{IfNoneMatch: &any}
+		nothing := "*"
+		only = &armdns.RecordSetsClientCreateOrUpdateOptions{IfNoneMatch: &nothing}
 	}
 	resp, err := c.sets.CreateOrUpdate(ctx, c.group, c.zone, r.relative, armdns.RecordTypeTXT, set, only)
 	return resp.RecordSet, err

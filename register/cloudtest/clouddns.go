@@ -85,6 +85,15 @@ func (s cloudSet) key() string { return s.Name + " " + s.Type }
 // label is how the service names a set in an error.
 func (s cloudSet) label() string { return s.Name + " (" + s.Type + ")" }
 
+// shown is the set as an answer has it.
+func (s cloudSet) shown() cloudSet {
+	s.Kind, s.SignatureRrdatas = "dns#resourceRecordSet", []string{}
+	if s.Rrdatas == nil {
+		s.Rrdatas = []string{}
+	}
+	return s
+}
+
 // matches says whether a deletion is of this set.
 func (s cloudSet) matches(d cloudSet) bool {
 	return s.TTL == d.TTL && len(s.RoutingPolicy) == 0 && slices.Equal(slices.Sorted(slices.Values(s.Rrdatas)), slices.Sorted(slices.Values(d.Rrdatas)))
@@ -345,8 +354,7 @@ func (f *CloudDNS) listSets(w http.ResponseWriter, c *discoCall, z *cloudZone) {
 	for _, key := range slices.Sorted(maps.Keys(sets)) {
 		set := sets[key]
 		if (name == "" || set.Name == name) && (kind == "" || set.Type == kind) {
-			set.Kind, set.SignatureRrdatas = "dns#resourceRecordSet", []string{}
-			all = append(all, set)
+			all = append(all, set.shown())
 		}
 	}
 	from, to, next := f.page(c, len(all))

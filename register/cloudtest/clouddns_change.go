@@ -51,8 +51,7 @@ func (f *CloudDNS) createChange(w http.ResponseWriter, c *discoCall, z *cloudZon
 	shown := func(sets []cloudSet) []cloudSet {
 		all := []cloudSet{}
 		for _, set := range sets {
-			set.Kind, set.SignatureRrdatas = "dns#resourceRecordSet", []string{}
-			all = append(all, set)
+			all = append(all, set.shown())
 		}
 		return all
 	}
