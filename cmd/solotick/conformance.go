@@ -240,7 +240,7 @@ func account(d config.DNS) string {
 // been.
 func (d *doctor) tried() {
 	const check = "conformance"
-	again := "solotick conformance -c FILE"
+	again := "solotick conformance"
 	if d.file != "" {
 		again = "solotick conformance -c " + d.file
 	}

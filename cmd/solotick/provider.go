@@ -78,6 +78,10 @@ func classOf(d config.DNS) register.Class {
 // and at once; 0: as many as one likes.
 func limitsOf(d config.DNS) (rate float64, atOnce int) {
 	switch d.Provider {
+	case "route53":
+		rate, atOnce = route53.DefaultRate, route53.DefaultBurst
+	case "cloudflare":
+		rate, atOnce = cloudflare.DefaultRate, cloudflare.DefaultBurst
 	case "clouddns":
 		rate, atOnce = clouddns.DefaultRate, clouddns.DefaultBurst
 	case "azuredns":
