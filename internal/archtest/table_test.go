@@ -72,10 +72,6 @@ var table = []row{
 		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
 	},
 	{
-		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
-		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
-	},
-	{
 		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
 	},
@@ -146,7 +142,8 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/clouddns", "register/cloudflare", "register/command",
+			"register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
