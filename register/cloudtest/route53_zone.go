@@ -266,23 +266,38 @@ func limits(changes []changeXML) (wrong []string) {
 	return wrong
 }
 
-// quoted is a TXT value: character strings of at most 255 octets in quotes, in
-// which a backslash is before three octal digits or one character.
-var (
-	quoted = regexp.MustCompile(`^"((?:[^"\\]|\\[0-7]{3}|\\[^0-9])*)"((?:\s+"(?:[^"\\]|\\[0-7]{3}|\\[^0-9])*")*)$`)
-	single = regexp.MustCompile(`\\[0-7]{3}|\\?.`)
-	inside = regexp.MustCompile(`"((?:[^"\\]|\\[0-7]{3}|\\[^0-9])*)"`)
-)
-
-// badValue is what is wrong with the value of a TXT record.
+// badValue is what is wrong with the value of a TXT record, which is character
+// strings of at most 255 octets in quotes, in which a backslash is before three
+// octal digits or one other character.
 func badValue(value string) string {
-	if !quoted.MatchString(value) {
-		return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in quotation marks) encountered with '%s''", value)
+	bad := func(what string) string {
+		return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: %s encountered with '%s''", what, value)
 	}
-	for _, part := range inside.FindAllStringSubmatch(value, -1) {
-		if len(single.FindAllString(part[1], -1)) > 255 {
-			return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: CharacterStringTooLong (Value is too long) encountered with '%s''", value)
+	octal := func(i int) bool { return i < len(value) && value[i] >= '0' && value[i] <= '7' }
+	inside, n := false, 0
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '"':
+			inside, n = !inside, 0
+			if inside && i > 0 && value[i-1] != ' ' {
+				return bad("InvalidCharacterString (Unexpected character)")
+			}
+			continue
+		case !inside && c == ' ':
+			continue
+		case !inside:
+			return bad("InvalidCharacterString (Value should be enclosed in quotation marks)")
+		case c == '\\' && octal(i+1) && octal(i+2) && octal(i+3):
+			i += 3
+		case c == '\\':
+			i++
 		}
+		if n++; n > 255 {
+			return bad("CharacterStringTooLong (Value is too long)")
+		}
+	}
+	if inside || value == "" {
+		return bad("InvalidCharacterString (Value should be enclosed in quotation marks)")
 	}
 	return ""
 }
