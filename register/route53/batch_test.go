@@ -96,8 +96,8 @@ func TestSwapsTogether(t *testing.T) {
 		words      string // the first answer's, in place of the service's own
 		writes     int
 	}{
-		{"observed", false, "", 3},   // one alone, all others, all but the losers
-		{"documented", true, "", 3},  //
+		{"observed", false, "", 3},                                // one alone, all others, all but the losers
+		{"documented", true, "", 3},                               //
 		{"by other words", false, "[The stars are not right]", 6}, // ... and two halves, of which both have losers
 	} {
 		t.Run(tt.name, func(t *testing.T) {
