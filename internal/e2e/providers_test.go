@@ -149,4 +149,3 @@ func unquoted(t *testing.T, values []string, e txt.Escape) (texts []string) {
 	}
 	return texts
 }
-
