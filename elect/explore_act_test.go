@@ -133,14 +133,17 @@ func (w *world) busy() bool {
 func (x *explorer) jobEnds(w *world, i int) string {
 	a := &w.actors[i]
 	res := record.OK
-	if a.fails || a.dead {
+	switch {
+	case a.fails || a.dead:
 		res = record.Failed
+	case a.skips:
+		res = record.Skipped
 	}
 	loose, tick := a.loose, a.tick
 	a.job, a.dead = false, false
 	w.ghost.ended = w.now
 	if !loose {
-		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK}
+		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK, res == record.Skipped}
 	}
 	if loose {
 		if res == record.OK {
@@ -149,8 +152,11 @@ func (x *explorer) jobEnds(w *world, i int) string {
 		a.self.LooseEnded(res)
 		return ""
 	}
-	if res == record.OK {
+	switch res {
+	case record.OK:
 		add(w.ghost.worked[:], tick)
+	case record.Skipped:
+		add(w.ghost.skipped[:], tick)
 	}
 	a.self.RunEnded(res, "", false)
 	return ""
@@ -442,6 +448,7 @@ func (x *explorer) run(w *world, i int, m move, act Action) string {
 		j = x.cfg.jobs[m.arg]
 	}
 	a.job, a.loose, a.tick, a.fails, a.dead = true, act.Loose, act.Tick, j.fails, false
+	a.skips = j.skips
 	a.ends = w.now + j.takes
 	if act.Loose {
 		return x.startedLoose(w, i)

@@ -19,7 +19,7 @@ const (
 	pRetry    = "2: a retry is of the tick that is pending"
 	pPause    = "an operator's pause holds"
 	pKeep     = "an agent keeps what an operator wrote"
-	pFinished = "a tick reported ok is not run again"
+	pFinished = "a tick reported ok or skipped is not run again"
 	pOverlap  = "4: no two runs at a time"
 	pOrder    = "runs start in the order of their fences"
 	pTwice    = "at-most-once: no tick is run twice"
@@ -151,7 +151,7 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 	if o.Claimed && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
 		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
 		if x.cfg.drift != ([most]int64{}) {
-			bound += bound / 5 // by a slow clock
+			bound += bound/5 + time.Second // by a slow clock, in whole seconds
 		}
 		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
 	}
@@ -202,7 +202,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	if closes || p.AtMostOnce && !o.Claimed && r.TimerOld > o.TimerOld {
 		g.done++
 	}
-	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed {
+	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed && !o.Claimed {
 		return ""
 	}
 	for i := range w.actors { // ran without the register: the record is put past that tick
@@ -213,11 +213,11 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	switch {
 	case closes:
 		n := attempt(o)
-		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
+		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) || r.Last == record.Skipped && has(g.skipped[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
 			r.Last == record.Lost && n >= p.Runs() && w.faults > w.harmless() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
-		if r.Last == record.OK {
+		if r.Last == record.OK || r.Last == record.Skipped {
 			add(g.ok[:], r.TimerOld)
 		}
 		if p.Overlap == OverlapSkip && r.ID == o.ID {
@@ -324,11 +324,12 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 	bad := x.breaks(pTries, ok || g.stepped || g.hand, "%s became %s", o, r)
 	a := &w.actors[by]
 	if !late && a.up && o.ID == a.self.ID && o.Claimed && !r.Claimed && same && r.ID == o.ID && !g.hand && !loosely {
-		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout
+		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Skipped
 		bad = first(bad, x.breaks(pReport, !told || a.did.tick == o.TimerOld && a.did.try == attempt(o), "%s says %q of attempt %d of tick %d", r.ID, r.Last, attempt(o), o.TimerOld))
 	}
 	if d := a.did; !late && a.up && o.ID == a.self.ID && r.ID == o.ID && o.Claimed && !r.Claimed && same && d.tick == o.TimerOld && d.try == attempt(o) && d.fence == a.self.Claim.Fence && !loosely {
-		bad = first(bad, x.breaks(pReport, (r.Last == record.OK) == d.ok, "%s says %q of tick %d", r.ID, r.Last, d.tick))
+		right := (r.Last == record.OK) == d.ok && (r.Last != record.Skipped || d.skips) && (r.Last != record.Failed || !d.skips)
+		bad = first(bad, x.breaks(pReport, right, "%s says %q of tick %d", r.ID, r.Last, d.tick))
 	}
 	return bad
 }

@@ -540,7 +540,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 }
 
 func (h *hash) actor(a *actor, as *[most]uint8) {
-	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.dead)
+	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.skips, a.dead)
 	h.int(int64(a.lives)<<8 | int64(a.landed&0xf))
 	if !a.up {
 		return
@@ -551,7 +551,7 @@ func (h *hash) actor(a *actor, as *[most]uint8) {
 	h.text(&a.snap, as)
 	h.int(a.did.tick<<8 | int64(a.did.try))
 	h.int(a.did.fence)
-	h.flags(a.did.ok)
+	h.flags(a.did.ok, a.did.skips)
 	if a.stalled {
 		h.record(&a.action.Next, as)
 	}
@@ -627,6 +627,7 @@ func (x *explorer) hash(w *world) hash {
 		h.int(g.worked[i])
 		h.int(g.begun[i])
 		h.int(g.alone[i])
+		h.int(g.skipped[i])
 	}
 	h.int(g.ended)
 	h.flags(g.hand, g.stepped, w.away)

@@ -15,7 +15,7 @@ import (
 
 const (
 	most = 3 // agents
-	mail = 2 // swaps that may still land
+	mail = 3 // swaps that may still land
 )
 
 // A config is one bounded search: a policy, how the world begins, and which
@@ -33,7 +33,7 @@ type config struct {
 	jobs    []job        // how a run may go; the first costs nothing
 	offset  [most]int64  // what each agent's idea of now is off by, in seconds
 	noDNS   bool
-	kept    bool        // agents are there from the beginning with the record in view
+	kept    bool        // agents are there from the beginning with the record in view; those who follow them know nothing
 	restart int         // how many processes may follow a crashed one
 	grace   int64       // that a shutdown gives to a run, in seconds
 	lag     int64       // seconds by which DNS may trail the register
@@ -48,6 +48,7 @@ type config struct {
 type job struct {
 	takes int64 // seconds; forever: until it is stopped
 	fails bool
+	skips bool // there was nothing to do
 }
 
 const forever = 1 << 30
@@ -165,6 +166,7 @@ type actor struct {
 	fence    int64
 	ends     int64 // when it ends by itself
 	fails    bool
+	skips    bool
 	deadline int64 // when its guard kills it
 	dead     bool  // killed by its guard; the agent does not know yet
 	did      did
@@ -176,6 +178,7 @@ type did struct {
 	fence int64
 	try   int
 	ok    bool
+	skips bool
 }
 
 // A world is one state of everything. It is copied for each move.
@@ -202,6 +205,7 @@ type ghost struct {
 	claims  [8]claimed     // (tick, try) that were claimed
 	ok      [8]int64       // ticks that ended ok, by report
 	worked  [8]int64       // ticks whose job ended ok
+	skipped [8]int64       // ticks whose job had nothing to do
 	alone   [8]int64       // ticks whose unarbitrated run ended ok
 	begun   [8]int64       // ticks that were started, under at-most-once
 	loosely [most][2]int64 // ticks that a process ran unarbitrated
@@ -275,7 +279,7 @@ func (x *explorer) boot(w *world, i int) {
 	n := x.nowOf(w, i)
 	w.actors[i].self.Born = n.Time
 	w.actors[i].self.NextLook = n.Elapsed + x.policyOf(i).PollMax
-	if x.cfg.kept {
+	if x.cfg.kept && a.lives == 0 {
 		x.load(w, i)
 	}
 }
