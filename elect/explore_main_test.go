@@ -218,6 +218,7 @@ func configs() []config {
 		c.begin.ID, c.begin.TimerOld, c.begin.Timer, c.begin.Try, c.begin.Last = "Z", 100, 112, 2, record.Failed
 		c.faults, c.limits = 2, upTo(2, crash, swapUnheard, lookStale, pause, resume)
 	})
+	weaker(with)
 	if *exploreOnly != "" {
 		out = slices.DeleteFunc(out, func(c config) bool { return c.name != *exploreOnly })
 	}
@@ -298,9 +299,14 @@ func TestExplore(t *testing.T) {
 	}
 	fmt.Fprintf(&out, "\nproperties put to the test\n%s\n", strings.Join(counts(premises), "\n"))
 	for n, v := range found {
-		if v != nil {
-			explorers[n].trace(&out, v)
+		switch expected := list[n].expect; {
+		case v != nil && expected != "" && property(v.what) == expected:
+			explorers[n].trace(&out, v, "as it must be, without what its class assumes")
+		case v != nil:
+			explorers[n].trace(&out, v, "VIOLATED")
 			t.Errorf("%s: %s", list[n].name, v.what)
+		case expected != "":
+			t.Errorf("%s: not found, though it must be there: %s", list[n].name, expected)
 		}
 	}
 	os.Stdout.Write(out.Bytes())

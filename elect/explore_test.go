@@ -42,6 +42,13 @@ type config struct {
 	deaf    bool        // jobs take no order to stop: their guard kills them
 	untold  bool        // the register tells no time
 	settle  int64
+
+	class   class  // of the register
+	lands   int64  // timed: seconds from reading to the end of writing, at most
+	delay   int64  // timed: seconds from the write to the read that confirms it
+	copies  bool   // DNS shows copies, of which an older one may come after a newer one
+	expect  string // the one property that is judged, and must be found violated
+	believe bool   // timed, wrongly: a Load shows a text of one's own that is not confirmed
 }
 
 // A job is how one run goes by itself.
@@ -99,6 +106,9 @@ const (
 	pauseFor // three seconds
 	resume
 	trigger
+	copyBack // DNS goes back to an older copy, until the next write
+	givesUp  // a swap of several steps ends before its last
+	stale    // a step of a ballot is taken by a list that does not show the others
 	kinds
 )
 
@@ -107,6 +117,7 @@ var kindNames = [kinds]string{
 	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
 	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
 	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
+	"older copy", "swap given up", "stale list",
 }
 
 // A move is one transition of the world.
@@ -142,6 +153,13 @@ type letter struct {
 	old, new text
 	by       uint8
 	id       string
+
+	until        int64 // timed: when it has landed at the latest; 0: at any time
+	ballot       uint8 // the highest that its writer began; 0: it is no proposal
+	accepted     uint8 // the ballot at which its writer accepted new; 0: none
+	author       uint8 // whose text new is
+	put          text  // what it puts forward in its latest ballot
+	putBy        uint8
 }
 
 // An actor is the place of one agent.
@@ -159,6 +177,7 @@ type actor struct {
 	stalled bool // action is composed and not sent, or
 	landed  int8 // already applied (1) or refused (-1), and not answered
 	action  Action
+	weak    weak
 
 	job      bool // a child lives
 	loose    bool
@@ -187,6 +206,7 @@ type world struct {
 	clock  int64 // the register's clock against true time
 	reg    text
 	hist   text // what it held before
+	older  text // and before that
 	dns    text // what DNS shows, where it trails
 	wrote  int64
 	away   bool
@@ -201,8 +221,10 @@ type world struct {
 type ghost struct {
 	fence   int64          // of the latest claim
 	seq     int64          // highest ever
+	won     uint64         // timed: the latest text that was confirmed
 	started int64          // highest fence of a run
 	claims  [8]claimed     // (tick, try) that were claimed
+	ran     [8]claimed     // that were run
 	ok      [8]int64       // ticks that ended ok, by report
 	worked  [8]int64       // ticks whose job ended ok
 	skipped [8]int64       // ticks whose job had nothing to do
@@ -338,7 +360,12 @@ func (x *explorer) moves(w *world, out []move) []move {
 		quiet = x.agentMoves(w, i, add, fault) && quiet
 	}
 	for m := range w.mail {
-		if w.mail[m].used {
+		switch l := &w.mail[m]; {
+		case !l.used || l.ballot > 0:
+		case l.until > 0:
+			add(lands, m, 0)
+			quiet = quiet && w.now < l.until
+		default:
 			if !x.fair {
 				add(lands, m, 0)
 			}
@@ -346,6 +373,13 @@ func (x *explorer) moves(w *world, out []move) []move {
 		}
 	}
 	x.worldMoves(w, fault, func(k kind) { add(k, 0, 0) })
+	if x.cfg.copies && !x.fair {
+		for n, t := range [2]text{w.hist, w.older} {
+			if t.state == record.Present && t != w.dns {
+				fault(copyBack, 0, n)
+			}
+		}
+	}
 	if w.dns != w.reg && (x.cfg.lag > 0 || x.cfg.stuck) {
 		switch {
 		case x.cfg.lag > 0:
@@ -377,11 +411,10 @@ func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) 
 	}
 	act := Decide(x.policyOf(i), &a.self, x.nowOf(w, i))
 	if a.stalled {
-		add(delivered, i, 0)
 		if act.Verb == Stop {
 			add(step, i, 0)
 		}
-		return quiet && act.Verb != Stop && !x.fair
+		return x.stalledMoves(w, i, add, fault) && quiet && act.Verb != Stop
 	}
 	if act.Verb == Wait {
 		if act.At <= second(x.elapsed(w, i)) && x.spin == "" {
