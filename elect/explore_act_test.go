@@ -326,7 +326,7 @@ func (x *explorer) step(w *world, i int, m move) string {
 		}
 		x.see(w, i, t, false)
 	case Load:
-		if m.kind == loadFails || w.away || w.now < a.weak.blind {
+		if m.kind == loadFails || w.away || w.now < a.weak.blind || x.cfg.class == ballots && x.cfg.wrongly && w.pending() {
 			a.self.LoadFailed(n, Unreached)
 			return ""
 		}

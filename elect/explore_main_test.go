@@ -56,7 +56,7 @@ func configs() []config {
 		}
 		out = append(out, c)
 	}
-	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}}
+	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}, {takes: 1, skips: true}}
 	with("calm", func(c *config) { c.agents, c.settle, c.until = 3, 20, 145 })
 	with("calm, from nothing", func(c *config) {
 		c.agents, c.settle, c.begin, c.kept, c.from = 3, 30, record.Record{}, false, 108
@@ -193,6 +193,11 @@ func configs() []config {
 		c.policy = func(p *Policy) { p.OutageAfter, p.Attempts = 2*time.Second, 2 }
 		c.faults, c.limits, c.until = 3, all(away, crash, freeze, lookStale, lookFails, pause, runs), 133
 		c.jobs = []job{{takes: 1}, {takes: 4}, {takes: 0, fails: true}}
+	})
+	with("register away, crashes", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.Attempts = 2*time.Second, 2 }
+		c.faults, c.limits, c.until = 3, all(away, crash, runs), 125
+		c.jobs = []job{{takes: 1}, {takes: 0, fails: true}}
 	})
 	with("register away, always", func(c *config) {
 		c.policy = func(p *Policy) { p.OutageAfter, p.WithoutRegister = 2*time.Second, WithoutAlways }

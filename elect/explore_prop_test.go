@@ -223,7 +223,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	switch {
 	case closes:
 		n := attempt(o)
-		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) || r.Last == record.Skipped && has(g.skipped[:], r.TimerOld) ||
+		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) || r.Last == record.OK && has(g.alone[:], r.TimerOld) || r.Last == record.Skipped && has(g.skipped[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
 			r.Last == record.Lost && n >= p.Runs() && w.faults > w.harmless() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
@@ -312,7 +312,7 @@ func (x *explorer) startedLoose(w *world, i int) string {
 // counting judges the attempts of one tick, and what its holder says of them.
 func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, late bool) string {
 	g := &w.ghost
-	loosely := false
+	loosely := late && has(g.alone[:], r.TimerOld) // by a process that is gone
 	for i := range w.actors {
 		loosely = loosely || has(g.loosely[i][:], r.TimerOld)
 	}
@@ -329,6 +329,9 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 		now := min(w.now+w.clock, r.Seq/1000) // when it was composed
 		early := min(now+int64(BackOff(n-1)/time.Second), p.Schedule.Next(now))
 		ok = ok && n <= p.Attempts && (g.stepped || r.Timer >= early && r.Timer <= p.Schedule.Next(now))
+	}
+	if o.Claimed && !r.Claimed && same && n > 1 {
+		ok = ok && r.Last != record.OK && r.Last != record.Skipped && r.Last != record.Replaced
 	}
 	if o.Claimed && !r.Claimed && same && n > 1 && r.Last == record.Lost {
 		ok = ok && (g.stepped || r.Timer <= w.now+w.clock+int64(p.Skew/time.Second))

@@ -615,6 +615,12 @@ func (x *explorer) hash(w *world) hash {
 			}
 		}
 	}
+	if x.cfg.class == timed {
+		for i := range w.under {
+			h.text(&w.under[i].old, &as)
+			h.text(&w.under[i].new, &as)
+		}
+	}
 	for _, i := range order[:x.cfg.agents] {
 		h.actor(&w.actors[i], &as)
 		h.word(uint64(w.ghost.loosely[i][0]))

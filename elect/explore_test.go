@@ -48,7 +48,7 @@ type config struct {
 	delay   int64  // timed: seconds from the write to the read that confirms it
 	copies  bool   // DNS shows copies, of which an older one may come after a newer one
 	expect  string // the one property that is judged, and must be found violated
-	believe bool   // timed, wrongly: a Load shows a text of one's own that is not confirmed
+	wrongly bool   // a Load does what it must not: see weaker
 }
 
 // A job is how one run goes by itself.
@@ -211,6 +211,7 @@ type world struct {
 	wrote  int64
 	away   bool
 	mail   [mail]letter
+	under  [2]landing // timed: the latest
 	actors [most]actor
 	used   [kinds]uint8
 	faults uint8

@@ -1,6 +1,10 @@
 package elect
 
-import "github.com/solotick/solotick/record"
+import (
+	"time"
+
+	"github.com/solotick/solotick/record"
+)
 
 // This file is the registers that are weaker than exact, as agents see them: a
 // swap takes several steps, and others act between any two of them.
@@ -45,6 +49,12 @@ type weak struct {
 	due     int64 // timed: when it is read again
 	based   int64 // when what it replaces was written
 	blind   int64 // timed: until when a Load tells nothing
+}
+
+// A landing is a write that took effect.
+type landing struct {
+	old, new text // old is what its author had read
+	by       uint8
 }
 
 // takes is how long a swap takes, in seconds.
@@ -165,10 +175,17 @@ func (x *explorer) confirm(w *world, i int) string {
 	a := &w.actors[i]
 	ok, bad := w.reg == a.wants(), ""
 	if sum := w.reg.sum(); ok && sum != w.ghost.won { // not also by another, who wrote the very same
-		w.ghost.won = sum
 		wrote := w.wrote
 		w.wrote = a.weak.based
-		bad = x.committed(w, a.snap, a.action.Next, i, false)
+		for _, l := range w.under {
+			// Its author may never know that it has won, as this was built on it.
+			if s := l.new.sum(); l.new == a.snap && s != w.ghost.won {
+				w.ghost.won = s
+				bad = x.committed(w, l.old, l.new.rec, int(l.by), true)
+			}
+		}
+		w.ghost.won = sum
+		bad = first(bad, x.committed(w, a.snap, a.action.Next, i, false))
 		w.wrote = wrote
 	}
 	x.answered(w, i, ok)
@@ -178,6 +195,7 @@ func (x *explorer) confirm(w *world, i int) string {
 // land is a write that takes effect, over whatever is there.
 func (x *explorer) land(w *world, l letter) {
 	x.put(w, l.new)
+	w.under[1], w.under[0] = w.under[0], landing{l.old, l.new, l.by}
 	if a := &w.actors[l.by]; a.waits(l) {
 		a.settles(w.now + x.cfg.delay)
 	}
@@ -199,7 +217,7 @@ func (a *actor) waits(l letter) bool {
 func (x *explorer) giveUp(w *world, i int, arg uint8) string {
 	a := &w.actors[i]
 	if x.cfg.class == timed {
-		if !x.cfg.believe {
+		if !x.cfg.wrongly {
 			a.weak.blind = a.weak.sent + x.cfg.takes()
 		}
 		a.gone(x.nowOf(w, i), Uncertain)
@@ -337,6 +355,16 @@ func (x *explorer) finish(w *world) string {
 	return x.decides(w, *best, most)
 }
 
+// pending tells whether a text is accepted and not decided.
+func (w *world) pending() bool {
+	for m := range w.mail {
+		if w.mail[m].accepted > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // closes ends the ballots about the text before t.
 func (w *world) closes(t text) {
 	for m := range w.mail {
@@ -355,22 +383,39 @@ func (w *world) closes(t text) {
 }
 
 // weaker is what is explored of them. A configuration that expects a violation
-// breaks what its class assumes, once, and shows what comes of it.
+// goes without one thing that the class assumes or needs, and shows what comes of it.
 func weaker(with func(name string, change func(*config))) {
-	ballot := func(c *config) { c.class, c.copies = ballots, true }
 	tried := []kind{swapSlow, givesUp, swapStalls, swapUnreached, loadFails, copyBack}
+	ballot := func(c *config) { c.class, c.copies = ballots, true }
 	with("ballots", func(c *config) {
 		ballot(c)
 		c.faults, c.limits = 2, upTo(2, join(tried, process)...)
 	})
-	with("ballots, 3 agents", func(c *config) {
+	with("ballots, anything", func(c *config) {
 		ballot(c)
-		c.agents, c.faults, c.limits = 3, 1, all(join(tried, process, []kind{away, runs})...)
-		c.jobs = []job{{takes: 1}, {takes: forever}, {takes: 1, skips: true}}
+		c.policy = func(p *Policy) { p.Attempts = 2 }
+		c.agents, c.faults, c.limits = 3, 2, upTo(2, join(tried, process, wishes, []kind{runs, lookStale, lookFails, deleted})...)
+		c.jobs = []job{{takes: 1}, {takes: forever}, {takes: 0, fails: true}}
+	})
+	with("ballots, register away", func(c *config) {
+		ballot(c)
+		c.policy = func(p *Policy) { p.OutageAfter = 2 * time.Second }
+		c.faults, c.limits, c.until = 3, upTo(2, away, crash, givesUp, copyBack), 133
+	})
+	with("ballots, at-most-once", func(c *config) {
+		ballot(c)
+		c.policy = func(p *Policy) { p.AtMostOnce = true }
+		c.faults, c.limits = 2, upTo(2, join(tried, process, []kind{runs, pause})...)
+		c.jobs = []job{{takes: 1}, {takes: forever}}
 	})
 	with("ballots, lists that trail", func(c *config) {
 		ballot(c)
 		c.expect, c.faults, c.limits = pAgain, 1, all(stale)
+	})
+	with("ballots, Loads that finish nothing", func(c *config) {
+		ballot(c)
+		c.wrongly = true
+		c.expect, c.faults, c.limits, c.restart = pLive, 1, all(crash), 0
 	})
 	with("timed", func(c *config) {
 		timely(c, 1, 2, 0)
@@ -380,15 +425,20 @@ func weaker(with func(name string, change func(*config))) {
 		timely(c, 0, 1, 0)
 		c.agents, c.faults, c.limits = 3, 2, upTo(2, join(writes, process)...)
 	})
+	with("timed, long runs", func(c *config) {
+		timely(c, 1, 2, 1)
+		c.jobs, c.until = []job{{takes: forever}}, 190
+		c.faults, c.limits = 1, all(trigger, pauseFor, swapUnheard, swapTwice)
+	})
 	with("timed, anything", func(c *config) {
 		timely(c, 0, 1, 1)
 		c.jobs = []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 9}}
-		c.faults, c.limits = 2, upTo(2, join(writes, process, wishes, []kind{runs, lookStale, lookFails, away, deleted, copyBack})...)
+		c.faults, c.limits = 2, upTo(2, join(writes, process, wishes, []kind{runs, lookStale, lookFails, away, deleted})...)
 	})
 	with("timed, at-most-once", func(c *config) {
 		timely(c, 0, 1, 0)
-		p := c.policy
-		c.policy = func(q *Policy) { p(q); q.AtMostOnce = true }
+		policy := c.policy
+		c.policy = func(p *Policy) { policy(p); p.AtMostOnce = true }
 		c.faults, c.limits = 2, upTo(2, join(writes, process, []kind{runs, pause})...)
 		c.jobs = []job{{takes: 1}, {takes: forever}}
 	})
@@ -396,14 +446,20 @@ func weaker(with func(name string, change func(*config))) {
 		timely(c, 1, 2, 0)
 		c.expect, c.faults, c.limits = pAgain, 1, all(swapLate)
 	})
-	with("timed, a delay that is too short", func(c *config) {
+	with("timed, a delay no longer than a write", func(c *config) {
 		timely(c, 1, 1, 0)
 		c.expect = pAgain
 	})
-	with("timed, texts of one's own believed", func(c *config) {
+	with("timed, texts believed before they are confirmed", func(c *config) {
 		timely(c, 1, 2, 0)
-		c.believe = true
+		c.wrongly = true
 		c.expect, c.faults, c.limits = pAgain, 1, all(givesUp)
+	})
+	with("timed, a lease too short", func(c *config) {
+		timely(c, 1, 2, 1)
+		policy := c.policy
+		c.policy = func(p *Policy) { policy(p); p.Lease = second(2*c.takes() + 1) }
+		c.expect, c.jobs = pLossless, []job{{takes: forever}}
 	})
 }
 
@@ -416,7 +472,7 @@ func timely(c *config, lands, delay, grace int64) {
 	c.begin.Timer, c.begin.TimerOld = 120, 100
 	c.from, c.until, c.settle = 119, 161, 80
 	c.policy = func(p *Policy) {
-		p.Schedule, p.KillGrace, p.Lease = grid(20), second(grace), second(3*(lands+delay+grace+1))
+		p.Schedule, p.KillGrace, p.Lease = grid(20), second(grace), second(3*(c.takes()+grace+1))
 		p.Timeout = 2 * p.Lease
 	}
 }
