@@ -243,6 +243,9 @@ func TestExplore(t *testing.T) {
 		wg.Go(func() {
 			for n := range work {
 				x := newExplorer(list[n])
+				if c := &list[n]; c.class == timed && (x.policy.Check() == nil) == (c.expect == pLossless) {
+					t.Errorf("%s: Check says %v", c.name, x.policy.Check())
+				}
 				began := time.Now()
 				explorers[n], found[n] = x, x.search(*exploreMost)
 				if found[n] == nil && !x.whole {

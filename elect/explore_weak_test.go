@@ -473,6 +473,6 @@ func timely(c *config, lands, delay, grace int64) {
 	c.from, c.until, c.settle = 119, 161, 80
 	c.policy = func(p *Policy) {
 		p.Schedule, p.KillGrace, p.Lease = grid(20), second(grace), second(3*(c.takes()+grace+1))
-		p.Timeout = 2 * p.Lease
+		p.SwapTime, p.Timeout = second(c.takes()), 2*p.Lease
 	}
 }
