@@ -114,7 +114,7 @@ const (
 
 var kindNames = [kinds]string{
 	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
-	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
+	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "swap goes on", "swap on its way lands", "swap on its way never lands", "run goes otherwise", "crash", "freeze",
 	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
 	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
 	"older copy", "swap given up", "stale list",
@@ -154,12 +154,12 @@ type letter struct {
 	by       uint8
 	id       string
 
-	until        int64 // timed: when it has landed at the latest; 0: at any time
-	ballot       uint8 // the highest that its writer began; 0: it is no proposal
-	accepted     uint8 // the ballot at which its writer accepted new; 0: none
-	author       uint8 // whose text new is
-	put          text  // what it puts forward in its latest ballot
-	putBy        uint8
+	until    int64 // timed: when it has landed at the latest; 0: at any time
+	ballot   uint8 // the highest that its writer began; 0: it is no proposal
+	accepted uint8 // the ballot at which its writer accepted new; 0: none
+	author   uint8 // whose text new is
+	put      text  // what it puts forward in its latest ballot
+	putBy    uint8
 }
 
 // An actor is the place of one agent.

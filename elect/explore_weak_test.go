@@ -33,8 +33,8 @@ type leg uint8
 
 const (
 	composed leg = iota
-	sent           // timed: not known to have landed
-	settling       // timed: to be read again
+	sent         // timed: not known to have landed
+	settling     // timed: to be read again
 	announced
 	accepted
 )
@@ -445,6 +445,7 @@ func weaker(with func(name string, change func(*config))) {
 	with("timed, one write late", func(c *config) {
 		timely(c, 1, 2, 0)
 		c.expect, c.faults, c.limits = pAgain, 1, all(swapLate)
+		c.jobs = []job{{takes: 4}}
 	})
 	with("timed, a delay no longer than a write", func(c *config) {
 		timely(c, 1, 1, 0)
