@@ -172,11 +172,14 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 // two fifths of the lease: a renewal, sent after a third, that hangs leaves time
 // for another before the run would have to be stopped. A look may take a fifth,
 // always: a tick may fall due meanwhile, and the register can be asked instead.
+// A swap has the time that it is known to take.
 func (l *loop) patience(v elect.Verb) time.Duration {
 	most := cmp.Or(l.Patience, ioTimeout)
 	switch {
 	case v == elect.Look:
 		return min(ioTimeout, l.policy.Lease/5)
+	case v == elect.Swap && l.policy.SwapTime > 0:
+		return l.policy.SwapTime
 	case l.runs[false] != nil:
 		return min(most, l.policy.Lease*2/5)
 	}

@@ -67,6 +67,11 @@ func (v way) Swap(ctx context.Context, old register.Snapshot, texts []string) (r
 	if err == nil {
 		v.n.w.changed()
 	}
+	select {
+	case <-time.After(how.slow):
+	case <-ctx.Done():
+		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, ctx.Err())
+	}
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}

@@ -84,6 +84,7 @@ type ways struct {
 	lag   time.Duration                           // by which its DNS trails
 	swap  func([]string)                          // before a Swap is sent
 	seen  func(Event)                             // each event
+	slow  time.Duration                           // that a Swap takes after it was applied
 	stuck bool                                    // each Swap is refused as a conflict, as by a stale server
 }
 

@@ -96,7 +96,7 @@ var providers = []provider{
 		name: "cloudflare", keys: append([]string{"zone_id", "token", "mode"}, cloudKeys...), need: []string{"token"},
 		ttl: time.Minute, lag: 5 * time.Second, also: []string{"cf"},
 	},
-	{name: "command", keys: []string{"command", "url", "token", "class", "name_servers", "rate"}, lag: 10 * time.Second, also: []string{"exec", "script", "webhook", "http"}},
+	{name: "command", keys: []string{"command", "url", "token", "class", "name_servers"}, lag: 10 * time.Second, also: []string{"exec", "script", "webhook", "http"}},
 }
 
 // ballotKeys are those of providers that only write, and compare nothing.

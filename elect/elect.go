@@ -64,6 +64,7 @@ type Policy struct {
 	Schedule Schedule
 
 	Lease     time.Duration // how long a claim lasts; whole seconds
+	SwapTime  time.Duration // what one swap takes at most, where that is more than a request: see Check
 	KillGrace time.Duration // from the order to stop to the kill
 	Skew      time.Duration // between any two agents' idea of now
 	HeadStart time.Duration // what the incumbent gets
@@ -238,7 +239,9 @@ type Action struct {
 // Runs is how often one tick may be claimed in all.
 func (p *Policy) Runs() int { return p.Attempts + max(p.Takeovers, 0) }
 
-// Check reports what cannot work in a filled Policy.
+// Check reports what cannot work in a filled Policy. A lease has room for a swap
+// and what follows it three times: to claim, to renew, and to renew once more
+// where somebody else wrote in between.
 func (p *Policy) Check() error {
 	var errs []error
 	bad := func(is bool, text string, args ...any) {
@@ -247,10 +250,14 @@ func (p *Policy) Check() error {
 		}
 	}
 	bad(p.Schedule == nil, "no schedule")
-	bad(p.Lease < 3*(p.KillGrace+time.Second), "lease %v: want at least three times kill_grace + 1s, %v", p.Lease, 3*(p.KillGrace+time.Second))
+	least, swap := 3*(p.SwapTime+p.KillGrace+time.Second), ""
+	if p.SwapTime > 0 {
+		swap = fmt.Sprintf("what a swap takes, %v, + ", p.SwapTime)
+	}
+	bad(p.Lease < least, "lease %v: want at least three times %skill_grace + 1s, %v", p.Lease, swap, least)
 	bad(p.Lease > 15*time.Minute, "lease %v: want at most 15m", p.Lease)
 	bad(p.Lease%time.Second != 0, "lease %v: want whole seconds", p.Lease)
-	bad(min(p.KillGrace, p.Skew, p.HeadStart, p.Spread, p.Timeout, p.StartDeadline, p.OutageAfter) < 0, "a duration is negative")
+	bad(min(p.SwapTime, p.KillGrace, p.Skew, p.HeadStart, p.Spread, p.Timeout, p.StartDeadline, p.OutageAfter) < 0, "a duration is negative")
 	bad(p.Attempts < 1, "attempts %d: want at least 1", p.Attempts)
 	bad(p.AtMostOnce && p.Attempts > 1, "attempts %d: at-most-once runs nothing twice", p.Attempts)
 	return errors.Join(errs...)

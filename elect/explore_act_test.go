@@ -18,6 +18,13 @@ func (x *explorer) apply(w *world, m move) string {
 	}
 	i := int(m.agent)
 	a := &w.actors[i%most]
+	if a.stalled && m.kind == loadFails {
+		return x.giveUp(w, i, 0)
+	}
+	if a.stalled && m.kind == swapSlow {
+		a.weak.slow = true
+		return ""
+	}
 	switch m.kind {
 	case advance:
 		return x.advance(w)
@@ -37,12 +44,26 @@ func (x *explorer) apply(w *world, m move) string {
 		a.self.Stopping, a.self.StopBy = true, second(x.elapsed(w, i)+x.cfg.grace)
 	case delivered:
 		return x.deliver(w, i)
+	case givesUp:
+		return x.giveUp(w, i, m.arg)
+	case stale:
+		return x.ballot(w, i, true)
+	case copyBack:
+		w.dns = w.hist
+		if m.arg > 0 {
+			w.dns = w.older
+		}
 	case lands:
 		l := w.mail[i]
 		w.mail[i] = letter{}
+		if x.cfg.class == timed {
+			x.land(w, l)
+			return ""
+		}
 		_, bad := x.cas(w, l.old, l.new, int(l.by), true)
 		return bad
 	case evaporates:
+		x.vanishes(w, w.mail[i])
 		w.mail[i] = letter{}
 	case catchesUp:
 		w.dns = w.reg
@@ -96,7 +117,7 @@ func (x *explorer) advance(w *world) string {
 	}
 	if g := &w.ghost; g.hand && w.now > g.handAt+x.aftermath() {
 		g.hand = false
-		g.claims, g.ok, g.begun = [8]claimed{}, [8]int64{}, [8]int64{} // of before
+		g.claims, g.ran, g.ok, g.begun = [8]claimed{}, [8]claimed{}, [8]int64{}, [8]int64{} // of before
 	}
 	return ""
 }
@@ -133,14 +154,17 @@ func (w *world) busy() bool {
 func (x *explorer) jobEnds(w *world, i int) string {
 	a := &w.actors[i]
 	res := record.OK
-	if a.fails || a.dead {
+	switch {
+	case a.fails || a.dead:
 		res = record.Failed
+	case a.skips:
+		res = record.Skipped
 	}
 	loose, tick := a.loose, a.tick
 	a.job, a.dead = false, false
 	w.ghost.ended = w.now
 	if !loose {
-		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK}
+		a.did = did{tick, a.fence, attempt(a.self.Claim.Record), res == record.OK, res == record.Skipped}
 	}
 	if loose {
 		if res == record.OK {
@@ -149,8 +173,11 @@ func (x *explorer) jobEnds(w *world, i int) string {
 		a.self.LooseEnded(res)
 		return ""
 	}
-	if res == record.OK {
+	switch res {
+	case record.OK:
 		add(w.ghost.worked[:], tick)
+	case record.Skipped:
+		add(w.ghost.skipped[:], tick)
 	}
 	a.self.RunEnded(res, "", false)
 	return ""
@@ -209,17 +236,17 @@ func (x *explorer) hand(w *world, k kind) {
 		w.ghost.stepped = true
 	case farTimer:
 		r.Timer, r.Seq = w.now+5000, max(r.Seq+1, now.Unix()*1000)
-		w.put(text{record.Present, r, was.foreign})
-		w.ghost.seq = max(w.ghost.seq, r.Seq)
+		x.put(w, text{record.Present, r, was.foreign})
+		x.wrote(w, r)
 		return
 	}
 	switch k {
 	case pause, pauseFor, resume, trigger:
-		w.put(text{record.Present, r, was.foreign})
-		w.ghost.seq = max(w.ghost.seq, r.Seq)
+		x.put(w, text{record.Present, r, was.foreign})
+		x.wrote(w, r)
 		return
 	case foreign:
-		w.put(text{was.state, r, !was.foreign})
+		x.put(w, text{was.state, r, !was.foreign})
 		return
 	}
 	if l := x.policy.Lease; w.busy() || w.unreported() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
@@ -227,21 +254,34 @@ func (x *explorer) hand(w *world, k kind) {
 	}
 	switch k {
 	case deleted:
-		w.put(text{state: record.Absent})
+		x.put(w, text{state: record.Absent})
 	case damaged:
-		w.put(text{state: record.Damaged})
+		x.put(w, text{state: record.Damaged})
 	case future:
-		w.put(text{record.Present, r, was.foreign})
-		w.ghost.seq = max(w.ghost.seq, r.Seq)
+		x.put(w, text{record.Present, r, was.foreign})
+		x.wrote(w, r)
 	case sealed:
-		w.put(text{state: record.Unopenable})
+		x.put(w, text{state: record.Unopenable})
 	case rollback, unsealed:
 		w.reg, w.hist = w.hist, was
 		w.wrote = w.now
 	}
 }
 
-func (w *world) put(t text) { w.hist, w.reg, w.wrote = w.reg, t, w.now }
+// wrote notes what somebody else wrote, unless it may still be written over.
+func (x *explorer) wrote(w *world, r record.Record) {
+	if x.cfg.class != timed {
+		w.ghost.seq = max(w.ghost.seq, r.Seq)
+	}
+}
+
+func (x *explorer) put(w *world, t text) {
+	w.older, w.hist, w.reg, w.wrote = w.hist, w.reg, t, w.now
+	if x.cfg.copies {
+		w.dns = t
+	}
+	w.closes(t)
+}
 
 // step lets agent i do what Decide says, with the misfortune of m.
 func (x *explorer) step(w *world, i int, m move) string {
@@ -264,7 +304,7 @@ func (x *explorer) step(w *world, i int, m move) string {
 		*a = actor{lives: a.lives}
 	case Look:
 		t := w.reg
-		if x.cfg.lag > 0 || x.cfg.stuck {
+		if x.cfg.lag > 0 || x.cfg.stuck || x.cfg.copies {
 			t = w.dns
 		}
 		switch {
@@ -280,16 +320,19 @@ func (x *explorer) step(w *world, i int, m move) string {
 			a.self.LoadFailed(n, Unreached)
 			return ""
 		case x.cfg.noDNS:
+			bad := x.finish(w)
 			x.load(w, i)
-			return ""
+			return bad
 		}
 		x.see(w, i, t, false)
 	case Load:
-		if m.kind == loadFails || w.away {
+		if m.kind == loadFails || w.away || w.now < a.weak.blind || x.cfg.class == ballots && x.cfg.wrongly && w.pending() {
 			a.self.LoadFailed(n, Unreached)
 			return ""
 		}
+		bad := x.finish(w)
 		x.load(w, i)
+		return bad
 	case Swap:
 		return x.swap(w, i, m.kind, act)
 	case Run:
@@ -335,10 +378,13 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 	post := func() {
 		for m := range w.mail {
 			if !w.mail[m].used {
-				w.mail[m] = letter{true, old, next, uint8(i), a.self.ID}
+				w.mail[m] = letter{used: true, old: old, new: next, by: uint8(i), id: a.self.ID}
 				return
 			}
 		}
+	}
+	if x.cfg.class != exact && k != swapUnreached && k != swapForNothing && k != swapStalls {
+		return x.weakSwap(w, i, k)
 	}
 	switch k {
 	case swapLost:
@@ -383,6 +429,9 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 // deliver sends what stalled.
 func (x *explorer) deliver(w *world, i int) string {
 	a := &w.actors[i]
+	if x.cfg.class != exact {
+		return x.deliverWeak(w, i)
+	}
 	a.stalled = false
 	if ok := a.landed; ok != 0 {
 		a.landed = 0
@@ -427,7 +476,7 @@ func (x *explorer) cas(w *world, old, next text, by int, late bool) (bool, strin
 		return false, ""
 	}
 	bad := x.committed(w, old, next.rec, by, late)
-	w.put(next)
+	x.put(w, next)
 	return true, bad
 }
 
@@ -442,6 +491,7 @@ func (x *explorer) run(w *world, i int, m move, act Action) string {
 		j = x.cfg.jobs[m.arg]
 	}
 	a.job, a.loose, a.tick, a.fails, a.dead = true, act.Loose, act.Tick, j.fails, false
+	a.skips = j.skips
 	a.ends = w.now + j.takes
 	if act.Loose {
 		return x.startedLoose(w, i)

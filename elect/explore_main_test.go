@@ -56,7 +56,7 @@ func configs() []config {
 		}
 		out = append(out, c)
 	}
-	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}}
+	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}, {takes: 1, skips: true}}
 	with("calm", func(c *config) { c.agents, c.settle, c.until = 3, 20, 145 })
 	with("calm, from nothing", func(c *config) {
 		c.agents, c.settle, c.begin, c.kept, c.from = 3, 30, record.Record{}, false, 108
@@ -194,6 +194,11 @@ func configs() []config {
 		c.faults, c.limits, c.until = 3, all(away, crash, freeze, lookStale, lookFails, pause, runs), 133
 		c.jobs = []job{{takes: 1}, {takes: 4}, {takes: 0, fails: true}}
 	})
+	with("register away, crashes", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.Attempts = 2*time.Second, 2 }
+		c.faults, c.limits, c.until = 3, all(away, crash, runs), 125
+		c.jobs = []job{{takes: 1}, {takes: 0, fails: true}}
+	})
 	with("register away, always", func(c *config) {
 		c.policy = func(p *Policy) { p.OutageAfter, p.WithoutRegister = 2*time.Second, WithoutAlways }
 		c.faults, c.limits = 2, upTo(2, away, crash, lookFails)
@@ -218,6 +223,7 @@ func configs() []config {
 		c.begin.ID, c.begin.TimerOld, c.begin.Timer, c.begin.Try, c.begin.Last = "Z", 100, 112, 2, record.Failed
 		c.faults, c.limits = 2, upTo(2, crash, swapUnheard, lookStale, pause, resume)
 	})
+	weaker(with)
 	if *exploreOnly != "" {
 		out = slices.DeleteFunc(out, func(c config) bool { return c.name != *exploreOnly })
 	}
@@ -237,6 +243,9 @@ func TestExplore(t *testing.T) {
 		wg.Go(func() {
 			for n := range work {
 				x := newExplorer(list[n])
+				if c := &list[n]; c.class == timed && (x.policy.Check() == nil) == (c.expect == pLossless) {
+					t.Errorf("%s: Check says %v", c.name, x.policy.Check())
+				}
 				began := time.Now()
 				explorers[n], found[n] = x, x.search(*exploreMost)
 				if found[n] == nil && !x.whole {
@@ -298,9 +307,14 @@ func TestExplore(t *testing.T) {
 	}
 	fmt.Fprintf(&out, "\nproperties put to the test\n%s\n", strings.Join(counts(premises), "\n"))
 	for n, v := range found {
-		if v != nil {
-			explorers[n].trace(&out, v)
+		switch expected := list[n].expect; {
+		case v != nil && expected != "" && property(v.what) == expected:
+			explorers[n].trace(&out, v, "as it must be, without what its class assumes")
+		case v != nil:
+			explorers[n].trace(&out, v, "VIOLATED")
 			t.Errorf("%s: %s", list[n].name, v.what)
+		case expected != "":
+			t.Errorf("%s: not found, though it must be there: %s", list[n].name, expected)
 		}
 	}
 	os.Stdout.Write(out.Bytes())

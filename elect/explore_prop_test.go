@@ -12,6 +12,7 @@ import (
 const (
 	pFence    = "1: fences grow in the order of the claims"
 	pOnce     = "1: one claim for a (tick, try)"
+	pAgain    = "1: no claim is run twice"
 	pSeq      = "seq grows over everything that was there"
 	pEarly    = "no tick is claimed before its time"
 	pNone     = "2: no tick is passed over in silence"
@@ -19,7 +20,7 @@ const (
 	pRetry    = "2: a retry is of the tick that is pending"
 	pPause    = "an operator's pause holds"
 	pKeep     = "an agent keeps what an operator wrote"
-	pFinished = "a tick reported ok is not run again"
+	pFinished = "a tick reported ok or skipped is not run again"
 	pOverlap  = "4: no two runs at a time"
 	pOrder    = "runs start in the order of their fences"
 	pTwice    = "at-most-once: no tick is run twice"
@@ -46,14 +47,14 @@ const (
 )
 
 var properties = []string{
-	pFence, pOnce, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
+	pFence, pOnce, pAgain, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
 	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pBack, pLossless, pSpin,
 }
 
 // breaks tells whether a property that was put to the test does not hold.
 func (x *explorer) breaks(p string, holds bool, format string, args ...any) string {
 	x.premises[p]++
-	if holds {
+	if holds || x.cfg.expect != "" && p != x.cfg.expect {
 		return ""
 	}
 	return p + ": " + fmt.Sprintf(format, args...)
@@ -93,7 +94,7 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 	tick := r.TimerOld
 	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && !g.stepped
 	if isClaim {
-		bad = first(bad, x.claimedNow(w, p, o, r, by))
+		bad = first(bad, x.claimedNow(w, p, o, r, by, late))
 	}
 	if t := tick; t > 0 && attempt(r) == 1 && !g.stepped && x.cfg.other == nil {
 		n := p.Schedule.Next(t)
@@ -129,7 +130,7 @@ func claims(o, r record.Record) bool {
 	return r.Claimed && (!o.Claimed || o.ID != r.ID || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
 }
 
-func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) string {
+func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int, late bool) string {
 	g := &w.ghost
 	bad := first(
 		x.breaks(pFence, r.Seq > g.fence || w.used[rollback] > 0 && (g.hand || r == w.hist.rec),
@@ -139,7 +140,9 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 		x.breaks(pPause, r.Pause <= 0 || r.Pause > w.now+w.clock || o == (record.Record{}) || w.actors[by].job, "a pause that has ended stays"),
 	)
 	g.fence = max(g.fence, r.Seq)
-	bad = first(bad, x.prompt(w, p, o, r, by))
+	if !late {
+		bad = first(bad, x.prompt(w, p, o, r, by))
+	}
 	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil {
 		bad = first(bad, x.breaks(pTick, r.TimerOld > o.TimerOld && r.TimerOld >= o.Timer && (r.TimerOld == o.Timer || p.Schedule.Prev(r.TimerOld) == r.TimerOld),
 			"tick %d was claimed where %d was due", r.TimerOld, o.Timer))
@@ -148,10 +151,11 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 			bad = first(bad, x.breaks(pTick, r.TimerOld >= latest, "tick %d was claimed, the latest is %d", r.TimerOld, latest))
 		}
 	}
-	if o.Claimed && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
+	if o.Claimed && !late && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
 		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
+		bound += second(x.cfg.takes())
 		if x.cfg.drift != ([most]int64{}) {
-			bound += bound / 5 // by a slow clock
+			bound += bound/5 + time.Second // by a slow clock, in whole seconds
 		}
 		bad = first(bad, x.breaks(pOver, second(w.now-w.wrote) <= bound, "%d s after the last renewal, want %v", w.now-w.wrote, bound))
 	}
@@ -160,18 +164,24 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int) s
 		bad = first(bad, x.breaks(pEarly, r.TimerOld <= at, "tick %d claimed at %d", r.TimerOld, w.now))
 	}
 	if !g.hand && !g.stepped {
-		for i := range g.claims {
-			c := &g.claims[i]
-			if c.tick != 0 && c.tick != r.TimerOld {
-				continue
-			}
-			bit := uint16(1) << attempt(r)
-			bad = first(bad, x.breaks(pOnce, c.tick == 0 || c.tries&bit == 0, "tick %d, attempt %d claimed again", r.TimerOld, attempt(r)))
-			c.tick, c.tries = r.TimerOld, c.tries|bit
-			break
-		}
+		bad = first(bad, x.breaks(pOnce, note(&g.claims, r.TimerOld, attempt(r)), "tick %d, attempt %d claimed again", r.TimerOld, attempt(r)))
 	}
 	return bad
+}
+
+// note adds an attempt of a tick to a list. It returns false if it was there.
+func note(list *[8]claimed, tick int64, try int) bool {
+	bit := uint16(1) << try
+	for i := range list {
+		c := &list[i]
+		if c.tick != 0 && c.tick != tick {
+			continue
+		}
+		had := c.tries&bit != 0
+		c.tick, c.tries = tick, c.tries|bit
+		return !had
+	}
+	return true
 }
 
 // prompt judges when an idle record was claimed.
@@ -181,7 +191,7 @@ func (x *explorer) prompt(w *world, p *Policy, o, r record.Record, by int) strin
 	}
 	for i := range x.cfg.agents {
 		if a := &w.actors[i]; a.up && a.self.ID == o.ID && w.used[crash] == 0 {
-			return x.breaks(pPrompt, w.now == o.Timer, "tick %d was claimed at %d by %s, where %s lives", o.Timer, w.now, r.ID, o.ID)
+			return x.breaks(pPrompt, o.Timer <= w.now && w.now <= o.Timer+x.cfg.takes(), "tick %d was claimed at %d by %s, where %s lives", o.Timer, w.now, r.ID, o.ID)
 		}
 	}
 	s := &w.actors[by].self
@@ -189,7 +199,7 @@ func (x *explorer) prompt(w *world, p *Policy, o, r record.Record, by int) strin
 		return ""
 	}
 	seen := w.wrote + int64((p.Lease/3+time.Second-1)/time.Second) // by who watched the run
-	return x.breaks(pBetween, w.now <= max(o.Timer, seen)+int64((p.HeadStart+p.Spread)/time.Second)+1, "tick %d was claimed at %d by %s", o.Timer, w.now, r.ID)
+	return x.breaks(pBetween, w.now <= max(o.Timer, seen)+int64((p.HeadStart+p.Spread)/time.Second)+1+x.cfg.takes(), "tick %d was claimed at %d by %s", o.Timer, w.now, r.ID)
 }
 
 // transition judges the step from one record to the next.
@@ -202,7 +212,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	if closes || p.AtMostOnce && !o.Claimed && r.TimerOld > o.TimerOld {
 		g.done++
 	}
-	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed {
+	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed && !o.Claimed {
 		return ""
 	}
 	for i := range w.actors { // ran without the register: the record is put past that tick
@@ -213,11 +223,11 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	switch {
 	case closes:
 		n := attempt(o)
-		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) ||
+		bad := x.breaks(pEnded, has(g.worked[:], r.TimerOld) || r.Last == record.OK && has(g.alone[:], r.TimerOld) || r.Last == record.Skipped && has(g.skipped[:], r.TimerOld) ||
 			(r.Last == record.Failed || r.Last == record.Timeout) && n >= p.Attempts ||
 			r.Last == record.Lost && n >= p.Runs() && w.faults > w.harmless() || p.AtMostOnce || r.Last == record.Replaced && p.Overlap == OverlapReplace,
 			"tick %d, attempt %d is closed as %q", r.TimerOld, n, r.Last)
-		if r.Last == record.OK {
+		if r.Last == record.OK || r.Last == record.Skipped {
 			add(g.ok[:], r.TimerOld)
 		}
 		if p.Overlap == OverlapSkip && r.ID == o.ID {
@@ -240,7 +250,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 // harmless counts the faults that are no reason for a run to be lost.
 func (w *world) harmless() uint8 {
 	n := uint8(0)
-	for _, k := range []kind{swapUnheard, swapTwice, runs, trigger, pause, pauseFor, resume, lookStale, lookFails, catchesUp} {
+	for _, k := range []kind{swapUnheard, swapTwice, runs, trigger, pause, pauseFor, resume, lookStale, lookFails, catchesUp, copyBack} {
 		n += w.used[k]
 	}
 	return n
@@ -268,6 +278,8 @@ func (x *explorer) started(w *world, i int) string {
 			bad = first(bad, x.breaks(pTwice, !has(g.begun[:], a.tick), "tick %d", a.tick))
 			add(g.begun[:], a.tick)
 		}
+		try := attempt(a.self.Claim.Record)
+		bad = first(bad, x.breaks(pAgain, note(&g.ran, a.tick, try), "tick %d, attempt %d starts on %s", a.tick, try, a.self.ID))
 		l := &a.self.Loose
 		bad = first(bad, x.breaks(pFinished, l.Tick != a.tick || l.Running || l.Result != record.OK, "tick %d was already run here without the register", a.tick))
 	}
@@ -300,7 +312,7 @@ func (x *explorer) startedLoose(w *world, i int) string {
 // counting judges the attempts of one tick, and what its holder says of them.
 func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, late bool) string {
 	g := &w.ghost
-	loosely := false
+	loosely := late && has(g.alone[:], r.TimerOld) // by a process that is gone
 	for i := range w.actors {
 		loosely = loosely || has(g.loosely[i][:], r.TimerOld)
 	}
@@ -318,17 +330,21 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 		early := min(now+int64(BackOff(n-1)/time.Second), p.Schedule.Next(now))
 		ok = ok && n <= p.Attempts && (g.stepped || r.Timer >= early && r.Timer <= p.Schedule.Next(now))
 	}
+	if o.Claimed && !r.Claimed && same && n > 1 {
+		ok = ok && r.Last != record.OK && r.Last != record.Skipped && r.Last != record.Replaced
+	}
 	if o.Claimed && !r.Claimed && same && n > 1 && r.Last == record.Lost {
 		ok = ok && (g.stepped || r.Timer <= w.now+w.clock+int64(p.Skew/time.Second))
 	}
 	bad := x.breaks(pTries, ok || g.stepped || g.hand, "%s became %s", o, r)
 	a := &w.actors[by]
 	if !late && a.up && o.ID == a.self.ID && o.Claimed && !r.Claimed && same && r.ID == o.ID && !g.hand && !loosely {
-		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout
+		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Skipped
 		bad = first(bad, x.breaks(pReport, !told || a.did.tick == o.TimerOld && a.did.try == attempt(o), "%s says %q of attempt %d of tick %d", r.ID, r.Last, attempt(o), o.TimerOld))
 	}
 	if d := a.did; !late && a.up && o.ID == a.self.ID && r.ID == o.ID && o.Claimed && !r.Claimed && same && d.tick == o.TimerOld && d.try == attempt(o) && d.fence == a.self.Claim.Fence && !loosely {
-		bad = first(bad, x.breaks(pReport, (r.Last == record.OK) == d.ok, "%s says %q of tick %d", r.ID, r.Last, d.tick))
+		right := (r.Last == record.OK) == d.ok && (r.Last != record.Skipped || d.skips) && (r.Last != record.Failed || !d.skips)
+		bad = first(bad, x.breaks(pReport, right, "%s says %q of tick %d", r.ID, r.Last, d.tick))
 	}
 	return bad
 }

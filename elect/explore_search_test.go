@@ -261,7 +261,7 @@ func (x *explorer) path(id int32) []move {
 // liveness follows the one fault-free course from w until a new tick has ended,
 // or a course that is known. Every state on it learns how long it takes.
 func (x *explorer) liveness(w0 *world) string {
-	if x.paused(w0) {
+	if x.paused(w0) || x.cfg.expect != "" && x.cfg.expect != pLive {
 		return ""
 	}
 	x.premises[pLive]++
@@ -367,8 +367,8 @@ func (x *explorer) report(out io.Writer, took time.Duration) {
 }
 
 // trace prints a violation as a story that can be replayed.
-func (x *explorer) trace(out io.Writer, v *violation) {
-	fmt.Fprintf(out, "%s: VIOLATED %s\n", x.cfg.name, v.what)
+func (x *explorer) trace(out io.Writer, v *violation, how string) {
+	fmt.Fprintf(out, "%s: %s %s\n", x.cfg.name, how, v.what)
 	x.story(out, v.moves)
 	if x.stuck != nil {
 		fmt.Fprintln(out, "without further faults:")
@@ -540,7 +540,7 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 }
 
 func (h *hash) actor(a *actor, as *[most]uint8) {
-	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.dead)
+	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.skips, a.dead)
 	h.int(int64(a.lives)<<8 | int64(a.landed&0xf))
 	if !a.up {
 		return
@@ -551,10 +551,15 @@ func (h *hash) actor(a *actor, as *[most]uint8) {
 	h.text(&a.snap, as)
 	h.int(a.did.tick<<8 | int64(a.did.try))
 	h.int(a.did.fence)
-	h.flags(a.did.ok)
+	h.flags(a.did.ok, a.did.skips)
 	if a.stalled {
 		h.record(&a.action.Next, as)
+		h.int(a.weak.due<<8 | int64(a.weak.leg)<<4 | int64(a.weak.tries))
+		h.int(a.weak.based)
+		h.int(a.weak.sent)
+		h.flags(a.weak.slow, a.weak.adopted)
 	}
+	h.int(a.weak.blind)
 	if a.job {
 		h.int(a.tick)
 		h.int(a.fence)
@@ -593,6 +598,9 @@ func (x *explorer) hash(w *world) hash {
 	h.int(w.wrote)
 	h.text(&w.reg, &as)
 	h.text(&w.hist, &as)
+	if x.cfg.copies {
+		h.text(&w.older, &as)
+	}
 	h.text(&w.dns, &as)
 	for i := range w.mail {
 		l := &w.mail[i]
@@ -601,6 +609,16 @@ func (x *explorer) hash(w *world) hash {
 			h.text(&l.old, &as)
 			h.text(&l.new, &as)
 			h.id(l.id, &as)
+			h.int(l.until<<16 | int64(l.ballot)<<8 | int64(l.accepted))
+			if l.ballot > 0 {
+				h.text(&l.put, &as)
+			}
+		}
+	}
+	if x.cfg.class == timed {
+		for i := range w.under {
+			h.text(&w.under[i].old, &as)
+			h.text(&w.under[i].new, &as)
 		}
 	}
 	for _, i := range order[:x.cfg.agents] {
@@ -618,8 +636,12 @@ func (x *explorer) hash(w *world) hash {
 	g := &w.ghost
 	h.int(g.fence)
 	h.int(g.seq)
+	h.word(g.won)
 	h.int(g.started)
 	for _, c := range g.claims {
+		h.int(c.tick<<16 | int64(c.tries))
+	}
+	for _, c := range g.ran {
 		h.int(c.tick<<16 | int64(c.tries))
 	}
 	for i := range g.ok {
@@ -627,6 +649,7 @@ func (x *explorer) hash(w *world) hash {
 		h.int(g.worked[i])
 		h.int(g.begun[i])
 		h.int(g.alone[i])
+		h.int(g.skipped[i])
 	}
 	h.int(g.ended)
 	h.flags(g.hand, g.stepped, w.away)

@@ -15,7 +15,7 @@ import (
 
 const (
 	most = 3 // agents
-	mail = 2 // swaps that may still land
+	mail = 3 // swaps that may still land
 )
 
 // A config is one bounded search: a policy, how the world begins, and which
@@ -33,7 +33,7 @@ type config struct {
 	jobs    []job        // how a run may go; the first costs nothing
 	offset  [most]int64  // what each agent's idea of now is off by, in seconds
 	noDNS   bool
-	kept    bool        // agents are there from the beginning with the record in view
+	kept    bool        // agents are there from the beginning with the record in view; those who follow them know nothing
 	restart int         // how many processes may follow a crashed one
 	grace   int64       // that a shutdown gives to a run, in seconds
 	lag     int64       // seconds by which DNS may trail the register
@@ -42,12 +42,20 @@ type config struct {
 	deaf    bool        // jobs take no order to stop: their guard kills them
 	untold  bool        // the register tells no time
 	settle  int64
+
+	class   class  // of the register
+	lands   int64  // timed: seconds from reading to the end of writing, at most
+	delay   int64  // timed: seconds from the write to the read that confirms it
+	copies  bool   // DNS shows copies, of which an older one may come after a newer one
+	expect  string // the one property that is judged, and must be found violated
+	wrongly bool   // a Load does what it must not: see weaker
 }
 
 // A job is how one run goes by itself.
 type job struct {
 	takes int64 // seconds; forever: until it is stopped
 	fails bool
+	skips bool // there was nothing to do
 }
 
 const forever = 1 << 30
@@ -98,14 +106,18 @@ const (
 	pauseFor // three seconds
 	resume
 	trigger
+	copyBack // DNS goes back to an older copy, until the next write
+	givesUp  // a swap of several steps ends before its last
+	stale    // a step of a ballot is taken by a list that does not show the others
 	kinds
 )
 
 var kindNames = [kinds]string{
 	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
-	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "stalled swap goes out", "late swap lands", "late swap never lands", "run goes otherwise", "crash", "freeze",
+	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "swap goes on", "swap on its way lands", "swap on its way never lands", "run goes otherwise", "crash", "freeze",
 	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
 	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
+	"older copy", "swap given up", "stale list",
 }
 
 // A move is one transition of the world.
@@ -141,6 +153,13 @@ type letter struct {
 	old, new text
 	by       uint8
 	id       string
+
+	until    int64 // timed: when it has landed at the latest; 0: at any time
+	ballot   uint8 // the highest that its writer began; 0: it is no proposal
+	accepted uint8 // the ballot at which its writer accepted new; 0: none
+	author   uint8 // whose text new is
+	put      text  // what it puts forward in its latest ballot
+	putBy    uint8
 }
 
 // An actor is the place of one agent.
@@ -158,6 +177,7 @@ type actor struct {
 	stalled bool // action is composed and not sent, or
 	landed  int8 // already applied (1) or refused (-1), and not answered
 	action  Action
+	weak    weak
 
 	job      bool // a child lives
 	loose    bool
@@ -165,6 +185,7 @@ type actor struct {
 	fence    int64
 	ends     int64 // when it ends by itself
 	fails    bool
+	skips    bool
 	deadline int64 // when its guard kills it
 	dead     bool  // killed by its guard; the agent does not know yet
 	did      did
@@ -176,6 +197,7 @@ type did struct {
 	fence int64
 	try   int
 	ok    bool
+	skips bool
 }
 
 // A world is one state of everything. It is copied for each move.
@@ -184,10 +206,12 @@ type world struct {
 	clock  int64 // the register's clock against true time
 	reg    text
 	hist   text // what it held before
+	older  text // and before that
 	dns    text // what DNS shows, where it trails
 	wrote  int64
 	away   bool
 	mail   [mail]letter
+	under  [2]landing // timed: the latest
 	actors [most]actor
 	used   [kinds]uint8
 	faults uint8
@@ -198,10 +222,13 @@ type world struct {
 type ghost struct {
 	fence   int64          // of the latest claim
 	seq     int64          // highest ever
+	won     uint64         // timed: the latest text that was confirmed
 	started int64          // highest fence of a run
 	claims  [8]claimed     // (tick, try) that were claimed
+	ran     [8]claimed     // that were run
 	ok      [8]int64       // ticks that ended ok, by report
 	worked  [8]int64       // ticks whose job ended ok
+	skipped [8]int64       // ticks whose job had nothing to do
 	alone   [8]int64       // ticks whose unarbitrated run ended ok
 	begun   [8]int64       // ticks that were started, under at-most-once
 	loosely [most][2]int64 // ticks that a process ran unarbitrated
@@ -275,7 +302,7 @@ func (x *explorer) boot(w *world, i int) {
 	n := x.nowOf(w, i)
 	w.actors[i].self.Born = n.Time
 	w.actors[i].self.NextLook = n.Elapsed + x.policyOf(i).PollMax
-	if x.cfg.kept {
+	if x.cfg.kept && a.lives == 0 {
 		x.load(w, i)
 	}
 }
@@ -334,7 +361,12 @@ func (x *explorer) moves(w *world, out []move) []move {
 		quiet = x.agentMoves(w, i, add, fault) && quiet
 	}
 	for m := range w.mail {
-		if w.mail[m].used {
+		switch l := &w.mail[m]; {
+		case !l.used || l.ballot > 0:
+		case l.until > 0:
+			add(lands, m, 0)
+			quiet = quiet && w.now < l.until
+		default:
 			if !x.fair {
 				add(lands, m, 0)
 			}
@@ -342,6 +374,13 @@ func (x *explorer) moves(w *world, out []move) []move {
 		}
 	}
 	x.worldMoves(w, fault, func(k kind) { add(k, 0, 0) })
+	if x.cfg.copies && !x.fair {
+		for n, t := range [2]text{w.hist, w.older} {
+			if t.state == record.Present && t != w.dns {
+				fault(copyBack, 0, n)
+			}
+		}
+	}
 	if w.dns != w.reg && (x.cfg.lag > 0 || x.cfg.stuck) {
 		switch {
 		case x.cfg.lag > 0:
@@ -373,11 +412,10 @@ func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) 
 	}
 	act := Decide(x.policyOf(i), &a.self, x.nowOf(w, i))
 	if a.stalled {
-		add(delivered, i, 0)
 		if act.Verb == Stop {
 			add(step, i, 0)
 		}
-		return quiet && act.Verb != Stop && !x.fair
+		return x.stalledMoves(w, i, add, fault) && quiet && act.Verb != Stop
 	}
 	if act.Verb == Wait {
 		if act.At <= second(x.elapsed(w, i)) && x.spin == "" {

@@ -70,10 +70,10 @@ type Status struct {
 
 // WorstTakeover is how long after a vanished holder's last renewal its tick is
 // taken over at the latest (protocol section 10.3), where the way to the
-// register and the lag of DNS take no time.
+// register and the lag of DNS take no time beyond SwapTime.
 func WorstTakeover(p Policy) time.Duration {
 	p.Fill()
-	return max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread
+	return max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + p.SwapTime
 }
 
 // What the agents of 2022 did: they looked every 50 to 60 s, ran when timer had

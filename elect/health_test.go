@@ -176,6 +176,9 @@ func TestWorstTakeover(t *testing.T) {
 	if got, want := WorstTakeover(p), 4*time.Second+3*time.Second+1150*time.Millisecond; got != want {
 		t.Errorf("with a head start over a third of the lease %v, want %v", got, want)
 	}
+	if got, want := WorstTakeover(Policy{SwapTime: time.Minute}), 84750*time.Millisecond; got != want {
+		t.Errorf("where a swap takes a minute %v, want %v", got, want)
+	}
 }
 
 func TestEveryConditionHasALevel(t *testing.T) {

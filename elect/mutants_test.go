@@ -8,10 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 )
+
+var mutantOnly = flag.String("mutants.only", "", "try the mutants whose names contain this")
 
 var mutantStates = flag.String("mutants.states", "15000", "states of its configuration in which a mutant must be caught, before long ways by chance")
 
@@ -72,6 +75,10 @@ var mutants = []mutant{
 	{"failures do not slow an agent down", "kill_grace", "self.go", "	n := max(s.Fails, s.Stale)\n", "	n := 0\n"},
 	{"a tick is run alone though the register has answered since", "register away", "other.go", " || !s.Reached.Before(unix(k)) {", " {"},
 	{"a tick is run alone at the first failure", "register away", "other.go", "max(d.at(unix(k)), s.DownSince) + after, true", "max(d.at(unix(k)), s.DownSince), true"},
+	{"a tick is run alone by who came after it", "register away, crashes", "other.go", "k <= s.Born.Unix() || ", ""},
+	{"an unarbitrated run that failed ends the tick", "register away, crashes", "rows.go", "return !d.s.Loose.Running && d.s.Loose.Result == record.OK", "return !d.s.Loose.Running"},
+	{"a run that had nothing to do is tried again", "retries", "run.go", "	case record.Failed, record.Timeout:\n		final", "	case record.Failed, record.Timeout, record.Skipped:\n		final"},
+	{"a run that had nothing to do counts as ok", "retries", "self.go", "	c.Phase, c.Result, c.State, c.HasState = Ended, res,", "	if res == record.Skipped {\n		res = record.OK\n	}\n	c.Phase, c.Result, c.State, c.HasState = Ended, res,"},
 	{"overlap skip runs what it should skip", "overlap skip", "run.go", "		if p.Overlap == OverlapSkip {", "		if false {"},
 	{"overlap replace lets the run go on", "overlap replace", "run.go", "	if n := d.overlapped(); n != 0 && n <= d.sec() {", "	if false {"},
 	{"a pause that has ended stays", "operator", "rows.go", "	if r.Pause > 0 {\n		r.Pause, r.Why = 0, \"\"", "	if false {\n		r.Pause, r.Why = 0, \"\""},
@@ -91,6 +98,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mutants := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.name, *mutantOnly) })
 	rows := make([]string, len(mutants))
 	work := make(chan int)
 	var wg sync.WaitGroup

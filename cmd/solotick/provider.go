@@ -18,6 +18,7 @@ import (
 	"github.com/solotick/solotick/register/azuredns"
 	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/cloudflare"
+	"github.com/solotick/solotick/register/command"
 	"github.com/solotick/solotick/register/rfc2136"
 	"github.com/solotick/solotick/register/route53"
 )
@@ -68,6 +69,8 @@ func classOf(d config.DNS) register.Class {
 		return cloudflare.Class
 	case "clouddns":
 		return clouddns.Class
+	case "command":
+		return register.Class(d.Class)
 	case "azuredns":
 		return azuredns.Class
 	}
@@ -118,6 +121,10 @@ func openService(d config.DNS) (*service, error) {
 		return s.hold(clouddns.New(clouddns.Config{
 			Zone: d.Zone, Project: d.Project, ManagedZone: d.ManagedZone, Credentials: d.Credentials, CredentialsFile: d.CredentialsFile,
 			Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "command":
+		return s.hold(command.New(command.Config{
+			Program: d.Command, URL: d.URL, Token: d.Token, Zone: d.Zone, TTL: d.TTL, Timeout: d.Timeout, Class: register.Class(d.Class),
 		}))
 	case "azuredns":
 		return s.hold(azuredns.New(azuredns.Config{

@@ -14,6 +14,8 @@ type row struct {
 const (
 	sys  = "golang.org/x/sys/unix"
 	mdns = "github.com/miekg/dns"
+
+	awsSDK = "github.com/aws/aws-sdk-go-v2/"
 )
 
 var table = []row{
@@ -72,12 +74,22 @@ var table = []row{
 		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
 	},
 	{
-		dir: "internal/conformance", own: []string{"register"},
-		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
+		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate", awsSDK + "aws", awsSDK + "aws/signer/v4"},
+		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for, and Amazon's signer computes signatures again",
 	},
 	{
-		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
-		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
+		dir: "register/route53", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
+		other: []string{
+			awsSDK + "aws", awsSDK + "aws/middleware", awsSDK + "config", awsSDK + "credentials", awsSDK + "credentials/stscreds",
+			awsSDK + "service/route53", awsSDK + "service/route53/types", awsSDK + "service/sts",
+			"github.com/aws/smithy-go", "github.com/aws/smithy-go/middleware", "github.com/aws/smithy-go/transport/http",
+			"golang.org/x/sync/errgroup",
+		},
+		why: "a provider; credentials, signing and the API's calls are Amazon's library's, and its HTTP is ours",
+	},
+	{
+		dir: "internal/conformance", own: []string{"register"},
+		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
 	},
 	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},
@@ -146,7 +158,8 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/clouddns", "register/cloudflare", "register/command",
+			"register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",

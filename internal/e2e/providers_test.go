@@ -42,6 +42,8 @@ func atProvider(t *testing.T, at wrongs) {
 	c.start()
 	c.calm()
 
+	at.Limit(1e6, 1e6, time.Second) // who is refused as one too many may ask again soon
+
 	// What nobody was told of is found out: nothing is run twice, and no tick lost.
 	at.OnWrites(cloudtest.LoseReply, cloudtest.Pass, cloudtest.Throttle, cloudtest.DoneError, cloudtest.Pass, cloudtest.LoseRequest, cloudtest.LoseReply)
 	c.more(5)
@@ -147,4 +149,3 @@ func unquoted(t *testing.T, values []string, e txt.Escape) (texts []string) {
 	}
 	return texts
 }
-

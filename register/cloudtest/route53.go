@@ -246,8 +246,6 @@ func (f *Route53) signature(r *http.Request, body []byte) *apiError {
 	return nil
 }
 
-const route53Namespace = "https://route53.amazonaws.com/doc/2013-04-01/"
-
 // fail writes an error in the form that is observed, or documented.
 func (f *Route53) fail(w http.ResponseWriter, e apiError) {
 	if e.code == "InvalidChangeBatch" && f.DocumentedErrors {

@@ -23,9 +23,8 @@ type RecordSet struct {
 	AliasOf, SetIdentifier string
 }
 
-func (s RecordSet) key() string {
-	return sortName(s.Name) + " " + s.Type + " " + s.SetIdentifier
-}
+// kind tells the sets at one name apart, and is what they are sorted by.
+func (s RecordSet) kind() string { return strings.TrimSpace(s.Type + " " + s.SetIdentifier) }
 
 func (s RecordSet) equal(t RecordSet) bool {
 	return s.TTL == t.TTL && s.AliasOf == t.AliasOf &&
@@ -35,7 +34,35 @@ func (s RecordSet) equal(t RecordSet) bool {
 type route53Zone struct {
 	id, name     string
 	private      bool
-	sets, before map[string]RecordSet // by key, now and before the latest change
+	sets, before recordSets // now, and before the latest change
+}
+
+// recordSets are those of a zone: by what their name is sorted by, and by kind.
+type recordSets map[string]map[string]RecordSet
+
+func (all recordSets) at(name string) map[string]RecordSet { return all[sortName(name)] }
+
+// put changes one set; those at the name are copied first, since others may have
+// them too.
+func (all recordSets) put(set RecordSet, there bool) {
+	sets := maps.Clone(all.at(set.Name))
+	if sets == nil {
+		sets = make(map[string]RecordSet)
+	}
+	if delete(sets, set.kind()); there {
+		sets[set.kind()] = set
+	}
+	if all[sortName(set.Name)] = sets; len(sets) == 0 {
+		delete(all, sortName(set.Name))
+	}
+}
+
+func (all recordSets) len() int {
+	n := 0
+	for _, sets := range all {
+		n += len(sets)
+	}
+	return n
 }
 
 type zoneXML struct {
@@ -47,7 +74,7 @@ type zoneXML struct {
 }
 
 func (z *route53Zone) xml() zoneXML {
-	return zoneXML{ID: "/hostedzone/" + z.id, Name: z.name, Reference: z.id, Private: z.private, Count: len(z.sets)}
+	return zoneXML{ID: "/hostedzone/" + z.id, Name: z.name, Reference: z.id, Private: z.private, Count: z.sets.len()}
 }
 
 // AddZone makes a public zone with its NS and SOA records, and returns its id.
@@ -57,7 +84,7 @@ func (f *Route53) AddZone(name string) string { return f.addZone(name, false) }
 func (f *Route53) AddPrivateZone(name string) string { return f.addZone(name, true) }
 
 func (f *Route53) addZone(name string, private bool) string {
-	z := &route53Zone{id: "Z" + rand.Text()[:20], name: absolute(name), private: private, sets: make(map[string]RecordSet)}
+	z := &route53Zone{id: "Z" + rand.Text()[:20], name: absolute(name), private: private, sets: make(recordSets)}
 	f.mu.Lock()
 	f.zones[z.id] = z
 	f.mu.Unlock()
@@ -78,20 +105,14 @@ func (f *Route53) Put(zone string, set RecordSet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	set.Name = absolute(set.Name)
-	f.zones[zone].sets[set.key()] = set
+	f.zones[zone].sets.put(set, true)
 }
 
 // Sets returns the record sets at a name.
 func (f *Route53) Sets(zone, name string) []RecordSet {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var all []RecordSet
-	for _, set := range f.zones[zone].sets {
-		if set.Name == absolute(name) {
-			all = append(all, set)
-		}
-	}
-	return all
+	return slices.Collect(maps.Values(f.zones[zone].sets.at(absolute(name))))
 }
 
 // Changes is how many change batches were applied so far.
@@ -167,20 +188,26 @@ func (f *Route53) list(in map[string]string) (any, *apiError) {
 		Max     int      `xml:"MaxItems"`
 	}
 	out := response{Max: f.pageSize(in, 300)}
-	from := ""
+	name, kind := "", ""
 	if in["StartRecordName"] != "" {
-		from = RecordSet{Name: absolute(in["StartRecordName"]), Type: in["StartRecordType"], SetIdentifier: in["StartRecordIdentifier"]}.key()
+		name = sortName(absolute(in["StartRecordName"]))
+		kind = RecordSet{Type: in["StartRecordType"], SetIdentifier: in["StartRecordIdentifier"]}.kind()
 	}
-	for _, key := range slices.Sorted(maps.Keys(sets)) {
-		set := sets[key]
-		if key < strings.TrimRight(from, " ") {
+	for _, at := range slices.Sorted(maps.Keys(sets)) {
+		if at < name {
 			continue
 		}
-		if len(out.Sets) == out.Max {
-			out.More, out.Name, out.Type, out.ID = true, set.Name, set.Type, set.SetIdentifier
-			break
+		for _, of := range slices.Sorted(maps.Keys(sets[at])) {
+			set := sets[at][of]
+			if at == name && of < kind {
+				continue
+			}
+			if len(out.Sets) == out.Max {
+				out.More, out.Name, out.Type, out.ID = true, set.Name, set.Type, set.SetIdentifier
+				return out, nil
+			}
+			out.Sets = append(out.Sets, set.xml(z.id))
 		}
-		out.Sets = append(out.Sets, set.xml(z.id))
 	}
 	return out, nil
 }
@@ -266,31 +293,46 @@ func limits(changes []changeXML) (wrong []string) {
 	return wrong
 }
 
-// quoted is a TXT value: character strings of at most 255 octets in quotes, in
-// which a backslash is before three octal digits or one character.
-var (
-	quoted = regexp.MustCompile(`^"((?:[^"\\]|\\[0-7]{3}|\\[^0-9])*)"((?:\s+"(?:[^"\\]|\\[0-7]{3}|\\[^0-9])*")*)$`)
-	single = regexp.MustCompile(`\\[0-7]{3}|\\?.`)
-	inside = regexp.MustCompile(`"((?:[^"\\]|\\[0-7]{3}|\\[^0-9])*)"`)
-)
-
-// badValue is what is wrong with the value of a TXT record.
+// badValue is what is wrong with the value of a TXT record, which is character
+// strings of at most 255 octets in quotes, in which a backslash is before three
+// octal digits or one other character.
 func badValue(value string) string {
-	if !quoted.MatchString(value) {
-		return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in quotation marks) encountered with '%s''", value)
+	bad := func(what string) string {
+		return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: %s encountered with '%s''", what, value)
 	}
-	for _, part := range inside.FindAllStringSubmatch(value, -1) {
-		if len(single.FindAllString(part[1], -1)) > 255 {
-			return fmt.Sprintf("Invalid Resource Record: 'FATAL problem: CharacterStringTooLong (Value is too long) encountered with '%s''", value)
+	octal := func(i int) bool { return i < len(value) && value[i] >= '0' && value[i] <= '7' }
+	inside, n := false, 0
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '"':
+			inside, n = !inside, 0
+			if inside && i > 0 && value[i-1] != ' ' {
+				return bad("InvalidCharacterString (Unexpected character)")
+			}
+			continue
+		case !inside && c == ' ':
+			continue
+		case !inside:
+			return bad("InvalidCharacterString (Value should be enclosed in quotation marks)")
+		case c == '\\' && octal(i+1) && octal(i+2) && octal(i+3):
+			i += 3
+		case c == '\\':
+			i++
 		}
+		if n++; n > 255 {
+			return bad("CharacterStringTooLong (Value is too long)")
+		}
+	}
+	if inside || value == "" {
+		return bad("InvalidCharacterString (Value should be enclosed in quotation marks)")
 	}
 	return ""
 }
 
 // apply makes one change in sets, or says what is wrong with it.
-func (z *route53Zone) apply(sets map[string]RecordSet, c changeXML) string {
+func (z *route53Zone) apply(sets recordSets, c changeXML) string {
 	set := RecordSet{Name: absolute(c.Set.Name), Type: c.Set.Type, TTL: c.Set.TTL, Values: c.Set.Values, SetIdentifier: c.Set.SetIdentifier}
-	old, there := sets[set.key()]
+	old, there := sets.at(set.Name)[set.kind()]
 	what := fmt.Sprintf("resource record set [name='%s', type='%s']", set.Name, set.Type)
 	if c.Action == "DELETE" {
 		switch {
@@ -299,7 +341,7 @@ func (z *route53Zone) apply(sets map[string]RecordSet, c changeXML) string {
 		case !old.equal(set):
 			return "Tried to delete " + what + " but the values provided do not match the current values"
 		}
-		delete(sets, set.key())
+		sets.put(set, false)
 		return ""
 	}
 	if set.Name != z.name && !strings.HasSuffix(set.Name, "."+z.name) {
@@ -317,19 +359,19 @@ func (z *route53Zone) apply(sets map[string]RecordSet, c changeXML) string {
 			}
 		}
 	}
-	for _, other := range sets {
-		if other.Name == set.Name && (other.Type == "CNAME") != (set.Type == "CNAME") {
+	for _, other := range sets.at(set.Name) {
+		if (other.Type == "CNAME") != (set.Type == "CNAME") {
 			return fmt.Sprintf("RRSet of type %s with DNS name %s is not permitted because a conflicting RRSet of type  %s with the same DNS name already exists in zone %s",
 				set.Type, set.Name, other.Type, z.name)
 		}
-		if other.Name == set.Name && other.Type == set.Type && (other.SetIdentifier == "") != (set.SetIdentifier == "") {
+		if other.Type == set.Type && (other.SetIdentifier == "") != (set.SetIdentifier == "") {
 			return fmt.Sprintf("RRSet with DNS name %s, type %s cannot be created as a non-weighted set exists with the same name and type.", set.Name, set.Type)
 		}
 	}
 	if there && c.Action == "CREATE" {
 		return "Tried to create " + what + " but it already exists"
 	}
-	sets[set.key()] = set
+	sets.put(set, true)
 	return ""
 }
 

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // sqlite is the sample that people are shown.
-const sqlite = "../../examples/command/sqlite.sh"
+const sqlite = "../../examples/providers/command/register.sh"
 
 // script writes a program for the shell.
 func script(t *testing.T, text string) string {

@@ -43,13 +43,14 @@ func (c *Client) open(ctx context.Context) (account, error) {
 		c.setOpened(nil, zoneID) // others may be laid down meanwhile
 		return account{}, noCredentials(ctx, err)
 	}
+	c.setOpened(a, zoneID)
 	if zoneID == "" {
 		var err error
 		if zoneID, err = c.findZone(ctx, a.api); err != nil {
 			return account{}, err
 		}
+		c.setOpened(a, zoneID)
 	}
-	c.setOpened(a, zoneID)
 	return account{api: a.api, credentials: a.credentials, zoneID: zoneID}, nil
 }
 

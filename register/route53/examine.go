@@ -23,7 +23,11 @@ import (
 func (c *Client) Examine(ctx context.Context, names ...string) []register.Finding {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+time.Duration(len(names))*time.Second)
 	defer cancel()
-	a, err := c.open(ctx)
+	var a account
+	err := patiently(ctx, func() (err error) {
+		a, err = c.open(ctx)
+		return err
+	})
 	if err != nil {
 		return []register.Finding{finding("credentials", "", err)}
 	}
@@ -36,11 +40,24 @@ func (c *Client) Examine(ctx context.Context, names ...string) []register.Findin
 	return all
 }
 
+// patiently does what the service may want done again, as a batch does.
+func patiently(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		again := (*batch.Again)(nil)
+		if !errors.As(err, &again) || try == 3 {
+			return err
+		}
+		select {
+		case <-time.After(again.After):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 // finding is a check that is well if err is nil, and then says text.
 func finding(check, text string, err error) register.Finding {
-	if again := (*batch.Again)(nil); errors.As(err, &again) {
-		err = again.Err
-	}
 	if err == nil {
 		return register.Finding{Check: check, OK: true, Text: text}
 	}
@@ -63,12 +80,23 @@ func source(ctx context.Context, a account) string {
 // examineZone looks at the zone itself. To be allowed to is not needed for swaps.
 func (c *Client) examineZone(ctx context.Context, a account) (zone, clock register.Finding) {
 	zone.Check, clock = "zone", register.Finding{Check: "clock", OK: true, Text: "the service tells no time"}
-	if err := c.budget.Wait(ctx); err != nil {
+	var out *route53.GetHostedZoneOutput
+	var told *answer
+	err := patiently(ctx, func() error {
+		if err := c.budget.Wait(ctx); err != nil {
+			return err
+		}
+		var err error
+		if out, err = a.api.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: &a.zoneID}); err != nil {
+			told = answerOf(err)
+			return c.readError(ctx, err)
+		}
+		return nil
+	})
+	if err != nil && told == nil {
 		return finding("zone", "", err), clock
 	}
-	out, err := a.api.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: &a.zoneID})
 	if err != nil {
-		told := answerOf(err)
 		if !told.date.IsZero() {
 			clock = clockFinding(told.skew())
 		}
@@ -76,7 +104,7 @@ func (c *Client) examineZone(ctx context.Context, a account) (zone, clock regist
 			zone.OK, zone.Text = true, a.zoneID+"; these credentials may not see its name, which is not needed"
 			return zone, clock
 		}
-		return finding("zone", "", c.readError(ctx, err)), clock
+		return finding("zone", "", err), clock
 	}
 	if at := serverTime(out.ResultMetadata); !at.IsZero() {
 		clock = clockFinding(time.Since(at))
@@ -129,14 +157,20 @@ func (c *Client) examineName(ctx context.Context, a account, name string) []regi
 
 // noAlias is the error if the name is a CNAME, beside which no TXT record can be.
 func (c *Client) noAlias(ctx context.Context, a account, name string) error {
-	if err := c.budget.Wait(ctx); err != nil {
-		return err
-	}
-	out, err := a.api.ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
-		HostedZoneId: &a.zoneID, StartRecordName: &name, StartRecordType: types.RRTypeCname, MaxItems: aws.Int32(1),
+	var out *route53.ListResourceRecordSetsOutput
+	err := patiently(ctx, func() (err error) {
+		if err = c.budget.Wait(ctx); err != nil {
+			return err
+		}
+		if out, err = a.api.ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
+			HostedZoneId: &a.zoneID, StartRecordName: &name, StartRecordType: types.RRTypeCname, MaxItems: aws.Int32(1),
+		}); err != nil {
+			return c.readError(ctx, err)
+		}
+		return nil
 	})
 	if err != nil {
-		return c.readError(ctx, err)
+		return err
 	}
 	for _, set := range out.ResourceRecordSets {
 		if set.Type == types.RRTypeCname && sameName(name, aws.ToString(set.Name)) {

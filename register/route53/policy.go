@@ -7,7 +7,13 @@ import (
 	"github.com/solotick/solotick/internal/dnsmsg"
 )
 
-// A statement is one of an IAM policy.
+// A policy is one of IAM.
+type policy struct {
+	Version   string
+	Statement []statement
+}
+
+// A statement is one of a policy.
 type statement struct {
 	Sid       string
 	Effect    string
@@ -51,7 +57,7 @@ func Policy(zoneID string, names []string) string {
 			Sid: "FindZone", Effect: "Allow", Action: []string{"route53:ListHostedZonesByName"}, Resource: "*",
 		})
 	}
-	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": statements}, "", "  ")
+	text, err := json.MarshalIndent(policy{Version: "2012-10-17", Statement: statements}, "", "  ")
 	if err != nil {
 		panic(err) // of strings
 	}

@@ -121,7 +121,7 @@ type Client struct {
 	changes *batch.Batcher[change, time.Time]
 
 	opening chan struct{} // held by who opens the account
-	skewed  atomic.Bool   // a signature was refused for the clock, which the library has learned from
+	skewed  atomic.Bool   // a signature was refused, perhaps for the clock, and none accepted since
 
 	mu      sync.Mutex
 	account *account        // nil: not opened yet

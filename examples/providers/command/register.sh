@@ -1,5 +1,5 @@
 #!/bin/sh
-# A register of Solotick in an SQLite file: sqlite.sh FILE. It has one row for each
+# A register of Solotick in an SQLite file: register.sh FILE. It has one row for each
 # name, with its texts as a sorted JSON array. The UPDATE names the texts that it
 # replaces, so that comparing and writing are one step, and SQLite tells whether it has
 # changed a row. What serves the rows as DNS is up to you.

@@ -1,0 +1,31 @@
+package elect
+
+import (
+	"testing"
+	"time"
+)
+
+func TestCheckOfTheLease(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		lease, swap, kill time.Duration
+		want              string // the error; "": none
+	}{
+		{"a request is quick", 12 * time.Second, 0, 3 * time.Second, ""},
+		{"no room for the end of a run", 11 * time.Second, 0, 3 * time.Second, "lease 11s: want at least three times kill_grace + 1s, 12s"},
+		{"a swap that takes its time", 201 * time.Second, 63 * time.Second, 3 * time.Second, ""},
+		{"no room for three of them", 200 * time.Second, 63 * time.Second, 3 * time.Second, "lease 3m20s: want at least three times what a swap takes, 1m3s, + kill_grace + 1s, 3m21s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Policy{Schedule: grid(600), Lease: c.lease, SwapTime: c.swap, KillGrace: c.kill}
+			p.Fill()
+			got := ""
+			if err := p.Check(); err != nil {
+				got = err.Error()
+			}
+			if got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
