@@ -91,6 +91,10 @@ func (s *Slack) Check() error {
 	return nil
 }
 
+// ByName says whether the channel is named in a way that changes when somebody
+// renames it.
+func (s *Slack) ByName() bool { return s.Webhook.IsZero() && !slackID.MatchString(s.Channel) }
+
 // Notify implements [Notifier].
 func (s *Slack) Notify(ctx context.Context, m *Message) (string, error) {
 	if err := s.Check(); err != nil {

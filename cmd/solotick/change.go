@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/solotick/solotick/record"
@@ -133,7 +134,10 @@ func registerFailure(err error, means string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	f := &failure{code: exitUnreachable, err: err, means: means, do: "see whether the server is up, and its port open for TCP from here: dig +tcp SOA ZONE @SERVER"}
+	f := &failure{code: exitUnreachable, err: err, means: means, do: "see whether this machine reaches the provider's API by HTTPS, and what the provider says of its state"}
+	if strings.Contains(err.Error(), "rfc2136: ") {
+		f.do = "see whether the server is up, and its port open for TCP from here: dig +tcp SOA ZONE @SERVER"
+	}
 	var refusal *rfc2136.Refusal
 	var problem *register.Problem
 	switch {
@@ -144,6 +148,9 @@ func registerFailure(err error, means string) error {
 		}
 	case errors.As(err, &refusal):
 		f.code, f.do = remedy(refusal.Fault)
+		if refusal.Fault == rfc2136.FaultKey && refusal.Code != "BADKEY" && refusal.Code != "BADSIG" { // it may be the clock as well
+			f.do = strings.Replace(f.do, "and secret", "and secret, and the clocks (chronyc tracking)", 1)
+		}
 	case errors.Is(err, rfc2136.ErrIgnored):
 		f.code, f.do = remedy(rfc2136.FaultGrant)
 	case errors.Is(err, register.ErrRefused):
@@ -152,9 +159,15 @@ func registerFailure(err error, means string) error {
 		f.code, f.do = exitTryAgain, "look, then try again: solotick status"
 	case errors.Is(err, context.Canceled):
 		f.code, f.do = exitTryAgain, ""
+	case throttled(err):
+		f.code, f.do = exitTryAgain, "the account's limit is used up, by all programs together: wait a while, and if it stays so, lower dns.rate in the file"
 	}
 	return f
 }
+
+// throttled says whether a provider wants fewer requests. Every provider's package
+// has that word for it, and no other outcome.
+func throttled(err error) bool { return strings.Contains(err.Error(), "throttled") }
 
 // remedy is what helps against a fault, and the exit code, which tells whether
 // it is for the server's administrator (refused) or for the file.

@@ -52,9 +52,11 @@ type doctorDoc struct {
 type doctor struct {
 	app    *app
 	svc    *service
+	file   string // as the user named it
 	asJSON bool
 	found  []finding
-	code   int // of the first failure
+	code   int  // of the first failure
+	unwell bool // by what the provider's client has found
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -85,7 +87,7 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 	if err != nil {
 		return err
 	}
-	d := &doctor{app: a, asJSON: asJSON}
+	d := &doctor{app: a, file: file, asJSON: asJSON}
 	if d.svc, err = openService(c.DNS); err != nil {
 		return err
 	}
@@ -97,6 +99,7 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 		return err
 	}
 	d.notifiers(ctx, c)
+	d.provider(ctx, sites)
 	for _, s := range sites {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -105,6 +108,9 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 			return err
 		}
 		d.examine(ctx, s)
+	}
+	if d.unwell {
+		d.failed(exitRefused) // unless something that followed from it says more
 	}
 	if asJSON {
 		if err := a.json(doctorDoc{"solotick.doctor/v1", d.code == exitOK, d.found}); err != nil {
@@ -118,14 +124,17 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 func (d *doctor) tell(job, check string, is verdict, do, format string, args ...any) {
 	f := finding{job, check, is, fmt.Sprintf(format, args...), do}
 	d.found = append(d.found, f)
-	if d.asJSON {
-		return
+	if !d.asJSON {
+		d.app.sayFinding(f)
 	}
-	a := d.app
-	t := map[verdict]tone{passed: good, advice: doubtful, failed: bad, skipped: neutral}[is]
-	a.sayf("%s %s %-11s %s\n", a.sign(a.stdout, t), a.paint(a.stdout, t, fmt.Sprintf("%-7s", is)), check, wrap(f.Text, 76, strings.Repeat(" ", 22)))
-	if do != "" {
-		a.sayf("%22sto do: %s\n", "", wrap(do, 68, strings.Repeat(" ", 29)))
+}
+
+// sayFinding prints a finding as a line or some.
+func (a *app) sayFinding(f finding) {
+	t := map[verdict]tone{passed: good, advice: doubtful, failed: bad, skipped: neutral}[f.Is]
+	a.sayf("%s %s %-11s %s\n", a.sign(a.stdout, t), a.paint(a.stdout, t, fmt.Sprintf("%-7s", f.Is)), f.Check, wrap(f.Text, 76, strings.Repeat(" ", 22)))
+	if f.Do != "" {
+		a.sayf("%22sto do: %s\n", "", wrap(f.Do, 68, strings.Repeat(" ", 29)))
 	}
 }
 
@@ -147,6 +156,7 @@ func (d *doctor) failed(code int) {
 func (d *doctor) configuration(c *config.Config) {
 	d.tell("", "config", passed, "", "%d job%s, hash %s", len(c.Jobs), plural(len(c.Jobs)), c.Hash[:12])
 	d.tell("", "register", passed, "", "%s", d.svc)
+	d.tried()
 	if d.svc.warning != "" {
 		d.tell("", "key file", advice, "", "%s", d.svc.warning) // it says what to do
 	}
@@ -224,7 +234,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	seen := q.ask(ctx, s)
 	switch {
 	case seen.err != nil:
-		d.tell(s.job, "dns", advice, "agents then ask the register itself; solotick status "+s.name+" shows what outsiders see", "no answer by DNS without the key: %v", seen.err)
+		d.tell(s.job, "dns", advice, "agents then ask the register itself; solotick status "+s.name+" shows what outsiders see", "no answer by DNS without the credential: %v", seen.err)
 	case seen.answer.Alias != "":
 		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.answer.Alias)
 	case seen.answer.Wildcard != "" && len(seen.answer.Texts) > 0:
@@ -234,7 +244,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 			"the wildcard %s answers for this name, which has nothing of its own to compare with: no agent can create its record", seen.answer.Wildcard)
 		return false
 	default:
-		d.tell(s.job, "dns", passed, "", "answered without the key by %s, in %s", seen.serverName(), millis(seen.answer.Latency))
+		d.tell(s.job, "dns", passed, "", "answered without the credential by %s, in %s", seen.serverName(), millis(seen.answer.Latency))
 	}
 	if n := len(set.Foreign); n > 0 {
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
@@ -246,7 +256,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 }
 
 // scratch finds the name to try writes at: one below the job's, or the job's
-// own if the key may write nothing else.
+// own if the credential may write nothing else.
 func (d *doctor) scratch(ctx context.Context, s site) *site {
 	id := make([]byte, 4)
 	rand.Read(id) // never fails
@@ -307,8 +317,8 @@ func (d *doctor) quiet(ctx context.Context, s site) bool {
 // quietTime is how long the doctor waits for a run to end.
 const quietTime = 20 * time.Second
 
-// mayWrite adds a value beside the job's record and removes it: that the key may
-// write elsewhere says nothing about the name that counts.
+// mayWrite adds a value beside the job's record and removes it: that the credential
+// may write elsewhere says nothing about the name that counts.
 func (d *doctor) mayWrite(ctx context.Context, s site) {
 	p := probe{doctor: d, site: s, name: s.name, reg: s.register, own: true}
 	_, err := p.put(ctx, []string{doctorMark + "grant"})
@@ -319,7 +329,7 @@ func (d *doctor) mayWrite(ctx context.Context, s site) {
 		d.fail(s.job, "grant", err)
 		return
 	}
-	d.tell(s.job, "grant", passed, "", "the key may write at %s itself", s.name)
+	d.tell(s.job, "grant", passed, "", "the credential may write at %s itself", s.name)
 }
 
 // A probe tries the register's promises at one name. What is there besides its
@@ -335,7 +345,7 @@ type probe struct {
 func (p *probe) run(ctx context.Context) {
 	job := p.site.job
 	if p.own {
-		p.tell(job, "scratch", skipped, "", "the key may not write below the job's name; what follows is tried at that name itself, beside the record")
+		p.tell(job, "scratch", skipped, "", "the credential may not write below the job's name; what follows is tried at that name itself, beside the record")
 	}
 	began := time.Now()
 	first, err := p.put(ctx, []string{doctorMark + "1"})
@@ -405,8 +415,11 @@ func (p *probe) stale(ctx context.Context, before, now register.Snapshot) bool {
 		case errors.Is(err, register.ErrConflict):
 		case err == nil:
 			p.failed(exitFailed)
-			p.tell(p.site.job, "swap", failed, "use a server that honours the prerequisites of RFC 2136, as one process; docs/protocol.md section 4 lists them",
-				"%s was accepted: this server does not compare, so two agents can both believe that they have a tick", what)
+			do := "use another provider: docs/providers.md has those that compare"
+			if p.svc == nil || p.svc.dns.Provider == "rfc2136" {
+				do = "use a server that honours the prerequisites of RFC 2136, as one process; docs/protocol.md section 4 lists them"
+			}
+			p.tell(p.site.job, "swap", failed, do, "%s was accepted: this register does not compare, so two agents can both believe that they have a tick", what)
 			return false
 		default:
 			p.fail(p.site.job, "swap", err)

@@ -79,6 +79,11 @@ func (d *doctor) notifiers(ctx context.Context, c *config.Config) {
 			d.tell("", "notify", failed, "", "%s (%s): %v", n.Name, n.Kind, err)
 			continue
 		}
+		if slack.ByName() {
+			d.tell("", "notify", advice, "name the channel by its ID (in Slack: the channel's details, at the end); solotick notify test "+n.Name+" sends a message",
+				"%s (%s): the token is that of %s; the channel is named %s, and when somebody renames it, no message arrives and only the log says so", n.Name, n.Kind, who, slack.Channel)
+			continue
+		}
 		d.tell("", "notify", passed, "", "%s (%s): the token is that of %s; solotick notify test %s sends a message", n.Name, n.Kind, who, n.Name)
 	}
 }

@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/notify"
+	"github.com/solotick/solotick/notify/notifytest"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/registertest"
 )
@@ -181,5 +186,55 @@ func TestDoctorLeavesARunAlone(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestDoctorClock: a clock that is off is told, with what to do.
+func TestDoctorClock(t *testing.T) {
+	for _, c := range []struct {
+		off  time.Duration // of the register's clock from this machine's
+		none bool
+		is   verdict
+		text string
+	}{
+		{0, false, passed, "within 2 s"},
+		{-412 * time.Second, false, advice, "this machine is about 412 s ahead of the register"},
+		{412 * time.Second, false, advice, "this machine is about 412 s behind the register"},
+		{0, true, advice, "the register tells no time"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			at := time.Now().Add(c.off)
+			if c.none {
+				at = time.Time{}
+			}
+			d := &doctor{app: &app{stdout: new(bytes.Buffer), env: func(string) string { return "" }}}
+			d.clock(site{job: "canary"}, register.Snapshot{Time: at})
+			if f := d.found[0]; f.Is != c.is || !strings.Contains(f.Text, c.text) || c.is != passed && !strings.Contains(f.Do, "chronyc tracking") {
+				t.Errorf("%+v, want %s with %q", f, c.is, c.text)
+			}
+		})
+	}
+}
+
+// TestDoctorSlack: whose the token is, and a channel that is named in a way that
+// does not last.
+func TestDoctorSlack(t *testing.T) {
+	server := httptest.NewServer(&notifytest.Slack{Token: "xoxb-good"})
+	defer server.Close()
+	for _, c := range []struct {
+		token, channel string
+		is             verdict
+		text, do       string
+	}{
+		{"xoxb-good", "C0123456789", passed, "the token is that of solotick in Example; solotick notify test ops sends a message", ""},
+		{"xoxb-good", "#ops", advice, "the channel is named #ops", "by its ID"},
+		{"xoxb-old", "C0123456789", failed, "invalid_auth: the token is not valid, or not from this address: install the app again", ""},
+	} {
+		bot := &notify.Slack{Token: notify.NewSecret(c.token), Channel: c.channel, URL: server.URL + "/api"}
+		d := &doctor{app: &app{stdout: new(bytes.Buffer), env: func(string) string { return "" }}}
+		d.notifiers(t.Context(), &config.Config{Notify: []config.Notifier{{Name: "ops", Kind: "slack", Notifier: bot}}})
+		if f := d.found[0]; f.Is != c.is || !strings.Contains(f.Text, c.text) || !strings.Contains(f.Do, c.do) || strings.Contains(f.Text, c.token) {
+			t.Errorf("%s in %s: %+v, want %s with %q, to do %q", c.token, c.channel, f, c.is, c.text, c.do)
+		}
 	}
 }

@@ -90,6 +90,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.schemaCommand(),
 		a.configCommand(),
 		a.doctorCommand(),
+		a.conformanceCommand(),
 		a.notifyCommand(),
 		a.keygenCommand(),
 		a.completionCommand(),

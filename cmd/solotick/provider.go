@@ -77,6 +77,21 @@ func classOf(d config.DNS) register.Class {
 	return register.Conditional
 }
 
+// limitsOf are how many requests a second the account of a file may send over time,
+// and at once; 0: as many as one likes.
+func limitsOf(d config.DNS) (rate float64, atOnce int) {
+	switch d.Provider {
+	case "clouddns":
+		rate, atOnce = clouddns.DefaultRate, clouddns.DefaultBurst
+	case "azuredns":
+		rate, atOnce = azuredns.DefaultRate, azuredns.DefaultBurst
+	}
+	if d.Rate > 0 {
+		rate, atOnce = perSecond(d), burst(d)
+	}
+	return rate, atOnce
+}
+
 // openService is the only switch over the names of providers. It asks nobody
 // anything yet.
 func openService(d config.DNS) (*service, error) {
@@ -198,7 +213,7 @@ func (s *service) attrs() []any {
 // mayStart refuses to run jobs over a register that is weaker than exact, unless
 // the user has said that this is known or has seen it hold.
 func (a *app) mayStart(s *service, accepted bool) error {
-	if !s.class.Weaker() || accepted || s.dns.AcceptWeaker {
+	if !s.class.Weaker() || accepted || s.dns.AcceptWeaker || a.hasPassed(s) {
 		return nil
 	}
 	return &failure{

@@ -39,6 +39,9 @@ var update = flag.Bool("update", false, "rewrite the golden texts in testdata/sc
 //	                              /items and /jobs.yaml with files of the script's
 //	                              folder, /refused with 403, and all else with ok; what
 //	                              it was asked but for those files is in the file asked
+//	cloud PROVIDER                start the API of a provider of DNS, and a name server
+//	                              that shows its records; sets $API, and writes solotick.yaml
+//	[!] cloud wrong WHAT          have it go wrong in a way that cloud_test.go knows
 //	epoch VARIABLE SECONDS        set a variable to now and so many seconds, as epoch second
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,10 +53,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			e.Setenv("NO_COLOR", "")
 			e.Values[dnsKey{}] = &dnsState{}
+			e.Values[cloudKey{}] = &cloudState{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd,
+			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd, "cloud": cloudCmd(t),
 		},
 	})
 }

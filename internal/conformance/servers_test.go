@@ -1,0 +1,106 @@
+package conformance
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/solotick/solotick/internal/dnstest"
+	"github.com/solotick/solotick/lookup"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/rfc2136"
+	"github.com/solotick/solotick/zone"
+)
+
+// own is Solotick's own server, beside the kinds of dnstest.
+const own dnstest.Kind = "solotick"
+
+// TestServers: real servers pass, with their zone looked at by DNS.
+func TestServers(t *testing.T) {
+	for _, kind := range append(dnstest.Kinds(), own) {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			key := dnstest.NewKey("agent")
+			addr := ""
+			if kind == own {
+				addr = startOwn(t, key)
+			} else {
+				addr = dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{key}}).Addr
+			}
+			r := Run(t.Context(), subject(t, addr, key), Options{}, nil)
+			t.Log(r.Text())
+			if !r.Passed || r.Swaps.OneWinner != 20 || r.Creates.OneWinner != 10 || r.Reads.Refused > 0 || r.DNS.Shown != r.DNS.Writes {
+				t.Errorf("%s did not pass: swaps %+v, creates %+v", kind, r.Swaps, r.Creates)
+			}
+			for _, c := range r.Checks {
+				if c.Verdict == Advice || c.Verdict == Skipped && c.Check != checkRate {
+					t.Errorf("%s %s: %s", c.Verdict, c.Check, c.Text)
+				}
+			}
+		})
+	}
+}
+
+func subject(t *testing.T, addr string, key dnstest.Key) Subject {
+	t.Helper()
+	outside, err := lookup.New(lookup.Config{Servers: []string{addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Subject{
+		Provider: "rfc2136", Zone: "t.test", Class: register.Exact,
+		Open: func(name string) (register.Register, error) {
+			client, err := rfc2136.New(rfc2136.Config{
+				Server: addr, Zone: "t.test",
+				Key: rfc2136.Key{Name: key.Name, Algorithm: key.Algorithm, Secret: rfc2136.Secret(key.Secret)},
+			})
+			if err != nil {
+				return nil, err
+			}
+			return client.Register(name)
+		},
+		Look: func(ctx context.Context, name string) ([]string, error) {
+			a, err := outside.One(ctx, name)
+			return a.Texts, err
+		},
+	}
+	s.Name, s.Neighbour = Scratch(s.Zone)
+	return s
+}
+
+// startOwn runs Solotick's own server for the zone t.test.
+func startOwn(t *testing.T, key dnstest.Key) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "zone")
+	lines := []string{"$ORIGIN t.test.", "$TTL 60", "@ IN SOA ns hostmaster 1 3600 600 86400 5", "@ IN NS ns", "ns IN A 127.0.0.1"}
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := base64.StdEncoding.DecodeString(key.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := zone.Open(zone.Config{
+		Listen: []string{"127.0.0.1:0"}, Dir: filepath.Join(dir, "data"), Zones: []zone.Zone{{Name: "t.test.", File: file}},
+		Keys: []zone.Key{{Name: key.Name, Algorithm: key.Algorithm, Secret: secret, Grants: []zone.Grant{{Name: "t.test.", Below: true, Types: []string{"TXT"}}}}},
+		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return server.Addr()
+}
