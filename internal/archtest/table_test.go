@@ -92,18 +92,6 @@ var table = []row{
 		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
 	},
 	{
-		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
-		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
-	},
-	{
-		dir: "internal/conformance", own: []string{"register"},
-		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
-	},
-	{
-		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
-		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
-	},
-	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},
 		why: "many requests of one account in few: it knows no records and no HTTP",
 	},
