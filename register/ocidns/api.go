@@ -134,6 +134,8 @@ func (c *Client) call(ctx context.Context, method, path string, h http.Header, b
 	c.sent.Add(1)
 	resp, err := c.http.Do(ctx, req)
 	switch {
+	case errors.Is(err, web.ErrTooLarge): // an answer that could not be taken in tells nothing
+		return nil, fmt.Errorf("%w; %w", err, web.ErrUncertain)
 	case err != nil:
 		return nil, err
 	case resp.Status >= 400 && resp.Status < 500:

@@ -122,6 +122,18 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestHugeAnswer has an answer that cannot be taken in, and so tells nothing.
+func TestHugeAnswer(t *testing.T) {
+	fake := newFake(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat(" ", 1<<20+1)) }))
+	t.Cleanup(srv.Close)
+	cfg := config(fake)
+	cfg.Endpoint = srv.URL
+	if _, err := open(t, cfg, name).Swap(t.Context(), register.Snapshot{}, []string{"one"}); kindOf(err) != uncertain {
+		t.Errorf("%s: %v", kindOf(err), err)
+	}
+}
+
 // TestCreateOver has a failed PROHIBIT told in any way: what is there decides.
 func TestCreateOver(t *testing.T) {
 	fake := newFake(t)
