@@ -16,7 +16,8 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// ioTimeout bounds one Load, Swap or look; see patience.
+// ioTimeout bounds a look by DNS, and one Load or Swap if the agent has no other
+// Patience; see patience.
 const ioTimeout = 10 * time.Second
 
 // A loop is one Run of an Agent: look, decide, act. It belongs to one
@@ -172,13 +173,14 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 // for another before the run would have to be stopped. A look may take a fifth,
 // always: a tick may fall due meanwhile, and the register can be asked instead.
 func (l *loop) patience(v elect.Verb) time.Duration {
+	most := cmp.Or(l.Patience, ioTimeout)
 	switch {
 	case v == elect.Look:
 		return min(ioTimeout, l.policy.Lease/5)
 	case l.runs[false] != nil:
-		return min(ioTimeout, l.policy.Lease*2/5)
+		return min(most, l.policy.Lease*2/5)
 	}
-	return ioTimeout
+	return most
 }
 
 // request runs one request in the background; note runs in the loop after it.

@@ -20,7 +20,7 @@ var lenient = []struct{ message, why string }{
 	{`has no schedule|has nothing to do`, "defaults: may have it"},
 	{`belongs to (every|cron):`, "defaults: may have what it belongs to"},
 	{`with shell: true want one text|want a list of arguments, got one text`, "defaults: or the job may have shell:"},
-	{`is too (long|short)$|is not a whole number of seconds|is not less than every|is less than|the whole job may take|has to end skew`, "the size of a duration is no pattern"},
+	{`is too (long|short)$|takes at least|is not a whole number of seconds|is not less than every|is less than|the whole job may take|has to end skew`, "the size of a duration is no pattern"},
 	{`is not a duration`, "a duration of more than 290 years is written as others are"},
 	{`is not a whole number|: cannot be "[-+]?[0-9]+"|only 1 is known`, "a number in quotes has no bounds, and 1e3 is 1000 to JSON"},
 	{`want true or false, got "(True|TRUE|False|FALSE)"`, "YAML knows more words for true than the file does"},

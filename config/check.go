@@ -11,44 +11,12 @@ import (
 	"github.com/solotick/solotick/schedule"
 )
 
-// dns reads dns: and what depends on two of its keys.
-func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
-	at := object(w, n, path, dnsKeys, d)
-	d.Zone = canonical(d.Zone)
-	if at.given("server") {
-		d.Server, _ = hostPort(d.Server)
-	}
-	if !at.given("tsig") {
-		return
-	}
-	// A path names a file, whose name may be part of the key; anything else has
-	// to come from elsewhere.
-	p := at["tsig"]
-	written := follow(p.value).Value
-	inside, whole := strings.CutPrefix(written, "${file:")
-	inside, closed := strings.CutSuffix(inside, "}")
-	switch {
-	case whole && closed && !strings.ContainsAny(inside, "{}"):
-		d.TSIGFile, d.TSIG = inside, Secret{}
-	case strings.HasPrefix(written, "/") && !fromElsewhere.MatchString(written):
-		path := d.TSIG.Reveal()
-		text, err := fetchFile(path)
-		if err != nil {
-			message, hint := problemOf(err)
-			w.mistake(p.value, p.path, hint, "%s", message)
-		}
-		w.remember(p.path, text)
-		d.TSIGFile, d.TSIG = path, Secret{}
-	case !fromElsewhere.MatchString(written):
-		w.mistake(p.value, p.path, "the absolute path of a key file, or ${env:NAME}; see solotick keygen tsig", "a secret does not belong into this file")
-	}
-}
-
 // jobs reads jobs, each above the defaults. Those of another list are taken
 // already, with their records.
 func (w *walker) jobs(defaults, jobs *yaml.Node, others []Job) []Job {
 	var base Job
 	preset(jobKeys, &base)
+	base.HeadStart = max(base.HeadStart, w.lag)
 	inherited := make(places)
 	if defaults != nil {
 		inherited = object(w, defaults, "defaults", jobKeys, &base)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+	"pgregory.net/rapid"
 )
 
 // choices are what keys of one mapping have to do with each other: those that are
@@ -78,6 +79,8 @@ func (g *gen) choices(name string) choices {
 // elsewhere are the choices of what is not about jobs.
 func (g *gen) elsewhere(name string, c choices) {
 	switch name {
+	case "dns":
+		g.provider(c)
 	case "notifier":
 		var kinds []string
 		for _, r := range rowsOf(channelKeys) {
@@ -108,6 +111,36 @@ func (g *gen) elsewhere(name string, c choices) {
 		default:
 			c.fix("url", "/etc/jobs.yaml")
 			c.none("region", "endpoint", "anonymous", "headers")
+		}
+	}
+}
+
+// provider decides for one, and so for its keys.
+func (g *gen) provider(c choices) {
+	p := providers[rapid.IntRange(0, len(providers)-1).Draw(g.T, "provider")]
+	c.fix("provider", p.name)
+	for _, r := range rowsOf(dnsKeys) {
+		if !p.knows(r.name) {
+			c.keys[r.name] = false
+		}
+	}
+	for _, k := range p.need {
+		c.keys[k] = true
+	}
+	switch p.name {
+	case "route53":
+		keys := g.maybe("keys")
+		c.keys["access_key_id"], c.keys["secret_access_key"] = keys, keys
+		if !keys {
+			c.none("session_token")
+		}
+	case "azuredns":
+		if c.keys["client_secret"] = g.maybe("secret"); c.keys["client_secret"] {
+			c.keys["client_id"], c.keys["tenant_id"] = true, true
+		}
+	case "command":
+		if c.one(g, "command", "url") == "command" {
+			c.none("token")
 		}
 	}
 }
@@ -186,6 +219,8 @@ func (g *gen) special(in, name string) *yaml.Node {
 		return scalar(fmt.Sprintf("R%d.example.com", g.jobs))
 	case "step.id":
 		return scalar(fmt.Sprintf("s%d", g.steps))
+	case "dns.ttl":
+		return scalar(g.duration(hour, 24*hour, true))
 	case "job.every":
 		return scalar(g.duration(hour, 24*hour, true))
 	case "job.offset":
@@ -212,6 +247,11 @@ var specials = map[string][]string{
 	"dns.zone":           {"example.com", "Example.COM."},
 	"dns.server":         {"ns1.example.com", "192.0.2.1:5353", "[2001:db8::1]:53", "${env:CONFIG_TEST_NONE:-ns1}"},
 	"agent.listen":       {"127.0.0.1:9480", ":9480", "[::1]:0", "${env:CONFIG_TEST_NONE:-:9480}"},
+	"dns.name_servers":   {"ns1.example.com", "192.0.2.1:5353"},
+	"dns.endpoint":       {"https://api.example.com", "http://127.0.0.1:8080", "${env:CONFIG_TEST_URL}"},
+	"dns.url":            {"https://api.example.com/register", "http://[::1]:8080/"},
+	"dns.mode":           {"batch"},
+	"dns.credentials":    {"${env:CONFIG_TEST_TOKEN}"},
 	"dns.tsig":           {"${env:CONFIG_TEST_KEY}", "agents:${env:CONFIG_TEST_TOKEN}"},
 	"agent.id":           {"WEB1", "${env:CONFIG_TEST_NONE:-A}"},
 	"slack.webhook":      {"${env:CONFIG_TEST_URL}"},

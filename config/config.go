@@ -59,18 +59,6 @@ func (c *Config) Equal(d *Config) bool {
 	return c.Hash == d.Hash && c.resolved == d.resolved
 }
 
-// DNS says where the records are.
-type DNS struct {
-	Provider string
-	Zone     string // without the last dot, in lower case
-	Server   string // host:port
-	// TSIG is a key as text, TSIGFile the path of one; at most one is set.
-	TSIG     Secret
-	TSIGFile string
-	TTL      time.Duration
-	Timeout  time.Duration // of one question or update
-}
-
 // An Agent is what belongs to the process rather than to a job.
 type Agent struct {
 	ID    string        // the beginning of its id; empty: all of it is random
@@ -171,7 +159,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		preset(agentKeys, &f.agent)
 	}
 	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
-	w.zone = f.dns.Zone
+	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)
 	if f.jobs == nil && f.from == nil {

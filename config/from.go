@@ -165,7 +165,7 @@ func (c *Config) Parse(name string, data []byte) ([]Job, error) {
 	if c.From != nil {
 		*w.allow = c.From.Allow
 	}
-	w.zone, w.shared = c.DNS.Zone, c.shared
+	w.zone, w.lag, w.shared = c.DNS.Zone, c.DNS.Lag(), c.shared
 	for i := range c.Notify {
 		w.channels[c.Notify[i].Name] = &c.Notify[i]
 	}

@@ -272,7 +272,7 @@ func (b *builder) scalar(r row) *schema {
 		return &schema{Type: "string", Pattern: periods + "|" + elsewhere, Error: "a duration is a number with its unit: 500ms, 60s, 5m, 1h30m"}
 	case isSecret:
 		switch {
-		case r.name == "tsig":
+		case r.name == "tsig" || r.name == "credentials":
 			return &schema{Type: "string", Pattern: `^/|` + elsewhere, Error: "the absolute path of a key file, or ${env:NAME}"}
 		case r.secret:
 			return &schema{Type: "string", Pattern: elsewhere, Error: "a secret does not belong into this file: ${env:NAME}, ${file:/path} or ${vcap:service.path}"}

@@ -13,6 +13,8 @@ func (b *builder) rules(s shape, m *schema) {
 				p.MinProps = 1
 			}
 		}
+	case "dns":
+		m.AllOf = providerRules(s)
 	case "job", "defaults":
 		m.Dependent = map[string]*schema{"cron": forbid("every", "offset"), "steps": forbid("exec")}
 		m.AllOf = shellRules("exec")
@@ -71,4 +73,33 @@ func shellRules(command string) []*schema {
 
 func argumentsOf(command string) *schema {
 	return &schema{Properties: members{{command, &schema{Type: "array"}}}}
+}
+
+// providerRules are what a mapping may and must say of each provider.
+func providerRules(s shape) []*schema {
+	var all []*schema
+	for _, p := range providers {
+		var no []string
+		for _, r := range s.rows {
+			if !p.knows(r.name) {
+				no = append(no, r.name)
+			}
+		}
+		then := forbid(no...)
+		then.Required = p.need
+		switch p.name {
+		case "command":
+			then.AnyOf = []*schema{{Required: []string{"command"}, Properties: forbid("url", "token").Properties}, {Required: []string{"url"}, Properties: forbid("command").Properties}}
+			then.AllOf = []*schema{argumentsOf("command")}
+		case "route53":
+			then.Dependent = map[string]*schema{
+				"access_key_id": {Required: []string{"secret_access_key"}}, "secret_access_key": {Required: []string{"access_key_id"}},
+				"session_token": {Required: []string{"access_key_id"}},
+			}
+		case "azuredns":
+			then.Dependent = map[string]*schema{"client_secret": {Required: []string{"client_id", "tenant_id"}}}
+		}
+		all = append(all, &schema{If: &schema{Properties: members{{"provider", &schema{Enum: []any{p.name}}}}, Required: []string{"provider"}}, Then: then})
+	}
+	return all
 }

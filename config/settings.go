@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -36,7 +37,7 @@ func Inspect(path string) ([]Setting, error) {
 		return nil, err
 	}
 	w := newWalker(path, data)
-	in := inspector{w: w, jobs: make(map[string]*Job)}
+	in := inspector{w: w, dns: &c.DNS, jobs: make(map[string]*Job)}
 	for i := range c.Jobs {
 		in.jobs[c.Jobs[i].Name] = &c.Jobs[i]
 	}
@@ -47,6 +48,7 @@ func Inspect(path string) ([]Setting, error) {
 // An inspector goes through a file that is known to be right.
 type inspector struct {
 	w        *walker // for what comes from elsewhere
+	dns      *DNS
 	jobs     map[string]*Job
 	defaults *yaml.Node
 	inherits bool // what is being told stands under defaults:
@@ -156,6 +158,9 @@ func (in *inspector) follows(path string, j *Job, has map[string]bool) {
 		say("offset", short(schedule.Offset(j.Name, j.Every)), "the job's name")
 		has["time_zone"] = true // has no meaning
 	}
+	if lag := in.dns.Lag(); lag > 2*time.Second && j.HeadStart == lag {
+		say("head_start", short(lag), "provider: "+in.dns.Provider)
+	}
 	if j.Guarantee == atMostOnce {
 		say("takeovers", "0", "guarantee: "+atMostOnce)
 		say("without_register", j.WithoutRegister, "guarantee: "+atMostOnce)
@@ -203,10 +208,27 @@ func (in *inspector) mapping(n *yaml.Node, path string, s shape) {
 			in.value(v, join(path, key), s.row(key))
 		})
 	}
-	if s.name == "step" && !has["alert"] {
+	switch {
+	case s.name == "step" && !has["alert"]:
 		return // its defaults are for alerts
+	case s.name == "dns":
+		in.provider(path, has)
+		return
 	}
 	in.absent(path, s.rows, has)
+}
+
+// provider tells what is in force at the provider, and follows from which it is.
+func (in *inspector) provider(path string, has map[string]bool) {
+	d := in.dns
+	p, _ := providerOf(d.Provider)
+	if !has["ttl"] {
+		in.say(join(path, "ttl"), short(d.TTL), "provider: "+d.Provider)
+	}
+	if !has["timeout"] {
+		in.say(join(path, "timeout"), short(d.Timeout), "provider: "+d.Provider)
+	}
+	in.absent(path, rowsOf(keysOf(p)), has)
 }
 
 // list tells a list, or one text in its place.

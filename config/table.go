@@ -49,15 +49,6 @@ var listingKeys = []key[listing]{
 	{name: "jobs", doc: "the jobs, by name", to: func(l *listing) any { return &l.jobs }, rule: rule{required: true}},
 }
 
-var dnsKeys = []key[DNS]{
-	{name: "provider", doc: "how records are written", to: func(d *DNS) any { return &d.Provider }, rule: rule{required: true, oneOf: []string{"rfc2136"}}},
-	{name: "zone", also: []string{"domain", "zone_name"}, doc: "the DNS zone that holds the records", to: func(d *DNS) any { return &d.Zone }, rule: rule{required: true, check: checkDNSName, pattern: dnsName}},
-	{name: "server", also: []string{"primary", "nameserver", "host"}, doc: "the primary server, host or host:port (53)", to: func(d *DNS) any { return &d.Server }, rule: rule{required: true, check: checkServer}},
-	{name: "tsig", also: []string{"key", "tsig_key", "secret"}, doc: "the TSIG key: the path of a key file, ${file:/path}, or ${env:NAME} with [algorithm:]name:secret", to: func(d *DNS) any { return &d.TSIG }},
-	{name: "ttl", doc: "the TTL of the records", to: func(d *DNS) any { return &d.TTL }, rule: rule{def: "60s", least: second, most: 24 * hour, seconds: true}},
-	{name: "timeout", doc: "how long a server may take for an answer", to: func(d *DNS) any { return &d.Timeout }, rule: rule{def: "5s", least: second / 10, most: minute}},
-}
-
 var agentKeys = []key[Agent]{
 	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
 	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},

@@ -74,7 +74,6 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 	case *[]step:
 		*to = w.steps(n, path)
 	case *DNS:
-		preset(dnsKeys, to)
 		w.dns(n, path, to)
 	case *Agent:
 		preset(agentKeys, to)

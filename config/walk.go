@@ -68,8 +68,9 @@ type walker struct {
 	remembered []string // sums of what came from elsewhere, in order
 	common     string   // a hash of what all jobs share
 
-	zone     string // that holds the records
-	values   int    // of JSON
+	zone     string        // that holds the records
+	lag      time.Duration // of the zone's name servers
+	values   int           // of JSON
 	channels map[string]*Notifier
 	clients  map[string]*web.Client // one for all requests that go the same way
 	allow    *Allow                 // what a list from elsewhere may do; nil: the text is the agent's own file
@@ -216,7 +217,7 @@ func (w *walker) mistakeIn(n *yaml.Node, path string, line, column int, hint, fo
 }
 
 // places of secrets that may name a file.
-var mayBePath = []string{"dns.tsig", "jobs_from", "jobs_from.url"}
+var mayBePath = []string{"dns.tsig", "dns.credentials", "jobs_from", "jobs_from.url"}
 
 // onlyFrom is what only says where a value comes from.
 var onlyFrom = regexp.MustCompile(`^(\$?\$\{[^{}]*\})+$`)

@@ -97,7 +97,7 @@ type sight struct {
 	err    error
 }
 
-// ask asks DNS for one record: @server, else the file's server, else every
+// ask asks DNS for one record: @server, else the file's servers, else every
 // authoritative server of the name.
 func (q *query) ask(ctx context.Context, s site) sight {
 	cfg := lookup.Config{Probe: true}
@@ -105,7 +105,7 @@ func (q *query) ask(ctx context.Context, s site) sight {
 	case q.server != "":
 		cfg.Servers = []string{q.address()}
 	case q.dns != nil:
-		cfg.Servers = []string{q.dns.Server}
+		cfg.Servers = outside(q.dns)
 	}
 	if err := checkDNSName(s.name); err != nil {
 		return sight{site: s, err: usage("%q is no DNS name: %w", s.name, err)}

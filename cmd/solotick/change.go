@@ -135,7 +135,13 @@ func registerFailure(err error, means string) error {
 	}
 	f := &failure{code: exitUnreachable, err: err, means: means, do: "see whether the server is up, and its port open for TCP from here: dig +tcp SOA ZONE @SERVER"}
 	var refusal *rfc2136.Refusal
+	var problem *register.Problem
 	switch {
+	case errors.As(err, &problem):
+		f.code, f.do = exitRefused, problem.Do
+		if problem.Config {
+			f.code = exitConfig
+		}
 	case errors.As(err, &refusal):
 		f.code, f.do = remedy(refusal.Fault)
 	case errors.Is(err, rfc2136.ErrIgnored):

@@ -146,8 +146,7 @@ func (d *doctor) failed(code int) {
 
 func (d *doctor) configuration(c *config.Config) {
 	d.tell("", "config", passed, "", "%d job%s, hash %s", len(c.Jobs), plural(len(c.Jobs)), c.Hash[:12])
-	d.tell("", "register", passed, "", "rfc2136: %s, zone %s, key %s (%s); class exact: a swap is one UPDATE with the old record as its condition",
-		c.DNS.Server, c.DNS.Zone, strings.TrimSuffix(d.svc.key.Name, "."), d.svc.key.Algorithm)
+	d.tell("", "register", passed, "", "%s", d.svc)
 	if d.svc.warning != "" {
 		d.tell("", "key file", advice, "", "%s", d.svc.warning) // it says what to do
 	}
@@ -194,7 +193,7 @@ func (d *doctor) read(ctx context.Context, s site) (register.Snapshot, bool) {
 		record.Absent: "no record yet", record.Present: "a record", record.Damaged: "a damaged record, which agents replace",
 		record.Unopenable: "a sealed record",
 	}[record.Read(snap.Texts, snap.Time.Unix()).State]
-	d.tell(s.job, "read", passed, "", "%s, with authority and signed, in %s", what, millis(time.Since(began)))
+	d.tell(s.job, "read", passed, "", "%s, in %s", what, millis(time.Since(began)))
 	return snap, true
 }
 
@@ -211,7 +210,7 @@ func (d *doctor) clock(s site, snap register.Snapshot) {
 		if off < 0 {
 			off, where = -off, "behind"
 		}
-		d.tell(s.job, "clock", advice, "set the clock (chronyc tracking); a signature allows 300 s",
+		d.tell(s.job, "clock", advice, "set the clock (chronyc tracking); a signature allows some minutes",
 			"this machine is about %s %s the register; agents go by the register's time", seconds(off.Round(time.Second)), where)
 	default:
 		d.tell(s.job, "clock", passed, "", "within 2 s of the register's")
@@ -428,7 +427,7 @@ func (p *probe) readBack(ctx context.Context, want register.Snapshot) {
 	}
 	look := w.at(p.name)
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, max(15*time.Second, 3*p.svc.dns.Lag()))
 	defer cancel()
 	for {
 		got, err := look(ctx)

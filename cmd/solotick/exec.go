@@ -53,6 +53,7 @@ func flagOf(key string) string { return strings.ReplaceAll(key, "_", "-") }
 type execFlags struct {
 	file, name string
 	once       bool
+	weaker     bool
 	log        logFlags
 }
 
@@ -86,6 +87,7 @@ still claimed then. For crontabs, systemd timers and scripts.`,
 	for _, j := range jobFlags[3:] {
 		fl.String(flagOf(j.key), "", j.usage)
 	}
+	weakerFlag(c, &f.weaker)
 	f.log.add(c)
 	return c
 }
@@ -100,6 +102,9 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	}
 	svc, err := openService(c.DNS)
 	if err != nil {
+		return err
+	}
+	if err := a.mayStart(svc, f.weaker); err != nil {
 		return err
 	}
 	if f.once && !cmd.Flags().Changed("log-level") {
@@ -121,7 +126,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 		return err
 	}
 	m := memberOf(c.Jobs[0], svc)
-	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record)
+	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
 	fleet.grace = c.Agent.Grace
 	if f.once {
@@ -187,6 +192,9 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 	}
 	if from != nil {
 		c.DNS, c.Agent = from.DNS, from.Agent
+		if job["head_start"] == nil {
+			c.Jobs[0].HeadStart = max(c.Jobs[0].HeadStart, c.DNS.Lag())
+		}
 	}
 	return c, nil
 }

@@ -21,13 +21,14 @@ import (
 
 // A member is a job as a fleet runs it.
 type member struct {
-	Name   string
-	Record string // absolute name, for the log
-	Where  any    // what the connect was made from: another one is another register
-	Policy elect.Policy
-	Plan   *steps.Plan
-	Mark   string // another one is another plan
-	From   bool   // it is of a list that lies elsewhere
+	Name     string
+	Record   string        // absolute name, for the log
+	Where    any           // what the connect was made from: another one is another register
+	Patience time.Duration // that one request may need, if more than usual
+	Policy   elect.Policy
+	Plan     *steps.Plan
+	Mark     string // another one is another plan
+	From     bool   // it is of a list that lies elsewhere
 }
 
 // same says whether two members are the same job, with the same definition.
@@ -51,6 +52,8 @@ type fleet struct {
 	forget         func(member)                      // a job that is gone; nil: nobody remembers any
 	latest         atomic.Pointer[jobsFrom]          // the list that lies elsewhere; nil: there is none
 	guards         *steps.Guards
+	svc            *service             // in use
+	mayUse         func(*service) error // whether jobs may be run over it
 
 	posts map[string]*post
 	ended chan *post    // agents that have ended
@@ -83,7 +86,7 @@ type crew struct {
 
 func newFleet(id string, log *slog.Logger, stdout, stderr io.Writer) *fleet {
 	return &fleet{
-		id: id, log: log, grace: 8 * time.Second, guards: new(steps.Guards),
+		id: id, log: log, grace: 8 * time.Second, guards: new(steps.Guards), mayUse: func(*service) error { return nil },
 		stdout: &lockedWriter{w: stdout}, stderr: &lockedWriter{w: stderr},
 		posts: map[string]*post{}, ended: make(chan *post), over: make(chan struct{}),
 	}
@@ -120,6 +123,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
+		Patience:  m.Patience,
 		ID:        f.id,
 		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +53,7 @@ agents, as PASSCODE. With --timer or --look the ticks go on as the record has th
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.provider, "provider", "rfc2136", "how records are written: rfc2136")
+	f.StringVar(&s.provider, "provider", "rfc2136", "how records are written: "+strings.Join(config.Providers(), ", "))
 	f.StringVar(&s.job, "job", "", "the job's name (default canary, or the original's SUBDOMAIN)")
 	f.StringVar(&s.zone, "zone", "", "the DNS zone that holds the records (default example.com, or the original's DOMAIN)")
 	f.StringVar(&s.server, "server", "", "its primary server (default: ns1. and the zone)")
@@ -62,7 +64,7 @@ agents, as PASSCODE. With --timer or --look the ticks go on as the record has th
 	f.Int64Var(&o.timer, "timer", 0, "the timer in the original's record, in epoch seconds")
 	f.BoolVar(&o.look, "look", false, "ask DNS, or @server, for the original's record")
 	f.IntVarP(&o.query.port, "port", "p", 53, "port of @server")
-	if err := c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"rfc2136"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(config.Providers(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag is above
 	}
 	return c
@@ -107,7 +109,13 @@ func (s *starter) fill(job, zone string) {
 
 // check has package config say what could not stand in a file.
 func (s *starter) check() error {
-	text := fmt.Sprintf("version: 1\ndns: { provider: %q, zone: %q, server: %q }\njobs: { %q: { every: 60s, exec: [x]", s.provider, s.zone, s.server, s.job)
+	dns := "  provider: " + strconv.Quote(s.provider) + "\n  zone: " + strconv.Quote(s.zone) + "\n"
+	if s.provider == "rfc2136" {
+		dns += "  server: " + strconv.Quote(s.server) + "\n"
+	} else if slices.Contains(config.Providers(), s.provider) {
+		dns += unset.ReplaceAllString(s.credential(), "$1:-x}")
+	}
+	text := fmt.Sprintf("version: 1\ndns:\n%sjobs: { %q: { every: 60s, exec: [x]", dns, s.job)
 	if s.record != "" {
 		text += fmt.Sprintf(", record: %q", s.record)
 	}
@@ -155,18 +163,55 @@ func word(text string) string {
 	return strconv.Quote(text)
 }
 
+// unset finds a variable of the environment, which need not be set yet.
+var unset = regexp.MustCompile(`(\$\{env:[A-Z0-9_]+)\}`)
+
 // dns is that part of the file.
 func (s *starter) dns() string {
-	tsig := "${file:" + s.tsig + "}"
-	if strings.ContainsAny(tsig, " #'\"\\&*!|>%@`") {
-		tsig = strconv.Quote(tsig)
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "dns:\n  provider: %s\t# BIND, Knot DNS, PowerDNS, or solotick zone serve\n", s.provider)
-	fmt.Fprintf(&b, "  zone: %s\n", word(s.zone))
-	fmt.Fprintf(&b, "  server: %s\t# the zone's primary server; host or host:port\n", word(s.server))
-	fmt.Fprintf(&b, "  tsig: %s\n", tsig)
+	fmt.Fprintf(&b, "dns:\n  provider: %s", s.provider)
+	if s.provider == "rfc2136" {
+		b.WriteString("\t# BIND, Knot DNS, PowerDNS, or solotick zone serve")
+	}
+	fmt.Fprintf(&b, "\n  zone: %s\n", word(s.zone))
+	b.WriteString(s.credential())
+	if classOf(config.DNS{Provider: s.provider}).Weaker() {
+		fmt.Fprintf(&b, "  # accept_weaker: true\t# once solotick conformance -c FILE has passed\n")
+	}
 	return b.String()
+}
+
+// credential is what dns: has to say of a provider beyond the zone.
+func (s *starter) credential() string {
+	switch s.provider {
+	case "rfc2136":
+		tsig := "${file:" + s.tsig + "}"
+		if strings.ContainsAny(tsig, " #'\"\\&*!|>%@`") {
+			tsig = strconv.Quote(tsig)
+		}
+		return fmt.Sprintf("  server: %s\t# the zone's primary server; host or host:port\n  tsig: %s\n", word(s.server), tsig)
+	case "route53":
+		return "  # credentials are found as AWS programs do: AWS_PROFILE, AWS_ACCESS_KEY_ID, the role of an instance, task or pod\n"
+	case "clouddns":
+		return "  project: my-project\n  # credentials: /etc/solotick/key.json\t# else found as Google's programs do\n"
+	case "azuredns":
+		return "  subscription: 00000000-0000-0000-0000-000000000000\n  resource_group: dns\t# the machine's own identity, or client_id with client_secret\n"
+	case "command":
+		return "  command: [/usr/local/bin/register]\t# docs/providers.md has what it is asked\n"
+	}
+	return fmt.Sprintf("  token: ${env:%s_TOKEN}\n", strings.ToUpper(s.provider))
+}
+
+// firstSteps are what has to be there before an agent can write.
+func (s *starter) firstSteps() string {
+	if s.provider == "rfc2136" {
+		return fmt.Sprintf(`#   1. solotick keygen tsig %s   makes a key, and tells what the DNS server has to know
+#   2. copy the key to each machine, as %s, readable for the agent alone
+`, s.name(), s.tsig)
+	}
+	return fmt.Sprintf(`#   1. solotick keygen policy --provider %s --zone %s %s   tells the least that the credential has to be allowed
+#   2. make that credential, and have each machine find it
+`, s.provider, s.zone, s.name())
 }
 
 const schemaHeader = "# yaml-language-server: $schema=./solotick.schema.json\n"
@@ -177,16 +222,14 @@ func (s *starter) text() string {
 	return schemaHeader + aligned(fmt.Sprintf(`#
 # The file of a Solotick agent, the same on each machine. What to do:
 #
-#   1. solotick keygen tsig %[1]s   makes a key, and tells what the DNS server has to know
-#   2. copy the key to each machine, as %[2]s, readable for the agent alone
-#   3. export SLACK_WEBHOOK=https://hooks.slack.com/services/...
-#   4. solotick validate --explain %[3]s
-#   5. solotick doctor -c %[3]s
-#   6. solotick run -c %[3]s   on each machine
+%[1]s#   3. export SLACK_WEBHOOK=https://hooks.slack.com/services/...
+#   4. solotick validate --explain %[2]s
+#   5. solotick doctor -c %[2]s
+#   6. solotick run -c %[2]s   on each machine
 #
 # An editor completes and checks this file after: solotick schema > solotick.schema.json
 version: 1
-`, s.name(), s.tsig, file)+s.dns()+fmt.Sprintf(`notify:
+`, s.firstSteps(), file)+s.dns()+fmt.Sprintf(`notify:
   ops:	# or webhook, email, teams, discord, ntfy, pagerduty, ping, exec
     slack: { webhook: "${env:SLACK_WEBHOOK}" }
 # defaults:	# what holds for every job that does not say otherwise

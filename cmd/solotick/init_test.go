@@ -152,3 +152,29 @@ func TestParseINI(t *testing.T) {
 		}
 	}
 }
+
+// TestInitOfEveryProvider has the first file of each provider be right once its
+// variables are set, and open the provider.
+func TestInitOfEveryProvider(t *testing.T) {
+	t.Setenv("SLACK_WEBHOOK", "https://hooks.slack.com/services/T0/B0/x")
+	for _, name := range config.Providers() {
+		t.Setenv(strings.ToUpper(name)+"_TOKEN", "t0k3n")
+		text := printed(t, "init", "--provider", name, "--tsig", keyAt(t))
+		c, err := config.Parse("solotick.yaml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+			continue
+		}
+		s, err := openService(c.DNS)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if weak := strings.Contains(text, "accept_weaker"); weak != s.class.Weaker() {
+			t.Errorf("%s is of class %s, and its file says of accepting it: %v", name, s.class, weak)
+		}
+		if _, err := s.register("canary.example.com"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

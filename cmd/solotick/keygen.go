@@ -29,7 +29,7 @@ type tsigKey struct {
 }
 
 func (a *app) keygenCommand() *cobra.Command {
-	return group("keygen", "Make keys", a.keygenTSIGCommand())
+	return group("keygen", "Make keys, and tell what credentials must be allowed", a.keygenTSIGCommand(), a.keygenPolicyCommand())
 }
 
 func (a *app) keygenTSIGCommand() *cobra.Command {

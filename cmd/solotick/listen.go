@@ -37,11 +37,19 @@ type definition struct {
 
 // agentStatus is what /status shows.
 type agentStatus struct {
-	Schema      string       `json:"schema"`
-	Agent       string       `json:"agent"`
-	Version     string       `json:"version"`
-	Started     time.Time    `json:"started"`
-	Definitions []definition `json:"definitions"`
+	Schema      string         `json:"schema"`
+	Agent       string         `json:"agent"`
+	Version     string         `json:"version"`
+	Started     time.Time      `json:"started"`
+	Register    *agentRegister `json:"register,omitempty"`
+	Definitions []definition   `json:"definitions"`
+}
+
+// agentRegister is where the records are, and what to expect of it.
+type agentRegister struct {
+	Provider string `json:"provider"`
+	Zone     string `json:"zone"`
+	Class    string `json:"class"`
 }
 
 // A desk answers questions about one agent over HTTP: whether it lives, what its
@@ -52,6 +60,7 @@ type desk struct {
 
 	ok, good *prometheus.GaugeVec
 	info     *prometheus.GaugeVec
+	register *prometheus.GaugeVec
 	runs     *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	lag      *prometheus.HistogramVec
@@ -65,15 +74,16 @@ func newDesk(id string) *desk {
 	d := &desk{
 		status: agentStatus{Schema: "solotick.agent/v1", Agent: id, Version: buildInfo().Version, Started: time.Now().UTC(), Definitions: []definition{}},
 		reg:    prometheus.NewRegistry(), heard: time.Now(),
-		ok:   gauge("config_last_reload_successful", "Whether the newest definition of the jobs is in force: 1, or 0 while an older one is.", "source"),
-		good: gauge("config_last_reload_success_timestamp_seconds", "When the definition in force was last found to be the newest.", "source"),
-		info: gauge("config_info", "The definition in force, by the SHA-256 of its text.", "source", "sha256"),
-		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_runs_total", Help: "Runs that this agent has ended, by how."}, []string{"job", "result"}),
-		took: histogram("run_duration_seconds", "How long runs took."),
-		lag:  histogram("start_lag_seconds", "How long after their ticks runs began."),
-		told: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_alerts_total", Help: "Messages about alerts, by what became of them: accepted or failed."}, []string{"job", "outcome"}),
+		ok:       gauge("config_last_reload_successful", "Whether the newest definition of the jobs is in force: 1, or 0 while an older one is.", "source"),
+		good:     gauge("config_last_reload_success_timestamp_seconds", "When the definition in force was last found to be the newest.", "source"),
+		info:     gauge("config_info", "The definition in force, by the SHA-256 of its text.", "source", "sha256"),
+		register: gauge("register_info", "The register in use, and its class: exact, conditional, ballot or timed.", "provider", "zone", "class"),
+		runs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_runs_total", Help: "Runs that this agent has ended, by how."}, []string{"job", "result"}),
+		took:     histogram("run_duration_seconds", "How long runs took."),
+		lag:      histogram("start_lag_seconds", "How long after their ticks runs began."),
+		told:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_alerts_total", Help: "Messages about alerts, by what became of them: accepted or failed."}, []string{"job", "outcome"}),
 	}
-	d.reg.MustRegister(d.ok, d.good, d.info, d.runs, d.took, d.lag, d.told, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d.reg.MustRegister(d.ok, d.good, d.info, d.register, d.runs, d.took, d.lag, d.told, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return d
 }
 
@@ -111,6 +121,19 @@ func (d *desk) define(all []definition) {
 			d.info.WithLabelValues(one.Source, one.Hash).Set(1)
 		}
 	}
+}
+
+// use takes in which register is in use; nil: none yet.
+func (d *desk) use(s *service) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s == nil || d.status.Register != nil && *d.status.Register == s.brief() {
+		return
+	}
+	brief := s.brief()
+	d.status.Register = &brief
+	d.register.Reset()
+	d.register.WithLabelValues(s.dns.Provider, s.dns.Zone, s.class.String()).Set(1)
 }
 
 // see counts what an agent of the fleet did.

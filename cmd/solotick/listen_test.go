@@ -15,6 +15,7 @@ import (
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
 
@@ -57,6 +58,7 @@ func TestDesk(t *testing.T) {
 		t.Errorf("ready before anything is in force: %d %s", code, text)
 	}
 	r := &reloader{path: "solotick.yaml", log: slog.New(slog.DiscardHandler), last: &config.Config{Hash: "abc"}, desk: d}
+	r.fleet = &fleet{svc: &service{dns: config.DNS{Provider: "rfc2136", Zone: "example.com"}, class: register.Exact}}
 	stop := make(chan struct{})
 	turned := make(chan struct{})
 	go func() { // the fleet's loop, while somebody asks
@@ -82,6 +84,13 @@ func TestDesk(t *testing.T) {
 	<-turned
 	if code, text := ask(t, url+"/readyz"); code != http.StatusOK {
 		t.Errorf("not ready: %d %s", code, text)
+	}
+
+	if _, text := ask(t, url+"/metrics"); !strings.Contains(text, `solotick_register_info{class="exact",provider="rfc2136",zone="example.com"} 1`) {
+		t.Errorf("no metric tells of the register:\n%s", text)
+	}
+	if want := (agentRegister{"rfc2136", "example.com", "exact"}); status.Register == nil || *status.Register != want {
+		t.Errorf("status tells of the register: %v", status.Register)
 	}
 
 	// A list that is gone with the file's word of it leaves nothing behind.

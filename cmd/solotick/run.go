@@ -23,7 +23,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var file, job string
-	var dry, asJSON bool
+	var dry, asJSON, weaker bool
 	var log logFlags
 	c := &cobra.Command{
 		Use:   "run",
@@ -51,18 +51,19 @@ else is sent, run, told or written. 1 if a run would fail.`,
 			case job != "" || asJSON:
 				return usage("--job and --json are for --dry-run: an agent runs all jobs of its file")
 			}
-			return a.run(cmd.Context(), file, log)
+			return a.run(cmd.Context(), file, weaker, log)
 		},
 	}
 	a.fileFlag(c, &file)
 	c.Flags().BoolVar(&dry, "dry-run", false, "tell what the next runs would do, and end")
 	c.Flags().StringVar(&job, "job", "", "with --dry-run: this job only")
 	jsonFlag(c, &asJSON)
+	weakerFlag(c, &weaker)
 	log.add(c)
 	return c
 }
 
-func (a *app) run(ctx context.Context, file string, lf logFlags) error {
+func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) error {
 	log, err := a.logger(lf)
 	if err != nil {
 		return err
@@ -82,9 +83,10 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 	if a.env("GOGC") == "" {
 		debug.SetGCPercent(50) // an idle agent makes little garbage, and should be small rather than fast
 	}
-	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "pid", os.Getpid())
+	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "provider", c.DNS.Provider, "class", classOf(c.DNS).String(), "pid", os.Getpid())
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
+	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
@@ -103,12 +105,9 @@ func (a *app) run(ctx context.Context, file string, lf logFlags) error {
 // muster makes crews of the jobs of a file, and of those of a list that lies
 // elsewhere.
 func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
-	svc, err := openService(c.DNS)
+	svc, err := f.service(c.DNS)
 	if err != nil {
 		return nil, err
-	}
-	if svc.warning != "" {
-		f.log.Warn(svc.warning)
 	}
 	to, err := svc.connect()
 	if err != nil {
@@ -123,11 +122,37 @@ func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 		m.From = true
 		members = append(members, m)
 	}
-	return f.prepare(members, to)
+	crews, err := f.prepare(members, to)
+	if err == nil {
+		f.svc = svc
+	}
+	return crews, err
+}
+
+// service opens the service of a file, or goes on with the one in use if it is the
+// same: the jobs that stay and those that come share what their account allows.
+func (f *fleet) service(d config.DNS) (*service, error) {
+	s, err := openService(d)
+	if err != nil {
+		return nil, err
+	}
+	if f.svc != nil && f.svc.same(s) {
+		return f.svc, nil
+	}
+	if err := f.mayUse(s); err != nil {
+		return nil, err
+	}
+	if s.warning != "" {
+		f.log.Warn(s.warning)
+	}
+	if s.class.Weaker() {
+		f.log.Warn("this register is weaker than exact", append(s.attrs(), "means", s.class.Promise())...)
+	}
+	return s, nil
 }
 
 func memberOf(j config.Job, svc *service) member {
-	return member{Name: j.Name, Record: j.Record, Where: [2]any{svc.dns, svc.key}, Policy: policyOf(j), Plan: j.Plan, Mark: j.Hash}
+	return member{Name: j.Name, Record: j.Record, Where: [3]any{svc.dns, svc.key, svc.mark}, Patience: svc.patience, Policy: policyOf(j), Plan: j.Plan, Mark: j.Hash}
 }
 
 // connect gives the register of a member's record, and the look at it.
@@ -138,7 +163,7 @@ func (s *service) connect() (connect, error) {
 	}
 	// Jobs from elsewhere do not keep those of the file waiting, however many they
 	// are and however often they look.
-	rooms := map[bool]gate{false: make(gate, mostRequests), true: make(gate, mostRequests)}
+	rooms := map[bool]gate{false: make(gate, s.gate), true: make(gate, s.gate)}
 	return func(m member) (register.Register, look, error) {
 		room := rooms[m.From]
 		r, err := s.register(m.Record)
@@ -192,6 +217,7 @@ func (r *reloader) tell() {
 		all = append(all, r.from.definition())
 	}
 	if r.desk != nil {
+		r.desk.use(r.fleet.svc)
 		r.desk.define(all)
 	}
 	jobs, rest := 0, ""

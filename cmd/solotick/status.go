@@ -8,15 +8,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 )
 
 // A statusDoc is what "status --json" prints.
 type statusDoc struct {
-	Schema  string       `json:"schema"`
-	Time    time.Time    `json:"time"`
-	Records []statusItem `json:"records"`
+	Schema string    `json:"schema"`
+	Time   time.Time `json:"time"`
+	// Register is where the file says that the records are.
+	Register *agentRegister `json:"register,omitempty"`
+	Records  []statusItem   `json:"records"`
 }
 
 // A statusItem is one record. Times are absent where there is none.
@@ -63,7 +66,7 @@ damaged, no record), 69 if DNS does not answer.`,
 			if err != nil {
 				return err
 			}
-			return a.status(cmd, sights, asJSON)
+			return a.status(cmd, q.dns, sights, asJSON)
 		},
 	}
 	a.queryFlags(c, &q)
@@ -71,9 +74,13 @@ damaged, no record), 69 if DNS does not answer.`,
 	return c
 }
 
-func (a *app) status(cmd *cobra.Command, sights []sight, asJSON bool) error {
+// status tells of what was seen. dns is that of the file; nil: none was read.
+func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON bool) error {
 	now := time.Now()
 	doc := statusDoc{Schema: "solotick.status/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []statusItem{}}
+	if dns != nil {
+		doc.Register = &agentRegister{dns.Provider, dns.Zone, classOf(*dns).String()}
+	}
 	code := exitOK
 	for _, s := range sights {
 		item := statusOf(s, now)
@@ -96,10 +103,18 @@ func (a *app) status(cmd *cobra.Command, sights []sight, asJSON bool) error {
 			a.statusLine(item, now)
 		}
 	}
-	if asJSON {
+	switch {
+	case asJSON:
 		if err := a.json(doc); err != nil {
 			return err
 		}
+	case doc.Register != nil:
+		c := classOf(*dns)
+		text := fmt.Sprintf("%s, zone %s, class %s", dns.Provider, dns.Zone, c)
+		if c.Weaker() {
+			text += ": " + c.Promise()
+		}
+		a.sayf("  register   %s\n", wrap(text, 76, "             "))
 	}
 	return exit(code)
 }

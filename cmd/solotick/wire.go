@@ -13,7 +13,6 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/register"
-	"github.com/solotick/solotick/register/rfc2136"
 )
 
 // policyOf is a job's policy as its agents have it.
@@ -54,57 +53,6 @@ func policyOf(j config.Job) elect.Policy {
 
 // A look asks DNS for the texts at a name, as an outsider.
 type look = func(context.Context) (register.Snapshot, error)
-
-// A service is where the records of one file are.
-type service struct {
-	dns     config.DNS
-	client  *rfc2136.Client
-	key     rfc2136.Key
-	warning string // about the key's file, for people
-}
-
-// openService is the only switch over the names of providers. It asks nobody
-// anything yet.
-func openService(d config.DNS) (*service, error) {
-	switch d.Provider {
-	case "rfc2136":
-		return openRFC2136(d)
-	}
-	return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want rfc2136", d.Provider))
-}
-
-func openRFC2136(d config.DNS) (*service, error) {
-	s := &service{dns: d}
-	var err error
-	switch {
-	case d.TSIGFile != "":
-		s.key, s.warning, err = rfc2136.ReadKeyFile(d.TSIGFile)
-	case !d.TSIG.IsZero():
-		s.key, err = rfc2136.ParseKey(d.TSIG.Reveal())
-	default:
-		err = errors.New("dns.tsig is missing: agents write with a TSIG key")
-	}
-	if err != nil {
-		return nil, &failure{
-			code: exitConfig, err: err, means: "nothing was started or changed",
-			do: "solotick keygen tsig RECORD makes a key's file, for the server and every agent",
-		}
-	}
-	s.client, err = rfc2136.New(rfc2136.Config{Server: d.Server, Zone: d.Zone, Key: s.key, TTL: d.TTL, Timeout: d.Timeout})
-	if err != nil {
-		return nil, configFailure(err)
-	}
-	return s, nil
-}
-
-// register is the register of the record at name.
-func (s *service) register(name string) (register.Register, error) {
-	r, err := s.client.Register(name)
-	if err != nil {
-		return nil, configFailure(err)
-	}
-	return r, nil
-}
 
 // A site is one record with what the file says about it.
 type site struct {

@@ -47,6 +47,19 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
+		dir: "register/cloudflare", own: []string{"internal/batch", "internal/txt", "internal/web", "register"},
+		why: "a provider by plain HTTP: the vendor's library is usable only through a package that imports all its services",
+	},
+	{
+		dir: "register/azuredns", own: []string{"internal/batch", "internal/web", "register"},
+		other: []string{
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm", "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud",
+			"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy", "github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+			"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/dns/armdns",
+		},
+		why: "a provider: the vendor's library finds credentials and makes requests, which internal/web sends",
+	},
+	{
 		dir: "register/clouddns", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
 		other: []string{
 			"cloud.google.com/go/compute/metadata", "golang.org/x/oauth2", "golang.org/x/oauth2/google",
@@ -60,8 +73,12 @@ var table = []row{
 		why:   "a provider: of Oracle's library only what finds credentials and signs, since its client leaves requests behind that were given up",
 	},
 	{
-		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
-		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
+		dir: "register/command", own: []string{"internal/web", "register"},
+		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
+	},
+	{
+		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate"},
+		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for",
 	},
 	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},
@@ -130,7 +147,8 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/rfc2136", "source", "steps", "zone",
+			".", "config", "elect", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/clouddns", "register/cloudflare", "register/command",
+			"register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
@@ -162,7 +180,7 @@ var table = []row{
 	},
 	{
 		dir: "internal/e2e",
-		why: "tests of the built program: they see what a user sees",
+		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},
 	{
 		dir: "internal/archtest",

@@ -48,6 +48,9 @@ type place struct {
 	addr string
 	zone string // with its final dot
 	key  dnstest.Key
+
+	dns   []string                   // lines of dns: in place of those of rfc2136
+	texts func(name string) []string // what the provider holds there; nil: dig tells
 }
 
 // A cluster is three agents, and one job of theirs that is watched.
@@ -103,16 +106,12 @@ func prepare(t *testing.T, at *place, job string) *cluster {
 // configure writes the agents' file; rest is what follows dns:.
 func (c *cluster) configure(rest string) {
 	c.t.Helper()
-	c.write("solotick.yaml", strings.Join([]string{
-		"version: 1",
-		"dns:",
-		"  provider: rfc2136",
-		"  zone: " + strings.TrimSuffix(c.at.zone, "."),
-		"  server: " + c.at.addr,
-		"  tsig: ${file:" + c.path("key") + "}",
-		"  ttl: 1s",
-		rest,
-	}, "\n"))
+	dns := c.at.dns
+	if dns == nil {
+		dns = []string{"provider: rfc2136", "server: " + c.at.addr, "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
+	}
+	dns = append(slices.Clone(dns), "zone: "+strings.TrimSuffix(c.at.zone, "."))
+	c.write("solotick.yaml", "version: 1\ndns:\n  "+strings.Join(dns, "\n  ")+"\n"+rest)
 }
 
 // jobText is a job in a file, with the policy of all jobs here and more lines, each

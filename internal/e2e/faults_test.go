@@ -241,7 +241,7 @@ func (c *cluster) betweenRuns() {
 	c.await("a moment between two runs", 30*time.Second, func() bool {
 		runs := c.runs()
 		r := runs[len(runs)-1]
-		return r.ended && !strings.Contains(c.dig(), `"lease"`) && time.Until(time.Unix(r.tick, 0).Add(interval)) > interval/4
+		return r.ended && !strings.Contains(c.shown(), `"lease"`) && time.Until(time.Unix(r.tick, 0).Add(interval)) > interval/4
 	})
 }
 

@@ -67,7 +67,7 @@ type API struct {
 
 // start begins to listen; the server ends with the test.
 func (a *API) start(t testing.TB) {
-	a.server = httptest.NewServer(http.HandlerFunc(a.handle))
+	a.server = httptest.NewServer(a)
 	a.URL = a.server.URL
 	t.Cleanup(func() {
 		a.server.CloseClientConnections()
@@ -149,7 +149,9 @@ func (a *API) fault(r *http.Request) (Fault, time.Duration) {
 	return f, a.delay
 }
 
-func (a *API) handle(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers a request, as where a test has virtual time and no network. A
+// connection that ends is a panic of http.ErrAbortHandler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(r)
 	if err != nil {
 		panic(http.ErrAbortHandler)

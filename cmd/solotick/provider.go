@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/azuredns"
+	"github.com/solotick/solotick/register/clouddns"
+	"github.com/solotick/solotick/register/cloudflare"
+	"github.com/solotick/solotick/register/command"
+	"github.com/solotick/solotick/register/rfc2136"
+	"github.com/solotick/solotick/register/route53"
+)
+
+// A service is where the records of one file are, with the one client of its
+// provider that all registers of this process share.
+type service struct {
+	dns   config.DNS
+	class register.Class
+	about string // the server or account and the credential, for people; no secret
+
+	open     func(name string) (register.Register, error)
+	examine  func(ctx context.Context, names ...string) []register.Finding // nil: it has nothing to tell
+	requests func() int64                                                  // sent so far; nil: not counted
+	patience time.Duration                                                 // that one swap may need, if more than usual
+	gate     int                                                           // requests of one kind of jobs that may be under way
+
+	key     rfc2136.Key // that looks are signed with, at dns.Server
+	warning string      // about the credential, for people
+	mark    [sha256.Size]byte
+}
+
+// A client is what every provider's package has.
+type client interface {
+	Register(name string) (register.Register, error)
+	Examine(ctx context.Context, names ...string) []register.Finding
+	Requests() int64
+}
+
+// hold has a service use the client of a provider. Those of APIs join what is
+// asked at the same time by themselves, so that many may ask.
+func (s *service) hold(c client, err error) (*service, error) {
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	s.open, s.examine, s.requests, s.gate = c.Register, c.Examine, c.Requests, 4096
+	return s, nil
+}
+
+// classOf is what the provider of a file promises.
+func classOf(d config.DNS) register.Class {
+	switch d.Provider {
+	case "rfc2136":
+		return register.Exact
+	case "route53":
+		return route53.Class
+	case "cloudflare":
+		return cloudflare.Class
+	case "clouddns":
+		return clouddns.Class
+	case "command":
+		return register.Class(d.Class)
+	case "azuredns":
+		return azuredns.Class
+	}
+	return register.Conditional
+}
+
+// openService is the only switch over the names of providers. It asks nobody
+// anything yet.
+func openService(d config.DNS) (*service, error) {
+	s := &service{dns: d, class: classOf(d), gate: mostRequests}
+	switch d.Provider {
+	case "rfc2136":
+		return s.rfc2136()
+	case "route53":
+		return s.hold(route53.New(route53.Config{
+			Zone: d.Zone, ZoneID: d.ZoneID, AccessKeyID: d.AccessKeyID, SecretAccessKey: d.SecretAccessKey, SessionToken: d.SessToken,
+			Profile: d.Profile, RoleARN: d.RoleARN, Region: d.Region, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout,
+			Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "cloudflare":
+		return s.hold(cloudflare.New(cloudflare.Config{
+			Zone: d.Zone, ZoneID: d.ZoneID, Token: d.Token, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout,
+			Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "clouddns":
+		if err := s.markCredentials(); err != nil {
+			return nil, err
+		}
+		return s.hold(clouddns.New(clouddns.Config{
+			Zone: d.Zone, Project: d.Project, ManagedZone: d.ManagedZone, Credentials: d.Credentials, CredentialsFile: d.CredentialsFile,
+			Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "command":
+		return s.hold(command.New(command.Config{
+			Program: d.Command, URL: d.URL, Token: d.Token, Zone: d.Zone, TTL: d.TTL, Timeout: d.Timeout, Class: register.Class(d.Class),
+		}))
+	case "azuredns":
+		return s.hold(azuredns.New(azuredns.Config{
+			Zone: d.Zone, Subscription: d.Subscription, ResourceGroup: d.ResourceGroup, TenantID: d.TenantID, ClientID: d.ClientID,
+			ClientSecret: d.ClientSecret, Cloud: d.Cloud, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
+	}
+	return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", ")))
+}
+
+// perSecond is the rate that the file allows; 0: what the provider documents.
+func perSecond(d config.DNS) float64 { return float64(d.Rate) / 60 }
+
+// burst is how many requests at once go with the rate that the file allows: those
+// of six seconds, as most providers have it.
+func burst(d config.DNS) int { return (d.Rate + 9) / 10 }
+
+func (s *service) rfc2136() (*service, error) {
+	d := s.dns
+	var err error
+	switch {
+	case d.TSIGFile != "":
+		s.key, s.warning, err = rfc2136.ReadKeyFile(d.TSIGFile)
+	case !d.TSIG.IsZero():
+		s.key, err = rfc2136.ParseKey(d.TSIG.Reveal())
+	default:
+		err = errors.New("dns.tsig is missing: agents write with a TSIG key")
+	}
+	if err != nil {
+		return nil, &failure{
+			code: exitConfig, err: err, means: "nothing was started or changed",
+			do: "solotick keygen tsig RECORD makes a key's file, for the server and every agent",
+		}
+	}
+	c, err := rfc2136.New(rfc2136.Config{Server: d.Server, Zone: d.Zone, Key: s.key, TTL: d.TTL, Timeout: d.Timeout})
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	s.open = c.Register
+	s.about = fmt.Sprintf("%s, key %s (%s)", d.Server, strings.TrimSuffix(s.key.Name, "."), s.key.Algorithm)
+	return s, nil
+}
+
+// register is the register of the record at name.
+func (s *service) register(name string) (register.Register, error) {
+	r, err := s.open(name)
+	if err != nil {
+		return nil, configFailure(err)
+	}
+	return r, nil
+}
+
+// same says whether a service would be opened again in just the same way.
+func (s *service) same(t *service) bool {
+	return reflect.DeepEqual(s.dns, t.dns) && s.key == t.key && s.mark == t.mark
+}
+
+// markCredentials takes note of a file with credentials: another text is another
+// client.
+func (s *service) markCredentials() error {
+	if s.dns.CredentialsFile == "" {
+		return nil
+	}
+	data, err := os.ReadFile(s.dns.CredentialsFile)
+	if err != nil {
+		return configFailure(fmt.Errorf("dns.credentials: %w", err))
+	}
+	s.mark = sha256.Sum256(data)
+	return nil
+}
+
+// String names the provider, the zone and what to expect of it.
+func (s *service) String() string {
+	text := fmt.Sprintf("%s, zone %s", s.dns.Provider, s.dns.Zone)
+	if s.about != "" {
+		text = fmt.Sprintf("%s: %s, zone %s", s.dns.Provider, s.about, s.dns.Zone)
+	}
+	return text + fmt.Sprintf("; class %s: %s", s.class, s.class.Promise())
+}
+
+func (s *service) brief() agentRegister {
+	return agentRegister{s.dns.Provider, s.dns.Zone, s.class.String()}
+}
+
+// attrs are the service in a log.
+func (s *service) attrs() []any {
+	return []any{slog.String("provider", s.dns.Provider), slog.String("zone", s.dns.Zone), slog.String("class", s.class.String())}
+}
+
+// mayStart refuses to run jobs over a register that is weaker than exact, unless
+// the user has said that this is known or has seen it hold.
+func (a *app) mayStart(s *service, accepted bool) error {
+	if !s.class.Weaker() || accepted || s.dns.AcceptWeaker {
+		return nil
+	}
+	return &failure{
+		code:  exitConfig,
+		err:   fmt.Errorf("the class of %s is %s, which is weaker than exact: %s", s.dns.Provider, s.class, s.class.Promise()),
+		means: "nothing was started, since a tick might run twice",
+		do:    "solotick conformance -c FILE tries it on your own zone; or accept it: dns.accept_weaker: true in the file, or --accept-weaker",
+	}
+}
+
+func weakerFlag(c *cobra.Command, v *bool) {
+	c.Flags().BoolVar(v, "accept-weaker", false, "start although the register's class is weaker than exact")
+}
+
+// outside are the servers that show the records to people: those that the file
+// names; none: those that the zone names.
+func outside(d *config.DNS) []string {
+	if len(d.NameServers) == 0 && d.Server != "" {
+		return []string{d.Server}
+	}
+	return d.NameServers
+}
