@@ -70,6 +70,11 @@ var table = []row{
 		why: "a provider: Google's libraries for credentials alone, since its client for the API costs 11 MB for two calls",
 	},
 	{
+		dir: "register/ocidns", own: []string{"internal/batch", "internal/dnsmsg", "internal/txt", "internal/web", "register"},
+		other: []string{"github.com/oracle/oci-go-sdk/v65/common", "github.com/oracle/oci-go-sdk/v65/common/auth", "golang.org/x/sync/singleflight"},
+		why:   "a provider: of Oracle's library only what finds credentials and signs, since its client leaves requests behind that were given up",
+	},
+	{
 		dir: "register/command", own: []string{"internal/web", "register"},
 		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
 	},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -58,10 +59,11 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	c.sent.Add(1)
 	resp, err := c.http.Do(ctx, req)
-	if err != nil {
-		return time.Time{}, err
-	}
 	switch {
+	case errors.Is(err, web.ErrTooLarge): // an answer that could not be taken in tells nothing
+		return time.Time{}, fmt.Errorf("%w; %w", err, web.ErrUncertain)
+	case err != nil:
+		return time.Time{}, err
 	case resp.Status >= 400 && resp.Status < 500:
 		if resp.Status == http.StatusUnauthorized {
 			c.token.forget()

@@ -207,6 +207,15 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestHugeAnswer has an answer that cannot be taken in, and so tells nothing.
+func TestHugeAnswer(t *testing.T) {
+	fake := newFake(t)
+	r := open(t, answering(t, fake, 200, strings.Repeat(" ", 16<<20+1)), name)
+	if _, err := r.Swap(t.Context(), register.Snapshot{}, []string{"one"}); kindOf(err) != uncertain {
+		t.Errorf("%s: %v", kindOf(err), err)
+	}
+}
+
 // TestUnknown404 has the service unable to say whether the zone is there.
 func TestUnknown404(t *testing.T) {
 	fake := newFake(t)

@@ -72,7 +72,13 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return answer{}, err
 	}
-	return read(resp), nil
+	a := read(resp)
+	if a.ok {
+		c.mu.Lock()
+		c.tooMany = 0
+		c.mu.Unlock()
+	}
+	return a, nil
 }
 
 func read(resp *web.Response) answer {

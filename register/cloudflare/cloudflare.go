@@ -97,9 +97,10 @@ type Client struct {
 	requests atomic.Int64
 	large    atomic.Bool // the zone does not go into one page, so that names are listed each by itself
 
-	mu   sync.Mutex
-	id   string // of the zone, once it is known
-	sure bool   // that the id is that of the zone, as far as the token may know
+	mu      sync.Mutex
+	id      string // of the zone, once it is known
+	sure    bool   // that the id is that of the zone, as far as the token may know
+	tooMany int    // answers in a row that it was one request too many, and did not say for how long
 }
 
 var (

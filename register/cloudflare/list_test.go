@@ -131,10 +131,13 @@ func TestALoadNeverMixesVersions(t *testing.T) {
 	var wg sync.WaitGroup
 	versions := make(map[string]bool)
 	var mu sync.Mutex
+	begun := make(map[string]register.Snapshot)
 	for _, name := range names {
+		begun[name] = load(t, at(t, writer, name))
+		versions[begun[name].Tag] = true
+	}
+	for name, s := range begun {
 		r := at(t, writer, name)
-		s := load(t, r)
-		versions[s.Tag] = true
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				select {

@@ -197,7 +197,6 @@ func TestThrottling(t *testing.T) {
 		block string
 	}{
 		{"for as long as it says", 7 * time.Second, "7s"},
-		{"for five minutes if it does not say", 0, "5m0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake, _ := start(t)
@@ -229,6 +228,32 @@ func TestThrottling(t *testing.T) {
 				t.Errorf("it took %s to say that nothing can be sent in time", took)
 			}
 		})
+	}
+}
+
+// TestThrottlingWithoutATime: a little longer each time, and from the beginning after
+// a good answer.
+func TestThrottlingWithoutATime(t *testing.T) {
+	c := newTest(t, Config{Zone: zoneName, Token: register.NewSecret(cloudtest.CloudflareToken)})
+	var got []time.Duration
+	for range 11 {
+		got = append(got, c.throttled(0))
+	}
+	want := []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300}
+	for i := range want {
+		if want[i] *= time.Second; got[i] != want[i] {
+			t.Errorf("after %d answers it is %s, want %s", i+1, got[i], want[i])
+		}
+	}
+	fake, _ := start(t)
+	r := at(t, newTest(t, config(fake)), name)
+	s := swap(t, r, register.Snapshot{}, "before")
+	for range 2 {
+		fake.OnWrites(cloudtest.Throttle)
+		if _, err := r.Swap(t.Context(), s, []string{"after"}); err == nil || !strings.Contains(err.Error(), "nothing is sent for 1s") {
+			t.Errorf("error %v", err)
+		}
+		load(t, r) // it waits, and is answered
 	}
 }
 

@@ -13,6 +13,20 @@ import (
 // block is for how long Cloudflare refuses everything after too many requests.
 const block = 5 * time.Minute
 
+// throttled is for how long nothing is sent after an answer that it was one request
+// too many: as long as the answer says, as is documented; and else a second, and
+// twice as long after each further one until there is a good answer.
+func (c *Client) throttled(after time.Duration) time.Duration {
+	c.mu.Lock()
+	if after == 0 {
+		after = min(time.Second<<c.tooMany, block)
+		c.tooMany = min(c.tooMany+1, 10)
+	}
+	c.mu.Unlock()
+	c.budget.Throttled(after)
+	return after
+}
+
 // errMay says that the token is good, and may not do what was asked.
 var errMay = errors.New("the token may not do this")
 
@@ -31,11 +45,7 @@ func (c *Client) refusal(a answer) (ofOne bool, err error) {
 	}
 	switch {
 	case a.status == http.StatusTooManyRequests, a.has(971, 10013, 10100):
-		after := a.retryAfter
-		if after == 0 {
-			after = block
-		}
-		c.budget.Throttled(after)
+		after := c.throttled(a.retryAfter)
 		return false, &register.Problem{
 			Err: fmt.Errorf("throttled (%s): nothing is sent for %s", said, after),
 			Do: "Cloudflare allows 1,200 requests in five minutes to all programs, tokens and the dashboard of one user: " +

@@ -2,7 +2,6 @@ package cloudtest
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -14,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 )
 
 // The service account of [CloudDNS], and what its key is called.
@@ -24,15 +22,11 @@ const (
 	googleScope   = "https://www.googleapis.com/auth/ndev.clouddns.readwrite"
 )
 
-// googleKey is the key of every service account in this process: it takes time to
-// make one.
-var googleKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
 // Credentials is the key of a service account, as it is downloaded. The authority
 // that it names is on loopback.
 func (f *CloudDNS) Credentials() string {
 	f.t.Helper()
-	key, err := googleKey()
+	key, err := testKey()
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -150,7 +144,7 @@ func (f *CloudDNS) checkAssertion(r *http.Request) error {
 		claims.Scope != googleScope || claims.Aud != f.authority.URL+"/token" {
 		return fmt.Errorf("an assertion with %+v %+v", header, claims)
 	}
-	key, err := googleKey()
+	key, err := testKey()
 	if err != nil {
 		return err
 	}
