@@ -178,6 +178,15 @@ func (s *service) subject() (conformance.Subject, error) {
 		all = append(all, one)
 		return one.register(name)
 	}
+	if s.leave != nil {
+		c.Leave = func(ctx context.Context) error {
+			var errs []error
+			for _, one := range all {
+				errs = append(errs, one.leave(ctx))
+			}
+			return errors.Join(errs...)
+		}
+	}
 	if s.requests != nil {
 		c.Requests = func() (n int64) {
 			for _, one := range all {

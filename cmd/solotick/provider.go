@@ -33,6 +33,7 @@ type service struct {
 	open     func(name string) (register.Register, error)
 	examine  func(ctx context.Context, names ...string) []register.Finding // nil: it has nothing to tell
 	requests func() int64                                                  // sent so far; nil: not counted
+	leave    func(ctx context.Context) error                               // takes out of the zone what the client keeps there for itself; nil: it keeps nothing
 	patience time.Duration                                                 // that one swap may need, if more than usual
 	gate     int                                                           // requests of one kind of jobs that may be under way
 
@@ -55,6 +56,9 @@ func (s *service) hold(c client, err error) (*service, error) {
 		return nil, configFailure(err)
 	}
 	s.open, s.examine, s.requests, s.gate = c.Register, c.Examine, c.Requests, 4096
+	if l, ok := c.(interface{ Leave(context.Context) error }); ok {
+		s.leave = l.Leave
+	}
 	return s, nil
 }
 

@@ -257,6 +257,13 @@ func (r *run) cleanUp(ctx context.Context) {
 			left = append(left, fmt.Sprintf("%s (%v)", there.name, err))
 		}
 	}
+	if r.subject.Leave != nil && len(r.written) > 0 {
+		if err := r.subject.Leave(ctx); err != nil {
+			name := Label + "." + r.subject.Zone
+			r.report.Leftovers = append(r.report.Leftovers, Leftover{name, err.Error()})
+			left = append(left, fmt.Sprintf("something below %s (%v)", name, err))
+		}
+	}
 	if left != nil {
 		r.tell(checkCleanUp, Failed, "remove the TXT records there by hand; agents do not look at them", "may be left over: %s", strings.Join(left, "; "))
 		return
