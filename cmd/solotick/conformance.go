@@ -184,6 +184,12 @@ func (s *service) subject() (conformance.Subject, error) {
 			for _, one := range all {
 				errs = append(errs, one.leave(ctx))
 			}
+			if s.forget == nil {
+				return errors.Join(append(errs, errors.New("what decided the last version stays, since somebody might use it"))...)
+			}
+			for _, name := range []string{c.Name, c.Neighbour} {
+				errs = append(errs, s.forget(ctx, name))
+			}
 			return errors.Join(errs...)
 		}
 	}

@@ -34,6 +34,7 @@ type service struct {
 	examine  func(ctx context.Context, names ...string) []register.Finding // nil: it has nothing to tell
 	requests func() int64                                                  // sent so far; nil: not counted
 	leave    func(ctx context.Context) error                               // takes out of the zone what the client keeps there for itself; nil: it keeps nothing
+	forget   func(ctx context.Context, name string) error                  // and what all clients keep there for a record that nobody uses any more
 	patience time.Duration                                                 // that one swap may need, if more than usual
 	gate     int                                                           // requests of one kind of jobs that may be under way
 
@@ -58,6 +59,11 @@ func (s *service) hold(c client, err error) (*service, error) {
 	s.open, s.examine, s.requests, s.gate = c.Register, c.Examine, c.Requests, 4096
 	if l, ok := c.(interface{ Leave(context.Context) error }); ok {
 		s.leave = l.Leave
+	}
+	if f, ok := c.(interface {
+		Forget(ctx context.Context, name string) error
+	}); ok {
+		s.forget = f.Forget
 	}
 	return s, nil
 }

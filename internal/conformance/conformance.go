@@ -41,7 +41,8 @@ type Subject struct {
 	// would have: it shares no connection, batch or memory with those before.
 	Open func(name string) (register.Register, error)
 	// Leave has the clients of Open end and take out of the zone what they keep there
-	// for themselves, after the records were removed; nil: they keep nothing.
+	// for themselves, after the records were removed; nil: they keep nothing. An
+	// error says what stays.
 	Leave func(ctx context.Context) error
 	// Look asks DNS for the texts at a name, as outsiders see them; nil: how a
 	// write gets into DNS is not looked at.
