@@ -134,6 +134,8 @@ func (g *gen) provider(c choices) {
 		if !keys {
 			c.none("session_token")
 		}
+	case "ocidns":
+		c.none("instance_principal")
 	case "azuredns":
 		if c.keys["client_secret"] = g.maybe("secret"); c.keys["client_secret"] {
 			c.keys["client_id"], c.keys["tenant_id"] = true, true
@@ -251,6 +253,7 @@ var specials = map[string][]string{
 	"dns.endpoint":       {"https://api.example.com", "http://127.0.0.1:8080", "${env:CONFIG_TEST_URL}"},
 	"dns.url":            {"https://api.example.com/register", "http://[::1]:8080/"},
 	"dns.mode":           {"batch"},
+	"dns.config_file":    {"/etc/solotick/oci"},
 	"dns.credentials":    {"${env:CONFIG_TEST_TOKEN}"},
 	"dns.tsig":           {"${env:CONFIG_TEST_KEY}", "agents:${env:CONFIG_TEST_TOKEN}"},
 	"agent.id":           {"WEB1", "${env:CONFIG_TEST_NONE:-A}"},

@@ -49,6 +49,10 @@ type DNS struct {
 	Subscription, ResourceGroup, TenantID, ClientID, Cloud string
 	ClientSecret                                           Secret
 
+	ConfigFile        string
+	InstancePrincipal bool
+	Passphrase        Secret
+
 	Token Secret
 
 	Command []string
@@ -96,6 +100,10 @@ var providers = []provider{
 		name: "cloudflare", keys: append([]string{"zone_id", "token", "mode"}, cloudKeys...), need: []string{"token"},
 		ttl: time.Minute, lag: 5 * time.Second, also: []string{"cf"},
 	},
+	{
+		name: "ocidns", keys: append([]string{"zone_id", "profile", "region", "config_file", "instance_principal", "passphrase"}, cloudKeys...),
+		lag: 10 * time.Second, also: []string{"oci", "oracle"},
+	},
 	{name: "command", keys: []string{"command", "url", "token", "class", "name_servers"}, lag: 10 * time.Second, also: []string{"exec", "script", "webhook", "http"}},
 }
 
@@ -133,9 +141,9 @@ var dnsKeys = []key[DNS]{
 
 	{name: "zone_id", also: []string{"hosted_zone_id", "zoneid"}, doc: "the provider's own id of the zone; if absent it is looked for by name", to: func(d *DNS) any { return &d.ZoneID }},
 
-	{name: "profile", doc: "the profile in the AWS configuration files", to: func(d *DNS) any { return &d.Profile }},
+	{name: "profile", doc: "the profile in the configuration files of AWS, or of OCI", to: func(d *DNS) any { return &d.Profile }},
 	{name: "role_arn", also: []string{"role", "assume_role"}, doc: "the role to assume", to: func(d *DNS) any { return &d.RoleARN }},
-	{name: "region", doc: "the AWS region, which decides the partition; if absent us-east-1", to: func(d *DNS) any { return &d.Region }},
+	{name: "region", doc: "the region: of AWS it decides the partition, and is us-east-1 if absent; of OCI it is where the zone is managed", to: func(d *DNS) any { return &d.Region }},
 	{name: "access_key_id", also: []string{"access_key"}, doc: "the access key; if absent it is found as AWS programs do", to: func(d *DNS) any { return &d.AccessKeyID }},
 	{name: "secret_access_key", also: []string{"secret_key"}, doc: "and its secret", to: func(d *DNS) any { return &d.SecretAccessKey }, rule: rule{secret: true}},
 	{name: "session_token", doc: "of temporary keys", to: func(d *DNS) any { return &d.SessToken }, rule: rule{secret: true}},
@@ -150,6 +158,10 @@ var dnsKeys = []key[DNS]{
 	{name: "client_id", doc: "the application, or a managed identity that a user has assigned; if absent the machine's own identity", to: func(d *DNS) any { return &d.ClientID }},
 	{name: "client_secret", doc: "the application's secret", to: func(d *DNS) any { return &d.ClientSecret }, rule: rule{secret: true}},
 	{name: "cloud", also: []string{"environment"}, doc: "which of Azure's clouds", to: func(d *DNS) any { return &d.Cloud }, rule: rule{oneOf: []string{"public", "china", "government"}}},
+
+	{name: "config_file", doc: "a file as the oci command line has it; if absent ~/.oci/config", to: func(d *DNS) any { return &d.ConfigFile }, rule: rule{check: checkPath, pattern: "^/"}},
+	{name: "instance_principal", doc: "be what Oracle has made the instance, without a file", to: func(d *DNS) any { return &d.InstancePrincipal }},
+	{name: "passphrase", doc: "that of the key which the file names", to: func(d *DNS) any { return &d.Passphrase }, rule: rule{secret: true}},
 
 	{name: "token", also: []string{"api_token", "apitoken", "api_key"}, doc: "the API token", to: func(d *DNS) any { return &d.Token }, rule: rule{secret: true}},
 	{name: "mode", doc: "how a record is replaced: batch, and no other", to: func(d *DNS) any { return &d.mode }, rule: rule{check: checkMode, pattern: "^batch$"}},
@@ -244,6 +256,13 @@ func (w *walker) dnsAgrees(n *yaml.Node, path string, at places, p provider, d *
 	together("session_token", "access_key_id")
 	together("client_secret", "client_id")
 	together("client_secret", "tenant_id")
+	if d.InstancePrincipal {
+		for _, key := range []string{"config_file", "profile", "passphrase"} {
+			if at[key].key != nil {
+				w.mistake(at[key].key, at[key].path, "leave one of them out", "has no meaning with instance_principal")
+			}
+		}
+	}
 	if p.name == "command" {
 		switch one, other := at["command"], at["url"]; {
 		case one.key == nil && other.key == nil:
@@ -328,6 +347,13 @@ func checkMode(mode string) error {
 		}
 	}
 	return problem{"is no way to replace a record", "leave mode: out"}
+}
+
+func checkPath(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return problem{"is not an absolute path", ""}
+	}
+	return nil
 }
 
 func checkEndpoint(text string) error {

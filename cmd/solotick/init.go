@@ -196,6 +196,8 @@ func (s *starter) credential() string {
 		return "  project: my-project\n  # credentials: /etc/solotick/key.json\t# else found as Google's programs do\n"
 	case "azuredns":
 		return "  subscription: 00000000-0000-0000-0000-000000000000\n  resource_group: dns\t# the machine's own identity, or client_id with client_secret\n"
+	case "ocidns":
+		return "  instance_principal: true\t# else the credentials of ~/.oci/config, or of config_file: PATH\n"
 	case "command":
 		return "  command: [/usr/local/bin/register]\t# docs/providers.md has what it is asked\n"
 	}

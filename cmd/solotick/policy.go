@@ -12,6 +12,7 @@ import (
 	"github.com/solotick/solotick/register/azuredns"
 	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/cloudflare"
+	"github.com/solotick/solotick/register/ocidns"
 	"github.com/solotick/solotick/register/route53"
 )
 
@@ -114,6 +115,8 @@ func policyOfProvider(d config.DNS, records []string) (string, error) {
 		return clouddns.Role(cmp.Or(d.Project, "PROJECT")), nil
 	case "azuredns":
 		return azuredns.Role(cmp.Or(d.Subscription, "SUBSCRIPTION"), cmp.Or(d.ResourceGroup, "RESOURCE-GROUP"), d.Zone, records), nil
+	case "ocidns":
+		return ocidns.Policy("GROUP", "COMPARTMENT", d.Zone, records...), nil
 	case "command":
 		return "A register of your own decides by itself what it may do: see docs/providers.md.\n", nil
 	}

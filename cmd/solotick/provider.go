@@ -19,6 +19,7 @@ import (
 	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/cloudflare"
 	"github.com/solotick/solotick/register/command"
+	"github.com/solotick/solotick/register/ocidns"
 	"github.com/solotick/solotick/register/rfc2136"
 	"github.com/solotick/solotick/register/route53"
 )
@@ -79,6 +80,8 @@ func classOf(d config.DNS) register.Class {
 		return cloudflare.Class
 	case "clouddns":
 		return clouddns.Class
+	case "ocidns":
+		return ocidns.Class
 	case "command":
 		return register.Class(d.Class)
 	case "azuredns":
@@ -99,6 +102,8 @@ func limitsOf(d config.DNS) (rate float64, atOnce int) {
 		rate, atOnce = clouddns.DefaultRate, clouddns.DefaultBurst
 	case "azuredns":
 		rate, atOnce = azuredns.DefaultRate, azuredns.DefaultBurst
+	case "ocidns":
+		rate, atOnce = ocidns.DefaultRate, ocidns.DefaultBurst
 	}
 	if d.Rate > 0 {
 		rate, atOnce = perSecond(d), burst(d)
@@ -131,6 +136,11 @@ func openService(d config.DNS) (*service, error) {
 		return s.hold(clouddns.New(clouddns.Config{
 			Zone: d.Zone, Project: d.Project, ManagedZone: d.ManagedZone, Credentials: d.Credentials, CredentialsFile: d.CredentialsFile,
 			Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
+		}))
+	case "ocidns":
+		return s.hold(ocidns.New(ocidns.Config{
+			Zone: d.Zone, ZoneID: d.ZoneID, ConfigFile: d.ConfigFile, Profile: d.Profile, Passphrase: d.Passphrase, InstancePrincipal: d.InstancePrincipal,
+			Region: d.Region, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
 		}))
 	case "command":
 		return s.hold(command.New(command.Config{

@@ -37,7 +37,7 @@ func TestExamplesOfProviders(t *testing.T) {
 			if err := new(app).mayStart(s, false); err != nil {
 				t.Error(err)
 			}
-			if policies := besides(t, "policy.json", "role.yaml", "role.sh", "token.txt"); len(policies) == 1 {
+			if policies := besides(t, "policy.json", "policy.txt", "role.yaml", "role.sh", "token.txt"); len(policies) == 1 {
 				if got := printed(t, "keygen", "policy", "-c", "solotick.yaml"); got != policies[0] {
 					t.Errorf("the policy beside it is\n%s\nand keygen policy prints\n%s", policies[0], got)
 				}

@@ -164,7 +164,7 @@ var table = []row{
 		dir: "cmd/solotick",
 		own: []string{
 			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/clouddns", "register/cloudflare", "register/command",
-			"register/rfc2136", "register/route53", "source", "steps", "zone",
+			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
