@@ -143,8 +143,11 @@ func registerFailure(err error, means string) error {
 	switch {
 	case errors.As(err, &problem):
 		f.code, f.do = exitRefused, problem.Do
-		if problem.Config {
+		switch {
+		case problem.Config:
 			f.code = exitConfig
+		case throttled(err):
+			f.code = exitTryAgain
 		}
 	case errors.As(err, &refusal):
 		f.code, f.do = remedy(refusal.Fault)
@@ -165,9 +168,12 @@ func registerFailure(err error, means string) error {
 	return f
 }
 
-// throttled says whether a provider wants fewer requests. Every provider's package
-// has that word for it, and no other outcome.
-func throttled(err error) bool { return strings.Contains(err.Error(), "throttled") }
+// throttled says whether a provider wants fewer requests, in the words that its
+// package and the budget of requests have for it and for nothing else.
+func throttled(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "throttled") || strings.Contains(text, "the service wants no request") || strings.Contains(text, "no room in time within the rate")
+}
 
 // remedy is what helps against a fault, and the exit code, which tells whether
 // it is for the server's administrator (refused) or for the file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -9,27 +10,32 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/solotick/solotick/internal/conformance"
 	"github.com/solotick/solotick/internal/txt"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/route53"
 )
 
 // A cloud is a provider's API of one script, which can be told to go wrong, and a
 // name server that shows what is there.
 type cloud struct {
 	*cloudtest.API
-	dns   []string                   // lines of dns: in the file
-	env   map[string]string          // of the commands
-	texts func(name string) []string // at a name, without the last dot
-	wrong map[string]func(on bool)   // by what the script calls it
+	endpoint string                     // empty: the API's URL
+	servers  string                     // name servers; empty: one that shows texts
+	dns      []string                   // lines of dns: in the file
+	env      map[string]string          // of the commands
+	texts    func(name string) []string // at a name, without the last dot
+	wrong    map[string]func(on bool)   // by what the script calls it
 }
 
 // clouds are the providers that a script can have.
 var clouds = map[string]func(*testing.T, *testscript.TestScript) *cloud{
-	"azuredns": azureCloud, "clouddns": googleCloud,
+	"azuredns": azureCloud, "clouddns": googleCloud, "cloudflare": cloudflareCloud, "route53": amazonCloud,
 }
 
 // cloudCmd is the command cloud of the scripts: see [TestScripts].
@@ -67,8 +73,11 @@ func (c *cloud) lay(t *testing.T, ts *testscript.TestScript, provider string) {
 		ts.Setenv(name, value)
 	}
 	ts.Setenv("API", c.URL)
+	if c.servers == "" {
+		c.servers = nameServer(t, c.texts)
+	}
 	lines := append([]string{
-		"provider: " + provider, "zone: t.test", "endpoint: " + c.URL, "name_servers: " + nameServer(t, c.texts),
+		"provider: " + provider, "zone: t.test", "endpoint: " + cmp.Or(c.endpoint, c.URL), "name_servers: " + c.servers,
 		"rate: 600000", "timeout: 5s",
 	}, c.dns...)
 	text := "version: 1\ndns:\n  " + strings.Join(lines, "\n  ") + "\njobs:\n  canary:\n    every: 60s\n    exec: [\"true\"]\n"
@@ -137,6 +146,75 @@ func azureCloud(t *testing.T, _ *testscript.TestScript) *cloud {
 			"quota":      func(bool) { f.Limit(0.001, 8, 0) },
 			"alias":      func(bool) { f.PutCNAME(subscription, group, "t.test", "canary") },
 			"conditions": f.IgnoreConditions,
+		},
+	}
+}
+
+func amazonCloud(t *testing.T, ts *testscript.TestScript) *cloud {
+	f := cloudtest.NewRoute53(t)
+	id := f.AddZone("t.test")
+	ts.Check(os.WriteFile(ts.MkAbs("secret"), []byte(f.SecretAccessKey), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("session"), []byte(f.SessionToken), 0o600))
+	policy := func(names ...string) {
+		if err := f.SetPolicy(route53.Policy(id, names)); err != nil {
+			t.Error(err)
+		}
+	}
+	return &cloud{
+		API: f.API,
+		dns: []string{
+			"access_key_id: " + f.AccessKeyID, "zone_id: " + id,
+			"secret_access_key: ${file:" + ts.MkAbs("secret") + "}", "session_token: ${file:" + ts.MkAbs("session") + "}",
+		},
+		texts: func(name string) []string {
+			for _, set := range f.Sets(id, name) {
+				if set.Type == "TXT" {
+					return unquoted(t, set.Values, txt.Octal)
+				}
+			}
+			return nil
+		},
+		wrong: map[string]func(bool){
+			"grant":  func(bool) { policy("other.t.test") },
+			"narrow": func(bool) { policy("canary.t.test") },
+			"clock":  func(bool) { f.SetClock(7 * time.Minute) },
+			"zone":   func(bool) { f.DeleteZone(id) },
+			"quota":  func(bool) { f.Limit(0.001, 8, 0) },
+			"alias": func(bool) {
+				f.Put(id, cloudtest.RecordSet{Name: "canary.t.test.", Type: "CNAME", TTL: 60, Values: []string{"elsewhere.t.test."}})
+			},
+			"expired": func(bool) {
+				for range 20 {
+					f.Refuse(403, "ExpiredToken", "The security token included in the request is expired")
+				}
+			},
+		},
+	}
+}
+
+func cloudflareCloud(t *testing.T, ts *testscript.TestScript) *cloud {
+	f := cloudtest.NewCloudflare(t)
+	id := f.AddZone("t.test")
+	ts.Check(os.WriteFile(ts.MkAbs("token"), []byte(cloudtest.CloudflareToken), 0o600))
+	return &cloud{
+		API: f.API, endpoint: f.Endpoint(), servers: f.ServeDNS(id).Addr,
+		dns: []string{"token: ${file:" + ts.MkAbs("token") + "}"},
+		wrong: map[string]func(bool){
+			"zones":     func(bool) { f.ZoneRead(false) },
+			"grant":     func(bool) { f.Deny("write", 403, 10000, "Authentication error") },
+			"token":     func(bool) { ts.Check(os.WriteFile(ts.MkAbs("token"), []byte("cfut_"+strings.Repeat("x", 40)), 0o600)) },
+			"quota":     func(bool) { f.Limit(0.001, 8, 0) },
+			"alias":     func(bool) { f.Put(id, "CNAME", "canary.t.test", "elsewhere.t.test") },
+			"gone":      f.AcceptGone,
+			"identical": f.AcceptIdentical,
+			"aliases":   f.AcceptAliases,
+			"left": func(bool) {
+				for _, r := range f.Records(id, "") {
+					if strings.Contains(r.Name, conformance.Label) {
+						t.Errorf("left over: %s %s %s", r.Name, r.Type, r.Content)
+					}
+				}
+			},
 		},
 	}
 }

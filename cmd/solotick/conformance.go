@@ -178,6 +178,21 @@ func (s *service) subject() (conformance.Subject, error) {
 		all = append(all, one)
 		return one.register(name)
 	}
+	if s.leave != nil {
+		c.Leave = func(ctx context.Context) error {
+			var errs []error
+			for _, one := range all {
+				errs = append(errs, one.leave(ctx))
+			}
+			if s.forget == nil {
+				return errors.Join(append(errs, errors.New("what decided the last version stays, since somebody might use it"))...)
+			}
+			for _, name := range []string{c.Name, c.Neighbour} {
+				errs = append(errs, s.forget(ctx, name))
+			}
+			return errors.Join(errs...)
+		}
+	}
 	if s.requests != nil {
 		c.Requests = func() (n int64) {
 			for _, one := range all {
@@ -240,7 +255,7 @@ func account(d config.DNS) string {
 // been.
 func (d *doctor) tried() {
 	const check = "conformance"
-	again := "solotick conformance -c FILE"
+	again := "solotick conformance"
 	if d.file != "" {
 		again = "solotick conformance -c " + d.file
 	}

@@ -168,7 +168,7 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 		if from, err = a.loadConfig(f.file); err != nil {
 			return nil, err
 		}
-		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, from.DNS.Server, "${env:-:-placeholder:c29sb3RpY2s=}" // not looked at
+		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
 	} else if f.file != "" {
 		return nil, usage("-c and --zone both say where the record is: take one")
 	} else if err := missing(dns); err != nil {

@@ -34,6 +34,8 @@ type service struct {
 	open     func(name string) (register.Register, error)
 	examine  func(ctx context.Context, names ...string) []register.Finding // nil: it has nothing to tell
 	requests func() int64                                                  // sent so far; nil: not counted
+	leave    func(ctx context.Context) error                               // takes out of the zone what the client keeps there for itself; nil: it keeps nothing
+	forget   func(ctx context.Context, name string) error                  // and what all clients keep there for a record that nobody uses any more
 	patience time.Duration                                                 // that one swap may need, if more than usual
 	gate     int                                                           // requests of one kind of jobs that may be under way
 
@@ -56,6 +58,14 @@ func (s *service) hold(c client, err error) (*service, error) {
 		return nil, configFailure(err)
 	}
 	s.open, s.examine, s.requests, s.gate = c.Register, c.Examine, c.Requests, 4096
+	if l, ok := c.(interface{ Leave(context.Context) error }); ok {
+		s.leave = l.Leave
+	}
+	if f, ok := c.(interface {
+		Forget(ctx context.Context, name string) error
+	}); ok {
+		s.forget = f.Forget
+	}
 	return s, nil
 }
 
@@ -84,10 +94,16 @@ func classOf(d config.DNS) register.Class {
 // and at once; 0: as many as one likes.
 func limitsOf(d config.DNS) (rate float64, atOnce int) {
 	switch d.Provider {
+	case "route53":
+		rate, atOnce = route53.DefaultRate, route53.DefaultBurst
+	case "cloudflare":
+		rate, atOnce = cloudflare.DefaultRate, cloudflare.DefaultBurst
 	case "clouddns":
 		rate, atOnce = clouddns.DefaultRate, clouddns.DefaultBurst
 	case "azuredns":
 		rate, atOnce = azuredns.DefaultRate, azuredns.DefaultBurst
+	case "ocidns":
+		rate, atOnce = ocidns.DefaultRate, ocidns.DefaultBurst
 	}
 	if d.Rate > 0 {
 		rate, atOnce = perSecond(d), burst(d)

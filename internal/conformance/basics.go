@@ -247,25 +247,36 @@ func (r *run) tellReads(odd string) {
 func (r *run) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(patience, 2*r.limit()))
 	defer cancel()
-	var left []string
+	const do = "remove the TXT records there by hand; agents do not look at them"
+	left := func(name string, err error) string {
+		r.report.Leftovers = append(r.report.Leftovers, Leftover{name, err.Error()})
+		return fmt.Sprintf("%s (%v)", name, err)
+	}
+	var records []string
 	for _, there := range r.places() {
 		if !there.touched {
 			continue
 		}
 		if err := r.remove(ctx, there); err != nil {
-			r.report.Leftovers = append(r.report.Leftovers, Leftover{there.name, err.Error()})
-			left = append(left, fmt.Sprintf("%s (%v)", there.name, err))
+			records = append(records, left(there.name, err))
 		}
 	}
-	if left != nil {
-		r.tell(checkCleanUp, Failed, "remove the TXT records there by hand; agents do not look at them", "may be left over: %s", strings.Join(left, "; "))
-		return
+	ours := ""
+	if r.subject.Leave != nil && len(r.written) > 0 {
+		if err := r.subject.Leave(ctx); err != nil {
+			ours = left(Label+"."+r.subject.Zone, err)
+		}
 	}
-	if len(r.written) == 0 {
+	switch {
+	case records != nil:
+		r.tell(checkCleanUp, Failed, do, "may be left over: %s", strings.Join(records, "; "))
+	case ours != "":
+		r.tell(checkCleanUp, Advice, do, "the records are removed again, but for something below %s", ours)
+	case len(r.written) == 0:
 		r.tell(checkCleanUp, Passed, "", "nothing was written")
-		return
+	default:
+		r.tell(checkCleanUp, Passed, "", "everything that was written is removed again")
 	}
-	r.tell(checkCleanUp, Passed, "", "everything that was written is removed again")
 }
 
 // A place is a name with a client of it.

@@ -40,6 +40,10 @@ type Subject struct {
 	// Open returns one more client of the record at a name, as another process
 	// would have: it shares no connection, batch or memory with those before.
 	Open func(name string) (register.Register, error)
+	// Leave has the clients of Open end and take out of the zone what they keep there
+	// for themselves, after the records were removed; nil: they keep nothing. An
+	// error says what stays.
+	Leave func(ctx context.Context) error
 	// Look asks DNS for the texts at a name, as outsiders see them; nil: how a
 	// write gets into DNS is not looked at.
 	Look func(ctx context.Context, name string) (texts []string, err error)

@@ -298,6 +298,32 @@ func TestLeftOver(t *testing.T) {
 	})
 }
 
+// TestLeave: clients that keep something in the zone take it out in the end, or that
+// is told.
+func TestLeave(t *testing.T) {
+	for _, err := range []error{nil, errors.New("not deleted (503)")} {
+		synctest.Test(t, func(t *testing.T) {
+			w := new(world)
+			s := w.subject()
+			left := 0
+			s.Leave = func(context.Context) error {
+				left++
+				if there := append(w.Texts(s.Name), w.Texts(s.Neighbour)...); len(there) > 0 {
+					t.Errorf("it left while there was %q", there)
+				}
+				return err
+			}
+			r := w.try(t.Context(), s, Options{Swaps: 1, Creates: 1})
+			if left != 1 || !r.Passed || (r.Leftovers == nil) != (err == nil) {
+				t.Errorf("left %d times, error %v:\n%s", left, err, r.Text())
+			}
+			if got := find(t, r, checkCleanUp); err != nil && (got.Verdict != Advice || !strings.Contains(got.Text, "something below _solotick-conformance.example.com (not deleted (503))")) {
+				t.Errorf("it is not told:\n%s", r.Text())
+			}
+		})
+	}
+}
+
 // TestThrottled: a service that wants fewer requests makes a run longer, and no
 // register worse.
 func TestThrottled(t *testing.T) {

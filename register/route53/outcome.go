@@ -189,7 +189,7 @@ func (c *Client) remedy(a *answer) string {
 	case a.code == "NoSuchHostedZone":
 		return "set dns.zone_id to the id of a hosted zone of this account: aws route53 list-hosted-zones-by-name --dns-name " + plainName(c.zone)
 	case denied(a.code):
-		return "allow the action to these credentials, for this zone and name: solotick keygen route53 prints the policy"
+		return "allow the action to these credentials, for this zone and name: solotick keygen policy prints what"
 	case clockCode(a.code) && a.skew().Abs() > tolerance:
 		return "set this machine's clock, which is " + ahead(a.skew()) + " (chronyc tracking), or copy the secret access key again"
 	case clockCode(a.code):
