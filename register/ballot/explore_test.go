@@ -315,13 +315,18 @@ func (x *explorer) follow(w *world, i int, a action) {
 	p.op, p.act, p.text = op{}, action{}, ""
 }
 
-// read is one step of a list: the record with the next label, or all where lists
-// are atomic. Process 1 reads from the end.
+// read is one step of a list: the record with the next label, or all
+// where lists are atomic. Process 1 reads from the end.
 func (x *explorer) read(w *world, i int, from []owned) {
 	p := &w.procs[i]
 	all := w.records
 	if x.cfg.atomic {
-		x.follow(w, i, p.op.listed(view{slips: all, plain: plainTexts(w.plain)}))
+		v := view{slips: all, plain: plainTexts(w.plain)}
+		a := p.op.listed(v)
+		if a.verb == list { // to compare with: the next one shows the same
+			a = p.op.listed(v)
+		}
+		x.follow(w, i, a)
 		return
 	}
 	n := -1

@@ -153,6 +153,9 @@ func (o *op) judge(v view, st standing) action {
 			return o.push(st, patienceOfSwap)
 		case o.old.absent() != now.absent(), !now.absent() && (now.slot > 0 || !slices.Equal(now.texts, o.old.texts)):
 			return o.finish(conflict, version{})
+		case o.old.absent() && len(o.next) == 0:
+			// A version of its own would have others conflict, who create.
+			return o.finish(done, now)
 		}
 		o.old, o.sure = now, true
 	}

@@ -35,7 +35,7 @@ var mutants = []mutant{
 	{"a conflict is settled by nobody's ballot", "machine.go", "		return o.push(st, patienceOfLoad)", "		return o.finish(failed, version{})"},
 }
 
-var violated = regexp.MustCompile(`(?m)^.*searches_test\.go:\d+: (.+)$`)
+var violated = regexp.MustCompile(`(?m)^.*searches_test\.go:\d+: (.+ states .+ s  \S.*)$`)
 
 // TestMutants shows that each of the mistakes is caught, and by what: the algorithm
 // and the explorer are compiled with it in a module of their own.
