@@ -59,10 +59,9 @@ const (
 const (
 	DefaultTTL     = 60 * time.Second
 	DefaultTimeout = 10 * time.Second
-	// DefaultSend, DefaultEffect and DefaultSlack are parts of SettleTime.
+	// DefaultSend and DefaultEffect are parts of SettleTime.
 	DefaultSend   = time.Second
 	DefaultEffect = 30 * time.Second
-	DefaultSlack  = time.Second
 )
 
 const (
@@ -137,8 +136,7 @@ type Config struct {
 // of its write to the look that decides: longer than it takes anybody who had not
 // seen the write to have their own take effect.
 func (c Config) SettleTime() time.Duration {
-	sum := cmp.Or(c.Send, DefaultSend) + cmp.Or(c.Effect, DefaultEffect) + c.Lag
-	return sum + sum/1000 + DefaultSlack // clocks that differ by 0.1 %
+	return settleTime(cmp.Or(c.Send, DefaultSend), cmp.Or(c.Effect, DefaultEffect), c.Lag)
 }
 
 // A Client is one provider and zone, shared by the registers of many names. It is
@@ -184,11 +182,10 @@ func New(cfg Config) (*Client, error) {
 // Register returns the register of the texts at name, which is absolute with or
 // without the last dot, and in the zone.
 func (c *Client) Register(name string) (register.Register, error) {
-	fqdn := strings.ToLower(strings.TrimSuffix(name, "."))
-	if fqdn != c.zone && !strings.HasSuffix(fqdn, "."+c.zone) {
-		return nil, fmt.Errorf("ballot: %s is not in the zone %s", name, c.zone)
+	r, err := c.recordOf(name)
+	if err != nil {
+		return nil, err
 	}
-	r := &record{client: c, name: fqdn, turn: make(chan struct{}, 1)}
 	if c.cfg.Settle {
 		return &settled{record: r}, nil
 	}
@@ -196,6 +193,15 @@ func (c *Client) Register(name string) (register.Register, error) {
 	defer c.mu.Unlock()
 	c.records = append(c.records, r)
 	return r, nil
+}
+
+// within is a name without its last dot, if it is in the zone.
+func (c *Client) within(name string) (string, error) {
+	fqdn := strings.ToLower(strings.TrimSuffix(name, "."))
+	if fqdn != c.zone && !strings.HasSuffix(fqdn, "."+c.zone) {
+		return "", fmt.Errorf("ballot: %s is not in the zone %s", name, c.zone)
+	}
+	return fqdn, nil
 }
 
 // Requests is how often the provider's module was called. Each call may be several

@@ -15,7 +15,7 @@ import (
 const mostProcs = 3
 
 var (
-	exploreStates = flag.Int("explore.states", 0, "end each search after so many states; 0: never")
+	exploreStates = flag.Int("explore.states", usualStates, "end each search after so many states; 0: never")
 	exploreFirst  = flag.Bool("explore.first", false, "end with the first violation")
 )
 

@@ -32,10 +32,14 @@ var mutants = []mutant{
 	{"two ballots of one number are equal", "view.go", "	case st.top == st.best:\n", "	case st.top.n == st.best.n:\n"},
 	{"the first acceptance counts, and not the highest", "view.go", "case o.bal > 0 && r.above(st.best):", "case o.bal > 0 && st.best == rank{}:"},
 	{"a record of the highest slot is deleted", "view.go", "if o.slot < highest &&", "if o.slot <= highest &&"},
+	{"a write is sent however long ago the look was", "claim.go", "return now-c.began <= c.send", "return true"},
+	{"the settle time leaves out the time to send", "claim.go", "sum := send + effect + lag", "sum := effect + lag - send"},
+	{"the settle time leaves out the time to take effect", "claim.go", "sum := send + effect + lag", "sum := send + lag"},
+	{"a claim does not look again", "claim.go", "{ return claimStep{verb: claimLooks} }", "{ return claimStep{verb: claimEnds} }"},
 	{"a conflict is settled by nobody's ballot", "machine.go", "		return o.push(st, patienceOfLoad)", "		return o.finish(failed, version{})"},
 }
 
-var violated = regexp.MustCompile(`(?m)^.*searches_test\.go:\d+: (.+ states .+ s  \S.*)$`)
+var violated = regexp.MustCompile(`(?m)^.*(?:searches|claim)_test\.go:\d+: (.+ states .+ s  \S.*)$`)
 
 // TestMutants shows that each of the mistakes is caught, and by what: the algorithm
 // and the explorer are compiled with it in a module of their own.
@@ -50,7 +54,7 @@ func TestMutants(t *testing.T) {
 				}
 			}
 			put("go.mod", "module mutant\n\ngo 1.26.0\n")
-			for _, name := range []string{"slip.go", "view.go", "machine.go", "explore_test.go", "explore_prop_test.go", "searches_test.go"} {
+			for _, name := range []string{"slip.go", "view.go", "machine.go", "explore_test.go", "claim.go", "explore_prop_test.go", "searches_test.go", "explore_claim_test.go", "norace_test.go"} {
 				data, err := os.ReadFile(name)
 				if err != nil {
 					t.Fatal(err)
@@ -64,7 +68,11 @@ func TestMutants(t *testing.T) {
 				}
 				put(name, text)
 			}
-			cmd := exec.Command("go", "test", "-vet=off", "-run=^TestExplore$", "-explore.first", ".")
+			run := "^TestExplore$"
+			if m.file == "claim.go" {
+				run = "^TestExploreClaims$"
+			}
+			cmd := exec.Command("go", "test", "-vet=off", "-run="+run, "-explore.first", "-explore.states=150000", ".")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 			out, err := cmd.CombinedOutput()

@@ -1,6 +1,7 @@
 package ballot
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -15,29 +16,14 @@ import (
 )
 
 // settled is the register of one name where nothing but its record set can be
-// written: claim, wait, and look who was the last (M. Fischer, in L. Lamport, "A
-// Fast Mutual Exclusion Algorithm", 1987).
-//
-// Why it holds, while its times do: whoever writes has seen, at most Send before, the
-// version that is to be replaced, and the write takes effect within Effect. Once my
-// own has taken effect, which is before its acknowledgement, nobody who looks sees
-// that version any more (after Lag), so the last write of those who saw it takes
-// effect before Send + Effect + Lag have passed. Whoever is found after that is
-// never replaced.
-//
-// A Load in between may see a version that does not last.
+// written; see claim. A Load may see a version that does not last.
 type settled struct {
 	record *record
 }
 
 // Load lists the zone once.
 func (s *settled) Load(ctx context.Context) (register.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.record.client.cfg.Timeout)
-	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return register.Snapshot{}, s.record.fail("load", err)
-	}
-	rd, err := s.record.read(ctx, nil)
+	rd, err := s.look(ctx)
 	if err != nil {
 		return register.Snapshot{}, s.record.fail("load", s.record.explain(failed, err))
 	}
@@ -66,70 +52,93 @@ func (s *settled) Swap(ctx context.Context, old register.Snapshot, texts []strin
 	if len(old.Texts) == 0 {
 		old.Tag = ""
 	}
-	sent, err := s.claim(ctx, old, texts)
-	switch {
-	case err != nil && sent:
-		return register.Snapshot{}, s.record.fail("swap", s.record.explain(uncertain, err))
-	case err != nil:
-		return register.Snapshot{}, s.record.fail("swap", s.record.explain(failed, err))
-	}
-	if err := sleep(ctx, c.cfg.SettleTime()); err != nil {
-		return register.Snapshot{}, s.record.fail("swap", s.record.explain(uncertain, fmt.Errorf("while it settles: %w", err)))
-	}
-	end, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	rd, err := s.record.read(end, nil)
-	switch {
-	case err != nil:
-		return register.Snapshot{}, s.record.fail("swap", s.record.explain(uncertain, err))
-	case !slices.Equal(rd.plain, texts):
+	want := settledSnapshot(texts)
+	how, err := s.run(ctx, newClaim(old.Tag, want.Tag, c.send(), c.cfg.SettleTime()), texts)
+	switch how {
+	case done:
+		return want, nil
+	case conflict:
 		return register.Snapshot{}, s.record.fail("swap", register.ErrConflict)
 	}
-	return settledSnapshot(texts), nil
+	return register.Snapshot{}, s.record.fail("swap", s.record.explain(how, err))
 }
 
-// claim looks and writes. The time from the beginning of the look is checked right
-// before the write is sent, by a clock that counts on in a suspend.
-func (s *settled) claim(ctx context.Context, old register.Snapshot, texts []string) (sent bool, err error) {
+// run drives a claim to its end.
+func (s *settled) run(ctx context.Context, claim claim, texts []string) (outcome, error) {
 	c := s.record.client
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	var latest *reading
+	var why error
+	for step := claim.start(c.elapsed()); ; {
+		switch step.verb {
+		case claimEnds:
+			return step.outcome, why
+		case claimLooks:
+			rd, err := s.look(ctx)
+			if err != nil {
+				why, step = err, claim.gaveUp()
+				continue
+			}
+			latest = rd
+			step = claim.looked(settledSnapshot(rd.plain).Tag)
+		case claimWrites:
+			if err := ctx.Err(); err != nil {
+				why, step = context.Cause(ctx), claim.gaveUp()
+				continue
+			}
+			send := s.writer(latest, texts)
+			if now := c.elapsed(); !claim.inTime(now) {
+				why, step = fmt.Errorf("%w (%s are allowed)", errLate, c.send()), claim.gaveUp()
+				continue
+			}
+			claim.sent()
+			if why = send(ctx); why != nil {
+				step = claim.gaveUp()
+				continue
+			}
+			step = claim.acknowledged()
+		case claimWaits:
+			if err := sleep(ctx, step.wait); err != nil {
+				why, step = fmt.Errorf("while it settles: %w", err), claim.gaveUp()
+				continue
+			}
+			step = claim.waited()
+		}
+	}
+}
+
+func (s *settled) look(ctx context.Context) (*reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.record.client.cfg.Timeout)
 	defer cancel()
-	began := c.elapsed()
-	rd, err := s.record.read(ctx, nil)
-	if err != nil {
-		return false, err
-	}
-	if settledSnapshot(rd.plain).Tag != old.Tag {
-		return false, register.ErrConflict
-	}
 	if err := ctx.Err(); err != nil {
-		return false, context.Cause(ctx)
+		return nil, err
 	}
+	return s.record.read(ctx, nil)
+}
+
+// writer returns what sends the write.
+func (s *settled) writer(latest *reading, texts []string) func(context.Context) error {
+	c := s.record.client
 	var records []libdns.Record
 	for _, text := range texts {
 		records = append(records, c.txt(s.record.name, text))
 	}
-	if passed := c.elapsed() - began; passed > c.send() {
-		return false, fmt.Errorf("%w (%s, and %s are allowed)", errLate, passed.Round(time.Millisecond), c.send())
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+		defer cancel()
+		c.sent.Add(1)
+		if len(records) == 0 {
+			_, err := c.cfg.Provider.DeleteRecords(ctx, c.zone+".", latest.copies)
+			return err
+		}
+		back, err := c.cfg.Provider.SetRecords(ctx, c.zone+".", records)
+		if err == nil && len(back) == 0 {
+			err = errSilent
+		}
+		return err
 	}
-	c.sent.Add(1)
-	if len(records) == 0 {
-		_, err = c.cfg.Provider.DeleteRecords(ctx, c.zone+".", rd.copies)
-		return true, err
-	}
-	back, err := c.cfg.Provider.SetRecords(ctx, c.zone+".", records)
-	if err == nil && len(back) == 0 {
-		err = errSilent
-	}
-	return true, err
 }
 
-func (c *Client) send() time.Duration {
-	if c.cfg.Send > 0 {
-		return c.cfg.Send
-	}
-	return DefaultSend
-}
+func (c *Client) send() time.Duration { return cmp.Or(c.cfg.Send, DefaultSend) }
 
 // sleep waits, unless ctx ends before.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -89,3 +89,25 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+// bubbled makes the client's clock that of a bubble of testing/synctest.
+func bubbled(r register.Register) register.Register {
+	start := time.Now()
+	r.(*settled).record.client.elapsed = func() time.Duration { return time.Since(start) }
+	return r
+}
+
+// TestWeak runs what is left of the suite where only the record set can be written.
+func TestWeak(t *testing.T) {
+	service := cloudtest.NewLibDNS(testZone, cloudtest.LibDNSOptions{Sets: true})
+	fresh := fixtures(service, Traits{Replaces: true}, func(cfg *Config) {
+		cfg.Settle, cfg.Effect = true, 5*time.Second
+	})
+	registertest.Weak(t, func(t *testing.T) registertest.Fixture {
+		f := fresh(t)
+		open, neighbour := f.Open, f.Neighbour
+		f.Open = func() register.Register { return bubbled(open()) }
+		f.Neighbour = func() register.Register { return bubbled(neighbour()) }
+		return f
+	})
+}
