@@ -144,8 +144,8 @@ func (r *record) ready() self {
 		r.finished = append(r.finished, r.me.label)
 		r.me.retire()
 	}
-	if r.me.spare == "" || r.me.spare == r.me.label {
-		r.me.spare = newLabel()
+	if r.me.spare == "" || r.me.spare == r.writer {
+		r.me.spare = newLabel() // no name is ever used again
 	}
 	return r.me
 }
