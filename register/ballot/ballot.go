@@ -95,6 +95,9 @@ type Traits struct {
 	// pages can leave a record out when another is deleted meanwhile, and is read
 	// again where something in the zone has vanished.
 	Whole bool
+	// Most is how many records a list has at most without being cut short, perhaps;
+	// 0: lists are never cut. A longer one is an error, since it may hide something.
+	Most int
 	// Quoted says that the module takes and gives TXT values as in a zone file, in
 	// quotes.
 	Quoted bool
@@ -152,7 +155,10 @@ type Client struct {
 	records []*record
 }
 
-var errNoList = errors.New("no whole list in time")
+var (
+	errNoList = errors.New("no whole list in time")
+	errMost   = errors.New("the zone has so many records that the list may leave some out: use a zone with fewer")
+)
 
 // New returns a client. It asks the provider nothing.
 func New(cfg Config) (*Client, error) {
@@ -235,6 +241,9 @@ func (c *Client) list(ctx context.Context, members []struct{}) ([][]libdns.Recor
 	all, err := c.cfg.Provider.GetRecords(ctx, c.zone+".")
 	if err != nil {
 		return nil, err
+	}
+	if most := c.cfg.Traits.Most; most > 0 && len(all) >= most {
+		return nil, fmt.Errorf("%w: %s has %d", errMost, c.zone, len(all))
 	}
 	results := make([][]libdns.Record, len(members))
 	for i := range results {
