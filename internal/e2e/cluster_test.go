@@ -50,6 +50,7 @@ type place struct {
 	key  dnstest.Key
 
 	dns   []string                   // lines of dns: in place of those of rfc2136
+	env   []string                   // of agents
 	texts func(name string) []string // what the provider holds there; nil: dig tells
 }
 
@@ -90,7 +91,7 @@ func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 // prepare makes a cluster that has no file and no agents yet.
 func prepare(t *testing.T, at *place, job string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, at: at, job: job, name: job + "." + at.zone, dir: t.TempDir()}
+	c := &cluster{t: t, at: at, job: job, name: job + "." + at.zone, dir: t.TempDir(), env: at.env}
 	c.write("key", fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret))
 	t.Cleanup(func() {
 		if t.Failed() {

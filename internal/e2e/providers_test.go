@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,9 +25,11 @@ type wrongs struct {
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) wrongs{
+		"azuredns":   azureDNS,
 		"clouddns":   cloudDNS,
-		"route53":    route53,
 		"cloudflare": cloudflare,
+		"ocidns":     ociDNS,
+		"route53":    route53,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,6 +108,67 @@ func route53(t *testing.T) wrongs {
 			return nil
 		},
 	}}
+}
+
+func azureDNS(t *testing.T) wrongs {
+	const subscription, group = "00000000-0000-0000-0000-000000000001", "dns"
+	fake := cloudtest.NewAzureDNS(t)
+	fake.AddZone(subscription, group, "t.test")
+	var env []string
+	for name, value := range fake.Environment() {
+		env = append(env, name+"="+value)
+	}
+	return wrongs{fake.API, place{
+		zone: "t.test.", env: env,
+		dns: append(common(fake.API), "provider: azuredns", "subscription: "+subscription, "resource_group: "+group),
+		texts: func(name string) (texts []string) {
+			values, _, _, _ := fake.Set(subscription, group, "t.test", strings.TrimSuffix(name, ".t.test."))
+			for _, v := range values {
+				texts = append(texts, strings.Join(v, ""))
+			}
+			return texts
+		},
+	}}
+}
+
+func ociDNS(t *testing.T) wrongs {
+	fake := cloudtest.NewOCIDNS(t)
+	fake.AddZone("t.test", "ocid1.dns-zone.oc1..t", "PRIMARY", "GLOBAL")
+	return wrongs{fake.API, place{
+		zone: "t.test.",
+		dns:  append(common(fake.API), "provider: ocidns", "config_file: "+fake.ConfigFile(), "accept_weaker: true"),
+		texts: func(name string) []string {
+			return unquoted(t, fake.Values("t.test", strings.TrimSuffix(name, ".")), txt.Decimal)
+		},
+	}}
+}
+
+// TestCommand has the agents' register be a program.
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs("../../examples/providers/command/register.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "records.db")
+	at := place{
+		zone: "t.test.",
+		dns:  []string{"provider: command", "command: [" + script + ", " + file + "]", "class: exact", "name_servers: 127.0.0.1:1"},
+		texts: func(name string) (texts []string) {
+			cmd := exec.Command(script, file)
+			cmd.Stdin = strings.NewReader(`{"version":1,"op":"load","name":"` + strings.TrimSuffix(name, ".") + `"}`)
+			out, err := cmd.Output()
+			answer := struct{ Texts []string }{}
+			if err == nil {
+				err = json.Unmarshal(out, &answer)
+			}
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			return answer.Texts
+		},
+	}
+	killed(t, &at)
 }
 
 // cloudflare has name servers, which agents look at: they show each record of a

@@ -1,0 +1,153 @@
+package ballot
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libdns/libdns"
+
+	"github.com/solotick/solotick/register"
+)
+
+// settled is the register of one name where nothing but its record set can be
+// written; see claim. A Load may see a version that does not last.
+type settled struct {
+	record *record
+}
+
+// Load lists the zone once.
+func (s *settled) Load(ctx context.Context) (register.Snapshot, error) {
+	rd, err := s.look(ctx)
+	if err != nil {
+		return register.Snapshot{}, s.record.fail("load", s.record.explain(failed, err))
+	}
+	return settledSnapshot(rd.plain), nil
+}
+
+func settledSnapshot(texts []string) register.Snapshot {
+	tag := make([]string, len(texts))
+	for i, text := range texts {
+		tag[i] = hex.EncodeToString([]byte(text)) + "." // the empty text is one too
+	}
+	return register.Snapshot{Texts: slices.Clone(texts), Tag: strings.Join(tag, "")}
+}
+
+var errLate = errors.New("too long after the look for the write to follow it: the machine or the service is slow")
+
+// Swap takes the settle time longer than its requests, which Config.Timeout does not
+// count.
+func (s *settled) Swap(ctx context.Context, old register.Snapshot, texts []string) (register.Snapshot, error) {
+	c := s.record.client
+	if err := s.record.take(ctx); err != nil {
+		return register.Snapshot{}, s.record.fail("swap", err)
+	}
+	defer func() { <-s.record.turn }()
+	texts = canonical(texts)
+	if len(old.Texts) == 0 {
+		old.Tag = ""
+	}
+	want := settledSnapshot(texts)
+	how, err := s.run(ctx, newClaim(old.Tag, want.Tag, c.send(), c.cfg.SettleTime()), texts)
+	switch how {
+	case done:
+		return want, nil
+	case conflict:
+		return register.Snapshot{}, s.record.fail("swap", register.ErrConflict)
+	}
+	return register.Snapshot{}, s.record.fail("swap", s.record.explain(how, err))
+}
+
+// run drives a claim to its end.
+func (s *settled) run(ctx context.Context, claim claim, texts []string) (outcome, error) {
+	c := s.record.client
+	var latest *reading
+	var why error
+	for step := claim.start(c.elapsed()); ; {
+		switch step.verb {
+		case claimEnds:
+			return step.outcome, why
+		case claimLooks:
+			rd, err := s.look(ctx)
+			if err != nil {
+				why, step = err, claim.gaveUp()
+				continue
+			}
+			latest = rd
+			step = claim.looked(settledSnapshot(rd.plain).Tag)
+		case claimWrites:
+			if err := ctx.Err(); err != nil {
+				why, step = context.Cause(ctx), claim.gaveUp()
+				continue
+			}
+			send := s.writer(latest, texts)
+			if now := c.elapsed(); !claim.inTime(now) {
+				why, step = fmt.Errorf("%w (%s are allowed)", errLate, c.send()), claim.gaveUp()
+				continue
+			}
+			claim.sent()
+			if why = send(ctx); why != nil {
+				step = claim.gaveUp()
+				continue
+			}
+			step = claim.acknowledged()
+		case claimWaits:
+			if err := sleep(ctx, step.wait); err != nil {
+				why, step = fmt.Errorf("while it settles: %w", err), claim.gaveUp()
+				continue
+			}
+			step = claim.waited()
+		}
+	}
+}
+
+func (s *settled) look(ctx context.Context) (*reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.record.client.cfg.Timeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.record.read(ctx, nil)
+}
+
+// writer returns what sends the write.
+func (s *settled) writer(latest *reading, texts []string) func(context.Context) error {
+	c := s.record.client
+	var records []libdns.Record
+	for _, text := range texts {
+		records = append(records, c.txt(s.record.name, text))
+	}
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+		defer cancel()
+		c.sent.Add(1)
+		if len(records) == 0 {
+			_, err := c.cfg.Provider.DeleteRecords(ctx, c.zone+".", latest.copies)
+			return err
+		}
+		back, err := c.cfg.Provider.SetRecords(ctx, c.zone+".", records)
+		if err == nil && len(back) == 0 {
+			err = errSilent
+		}
+		return err
+	}
+}
+
+func (c *Client) send() time.Duration { return cmp.Or(c.cfg.Send, DefaultSend) }
+
+// sleep waits, unless ctx ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
