@@ -20,7 +20,9 @@ func TestExamplesOfProviders(t *testing.T) {
 	for _, file := range files {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Setenv(strings.ToUpper(filepath.Base(dir))+"_TOKEN", "t0k3n")
+			for _, name := range []string{strings.ToUpper(filepath.Base(dir)) + "_TOKEN", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"} {
+				t.Setenv(name, "t0k3n")
+			}
 			t.Chdir(dir)
 			c, err := config.Load("solotick.yaml")
 			if err != nil {
