@@ -202,7 +202,9 @@ func TestJobs(t *testing.T) {
 		if tt.alone {
 			how = "one request each"
 		}
-		took := func(waits []time.Duration, q float64) time.Duration { return quantile(waits, q).Round(time.Millisecond) }
+		took := func(waits []time.Duration, q float64) time.Duration {
+			return quantile(waits, q).Round(time.Millisecond)
+		}
 		t.Logf("%d jobs, agents: %d, minutes: %d, %s: of %d swaps %d late, of %d loads %d failed; %d lists, %d changes, %d refused; a swap took %s at p50 and %s at p99, a load %s and %s",
 			tt.jobs, tt.agents, tt.minutes, how, f.swaps, f.late, f.loads, f.failed, f.reads, f.writes, f.refused,
 			took(f.waits, 0.5), took(f.waits, 0.99), took(f.loadsWaits, 0.5), took(f.loadsWaits, 0.99))
