@@ -35,7 +35,7 @@ type cloud struct {
 
 // clouds are the providers that a script can have.
 var clouds = map[string]func(*testing.T, *testscript.TestScript) *cloud{
-	"azuredns": azureCloud, "clouddns": googleCloud, "cloudflare": cloudflareCloud, "route53": amazonCloud,
+	"azuredns": azureCloud, "clouddns": googleCloud, "cloudflare": cloudflareCloud, "ocidns": oracleCloud, "route53": amazonCloud,
 }
 
 // cloudCmd is the command cloud of the scripts: see [TestScripts].
@@ -188,6 +188,28 @@ func amazonCloud(t *testing.T, ts *testscript.TestScript) *cloud {
 					f.Refuse(403, "ExpiredToken", "The security token included in the request is expired")
 				}
 			},
+		},
+	}
+}
+
+func oracleCloud(t *testing.T, _ *testscript.TestScript) *cloud {
+	const id = "ocid1.dns-zone.oc1..t"
+	f := cloudtest.NewOCIDNS(t)
+	f.AddZone("t.test", id, "PRIMARY", "GLOBAL")
+	return &cloud{
+		API:   f.API,
+		dns:   []string{"config_file: " + f.ConfigFile()},
+		texts: func(name string) []string { return unquoted(t, f.Values("t.test", name), txt.Decimal) },
+		wrong: map[string]func(bool){
+			"grant": func(bool) {
+				f.Deny("PATCH", 404, "NotAuthorizedOrNotFound", "Authorization failed or requested resource not found.")
+			},
+			"key": func(bool) {
+				f.Deny("GET", 401, "NotAuthenticated", "The required information to complete authentication was not provided or was incorrect.")
+			},
+			"zone":  func(bool) { f.RemoveZone("t.test") },
+			"quota": func(bool) { f.Limit(0.001, 8, 0) },
+			"alias": func(bool) { f.PutCNAME("t.test", "canary.t.test") },
 		},
 	}
 }

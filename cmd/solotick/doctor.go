@@ -129,15 +129,6 @@ func (d *doctor) tell(job, check string, is verdict, do, format string, args ...
 	}
 }
 
-// sayFinding prints a finding as a line or some.
-func (a *app) sayFinding(f finding) {
-	t := map[verdict]tone{passed: good, advice: doubtful, failed: bad, skipped: neutral}[f.Is]
-	a.sayf("%s %s %-11s %s\n", a.sign(a.stdout, t), a.paint(a.stdout, t, fmt.Sprintf("%-7s", f.Is)), f.Check, wrap(f.Text, 76, strings.Repeat(" ", 22)))
-	if f.Do != "" {
-		a.sayf("%22sto do: %s\n", "", wrap(f.Do, 68, strings.Repeat(" ", 29)))
-	}
-}
-
 // fail notes a failed check with the cause that the error gives.
 func (d *doctor) fail(job, check string, err error) {
 	var f *failure

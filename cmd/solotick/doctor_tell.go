@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/solotick/solotick/config"
@@ -85,5 +86,14 @@ func (d *doctor) notifiers(ctx context.Context, c *config.Config) {
 			continue
 		}
 		d.tell("", "notify", passed, "", "%s (%s): the token is that of %s; solotick notify test %s sends a message", n.Name, n.Kind, who, n.Name)
+	}
+}
+
+// sayFinding prints a finding as a line or some.
+func (a *app) sayFinding(f finding) {
+	t := map[verdict]tone{passed: good, advice: doubtful, failed: bad, skipped: neutral}[f.Is]
+	a.sayf("%s %s %-11s %s\n", a.sign(a.stdout, t), a.paint(a.stdout, t, fmt.Sprintf("%-7s", f.Is)), f.Check, wrap(f.Text, 76, strings.Repeat(" ", 22)))
+	if f.Do != "" {
+		a.sayf("%22sto do: %s\n", "", wrap(f.Do, 68, strings.Repeat(" ", 29)))
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/solotick/solotick/internal/dnstest"
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/command"
 	"github.com/solotick/solotick/register/rfc2136"
 	"github.com/solotick/solotick/zone"
 )
@@ -43,6 +45,26 @@ func TestServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCommand: a register of the user's own, by the example of one.
+func TestCommand(t *testing.T) {
+	s := Subject{Provider: "command", Zone: "t.test", Class: register.Exact}
+	s.Name, s.Neighbour = Scratch(s.Zone)
+	program := []string{"../../examples/providers/command/register.sh", filepath.Join(t.TempDir(), "records.db")}
+	s.Open = func(name string) (register.Register, error) {
+		c, err := command.New(command.Config{Program: program, Zone: s.Zone, Class: s.Class, Timeout: 20 * time.Second})
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(c.Close)
+		return c.Register(name)
+	}
+	r := Run(t.Context(), s, Options{Racers: 4, Swaps: 5, Creates: 3, Chain: 5, Cuts: 8}, nil)
+	if !r.Passed || r.Swaps.OneWinner != 5 || r.Creates.OneWinner != 3 {
+		t.Errorf("swaps %+v, creates %+v:\n%s", r.Swaps, r.Creates, r.Text())
+	}
+	t.Log(r.Text())
 }
 
 func subject(t *testing.T, addr string, key dnstest.Key) Subject {

@@ -43,7 +43,7 @@ func samples() []sample {
 		{"semicolons and other marks", false, one("a;semicolon (parenthesis) $ @ ' # = , % & < >"), doPlain},
 		{"spaces", false, one("  before, between   and after  "), doPlain},
 		{"letters beyond ASCII", false, one("grüße, 你好, ✓"), doPlain},
-		{"octets that are no letters", false, one("\x00\x01\x7f\x80\xff"), doPlain},
+		{"octets that are no letters", false, one("\x00\x01\x7f\x80\xff"), doOwnName},
 	}
 }
 
