@@ -401,7 +401,7 @@ func (z *zone) ovhAPI() http.Handler {
 	show := func(e entry) object {
 		return object{"id": e.id, "fieldType": e.typ, "subDomain": strings.TrimPrefix(e.name, "@"), "target": e.data, "ttl": e.ttl, "zone": testZone}
 	}
-	unknown := object{"message": "This service does not exist"}
+	unknown, gone := object{"message": "This service does not exist"}, object{"message": "The requested object does not exist"}
 	mux.HandleFunc("GET "+path+"/record", func(w http.ResponseWriter, r *http.Request) {
 		ids, q := []int{}, r.URL.Query()
 		for _, e := range z.records {
@@ -418,7 +418,7 @@ func (z *zone) ovhAPI() http.Handler {
 				return
 			}
 		}
-		reply(w, http.StatusNotFound, unknown)
+		reply(w, http.StatusNotFound, gone)
 	})
 	mux.HandleFunc("POST "+path+"/record", func(w http.ResponseWriter, r *http.Request) {
 		e, ok := decode[struct {
@@ -431,7 +431,7 @@ func (z *zone) ovhAPI() http.Handler {
 		reply(w, http.StatusOK, show(z.add(cmp.Or(e.SubDomain, "@"), e.FieldType, e.TTL, e.Target)))
 	})
 	mux.HandleFunc("DELETE "+path+"/record/{id}", func(w http.ResponseWriter, r *http.Request) {
-		z.delete(w, r.PathValue("id"), http.StatusOK, unknown)
+		z.delete(w, r.PathValue("id"), http.StatusOK, gone)
 	})
 	mux.HandleFunc("POST "+path+"/refresh", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, nil) })
 	return z.answers(func(w http.ResponseWriter, r *http.Request) {
