@@ -277,7 +277,11 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}
 	if set.Detail != nil && (!was.Seen || was.Sum != l.self.View.Sum) {
-		l.log.Warn("the record needs a look", "state", set.State.String(), "detail", set.Detail)
+		level := slog.LevelWarn
+		if !fromLoad && set.State == record.Present {
+			level = slog.LevelDebug // a provider whose records reach DNS one by one shows old and new for a moment
+		}
+		l.log.Log(context.Background(), level, "the record needs a look", "state", set.State.String(), "detail", set.Detail)
 	}
 	return set.Record
 }
