@@ -16,8 +16,7 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// ioTimeout bounds a look by DNS, and one Load or Swap if the agent has no other
-// Patience; see patience.
+// ioTimeout bounds one Load, Swap or look; see patience.
 const ioTimeout = 10 * time.Second
 
 // A loop is one Run of an Agent: look, decide, act. It belongs to one
@@ -174,16 +173,15 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 // always: a tick may fall due meanwhile, and the register can be asked instead.
 // A swap has the time that it is known to take.
 func (l *loop) patience(v elect.Verb) time.Duration {
-	most := cmp.Or(l.Patience, ioTimeout)
 	switch {
 	case v == elect.Look:
 		return min(ioTimeout, l.policy.Lease/5)
 	case v == elect.Swap && l.policy.SwapTime > 0:
 		return l.policy.SwapTime
 	case l.runs[false] != nil:
-		return min(most, l.policy.Lease*2/5)
+		return min(ioTimeout, l.policy.Lease*2/5)
 	}
-	return most
+	return ioTimeout
 }
 
 // request runs one request in the background; note runs in the loop after it.
@@ -279,7 +277,11 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}
 	if set.Detail != nil && (!was.Seen || was.Sum != l.self.View.Sum) {
-		l.log.Warn("the record needs a look", "state", set.State.String(), "detail", set.Detail)
+		level := slog.LevelWarn
+		if !fromLoad && set.State == record.Present {
+			level = slog.LevelDebug // a provider whose records reach DNS one by one shows old and new for a moment
+		}
+		l.log.Log(context.Background(), level, "the record needs a look", "state", set.State.String(), "detail", set.Detail)
 	}
 	return set.Record
 }

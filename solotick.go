@@ -98,9 +98,6 @@ type Agent struct {
 	// StopGrace is how long a run may go on after the context of Run ended,
 	// before it is handed over to another agent. Zero: 8 s.
 	StopGrace time.Duration
-	// Patience is how long one Load or Swap may take; while a run is in progress
-	// it is two fifths of the lease at most. Zero: 10 s.
-	Patience time.Duration
 	Log      *slog.Logger // nil: silent
 	Observe  func(Event)  // nil: none. Called from one goroutine; must not block
 

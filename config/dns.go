@@ -55,6 +55,9 @@ type DNS struct {
 
 	Token Secret
 
+	ApplicationKey                 string
+	ApplicationSecret, ConsumerKey Secret
+
 	Command []string
 	URL     string
 	Class   string
@@ -105,13 +108,20 @@ var providers = []provider{
 		lag: 10 * time.Second, also: []string{"oci", "oracle"},
 	},
 	{name: "command", keys: []string{"command", "url", "token", "class", "name_servers"}, lag: 10 * time.Second, also: []string{"exec", "script", "webhook", "http"}},
+	{name: "desec", keys: []string{"token", "settle", "name_servers"}, need: []string{"token"}, ttl: time.Hour, lag: 30 * time.Second},
+	libdns("digitalocean", 30*time.Second, "do"),
+	libdns("gandi", 5*time.Minute, "livedns"),
+	libdns("hetzner", time.Minute, "hcloud"),
+	{
+		name: "ovh", keys: []string{"region", "application_key", "application_secret", "consumer_key", "name_servers"},
+		need: []string{"region", "application_key", "application_secret", "consumer_key"}, ttl: time.Minute, lag: 30 * time.Second, also: []string{"ovhcloud"},
+	},
 }
 
-// ballotKeys are those of providers that only write, and compare nothing.
-var ballotKeys = []string{"token", "settle", "name_servers", "rate"}
-
-func ballot(name string, ttl time.Duration) provider {
-	return provider{name: name, keys: ballotKeys, need: []string{"token"}, ttl: ttl, lag: 30 * time.Second}
+// libdns is a provider that only overwrites, by its libdns module; ttl is the least
+// that it takes.
+func libdns(name string, ttl time.Duration, also ...string) provider {
+	return provider{name: name, keys: []string{"token", "name_servers"}, need: []string{"token"}, ttl: ttl, lag: 30 * time.Second, also: also}
 }
 
 // Providers are the names of all providers.
@@ -143,7 +153,7 @@ var dnsKeys = []key[DNS]{
 
 	{name: "profile", doc: "the profile in the configuration files of AWS, or of OCI", to: func(d *DNS) any { return &d.Profile }},
 	{name: "role_arn", also: []string{"role", "assume_role"}, doc: "the role to assume", to: func(d *DNS) any { return &d.RoleARN }},
-	{name: "region", doc: "the region: of AWS it decides the partition, and is us-east-1 if absent; of OCI it is where the zone is managed", to: func(d *DNS) any { return &d.Region }},
+	{name: "region", doc: "the region: of AWS it decides the partition, and is us-east-1 if absent; of OCI it is where the zone is managed; of OVHcloud it is ovh-eu, ovh-ca or ovh-us", to: func(d *DNS) any { return &d.Region }},
 	{name: "access_key_id", also: []string{"access_key"}, doc: "the access key; if absent it is found as AWS programs do", to: func(d *DNS) any { return &d.AccessKeyID }},
 	{name: "secret_access_key", also: []string{"secret_key"}, doc: "and its secret", to: func(d *DNS) any { return &d.SecretAccessKey }, rule: rule{secret: true}},
 	{name: "session_token", doc: "of temporary keys", to: func(d *DNS) any { return &d.SessToken }, rule: rule{secret: true}},
@@ -164,6 +174,9 @@ var dnsKeys = []key[DNS]{
 	{name: "passphrase", doc: "that of the key which the file names", to: func(d *DNS) any { return &d.Passphrase }, rule: rule{secret: true}},
 
 	{name: "token", also: []string{"api_token", "apitoken", "api_key"}, doc: "the API token", to: func(d *DNS) any { return &d.Token }, rule: rule{secret: true}},
+	{name: "application_key", doc: "the key of an application at OVHcloud", to: func(d *DNS) any { return &d.ApplicationKey }},
+	{name: "application_secret", doc: "and its secret", to: func(d *DNS) any { return &d.ApplicationSecret }, rule: rule{secret: true}},
+	{name: "consumer_key", doc: "what the application may do, and for whom", to: func(d *DNS) any { return &d.ConsumerKey }, rule: rule{secret: true}},
 	{name: "mode", doc: "how a record is replaced: batch, and no other", to: func(d *DNS) any { return &d.mode }, rule: rule{check: checkMode, pattern: "^batch$"}},
 
 	{name: "command", also: []string{"exec", "argv", "program"}, doc: "a program and its arguments, which reads and swaps records: docs/providers.md", to: func(d *DNS) any { return &d.command }},

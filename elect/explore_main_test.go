@@ -75,6 +75,10 @@ func configs() []config {
 	with("crash and freeze", func(c *config) {
 		c.agents, c.faults, c.restart, c.limits, c.until = 3, 2, 2, upTo(2, crash, freeze, swapStalls, swapUnheard), 122
 	})
+	with("no takeover left", func(c *config) {
+		c.policy = func(p *Policy) { p.Takeovers = 1 }
+		c.faults, c.jobs, c.limits = 3, []job{{takes: 3}}, upTo(3, crash, swapLost)
+	})
 	with("crashes", func(c *config) { c.agents, c.faults, c.restart, c.limits = 3, 3, 1, upTo(3, crash) })
 	with("slow answers", func(c *config) {
 		c.faults, c.limits = 3, all(swapSlow, runs, freeze)
@@ -196,7 +200,7 @@ func configs() []config {
 	})
 	with("register away, crashes", func(c *config) {
 		c.policy = func(p *Policy) { p.OutageAfter, p.Attempts = 2*time.Second, 2 }
-		c.faults, c.limits, c.until = 3, all(away, crash, runs), 125
+		c.faults, c.limits, c.until = 3, all(away, crash, runs), 123
 		c.jobs = []job{{takes: 1}, {takes: 0, fails: true}}
 	})
 	with("register away, always", func(c *config) {

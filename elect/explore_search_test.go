@@ -348,6 +348,11 @@ func (x *explorer) paused(w *world) bool {
 			return true
 		}
 	}
+	for m := range w.mail { // what is on its way may write over the end of a pause
+		if l := &w.mail[m]; l.used && (l.new.rec.Pause < 0 || l.put.rec.Pause < 0) {
+			return true
+		}
+	}
 	for i := range x.cfg.agents {
 		if a := &w.actors[i]; a.up && !a.self.Stopping || !a.up && int(a.lives) < x.cfg.restart+1 && a.lives < most {
 			return false

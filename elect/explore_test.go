@@ -48,6 +48,7 @@ type config struct {
 	delay   int64  // timed: seconds from the write to the read that confirms it
 	copies  bool   // DNS shows copies, of which an older one may come after a newer one
 	expect  string // the one property that is judged, and must be found violated
+	still   bool   // only what holds all the same is judged
 	wrongly bool   // a Load does what it must not: see weaker
 }
 

@@ -412,6 +412,10 @@ func weaker(with func(name string, change func(*config))) {
 		ballot(c)
 		c.expect, c.faults, c.limits = pAgain, 1, all(stale)
 	})
+	with("ballots, lists that trail, still", func(c *config) {
+		ballot(c)
+		c.still, c.faults, c.limits = true, 2, upTo(2, stale, crash)
+	})
 	with("ballots, Loads that finish nothing", func(c *config) {
 		ballot(c)
 		c.wrongly = true
@@ -445,6 +449,11 @@ func weaker(with func(name string, change func(*config))) {
 	with("timed, one write late", func(c *config) {
 		timely(c, 1, 2, 0)
 		c.expect, c.faults, c.limits = pAgain, 1, all(swapLate)
+		c.jobs = []job{{takes: 4}}
+	})
+	with("timed, one write late, still", func(c *config) {
+		timely(c, 1, 2, 0)
+		c.still, c.faults, c.limits = true, 2, upTo(2, swapLate, crash)
 		c.jobs = []job{{takes: 4}}
 	})
 	with("timed, a delay no longer than a write", func(c *config) {

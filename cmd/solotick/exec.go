@@ -128,7 +128,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	m := memberOf(c.Jobs[0], svc)
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
-	fleet.grace = c.Agent.Grace
+	fleet.grace, fleet.svc = c.Agent.Grace, svc
 	if f.once {
 		return a.once(cmd.Context(), fleet, m, to)
 	}

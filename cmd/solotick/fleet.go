@@ -21,14 +21,13 @@ import (
 
 // A member is a job as a fleet runs it.
 type member struct {
-	Name     string
-	Record   string        // absolute name, for the log
-	Where    any           // what the connect was made from: another one is another register
-	Patience time.Duration // that one request may need, if more than usual
-	Policy   elect.Policy
-	Plan     *steps.Plan
-	Mark     string // another one is another plan
-	From     bool   // it is of a list that lies elsewhere
+	Name   string
+	Record string // absolute name, for the log
+	Where  any    // what the connect was made from: another one is another register
+	Policy elect.Policy
+	Plan   *steps.Plan
+	Mark   string // another one is another plan
+	From   bool   // it is of a list that lies elsewhere
 }
 
 // same says whether two members are the same job, with the same definition.
@@ -123,7 +122,6 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
-		Patience:  m.Patience,
 		ID:        f.id,
 		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,
@@ -446,5 +444,19 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			return n
 		}
 	}
+	f.leaveService()
 	return 0
+}
+
+// leaveService says at the provider that this process writes nothing more, where
+// others keep room for that.
+func (f *fleet) leaveService() {
+	if f.svc == nil || f.svc.leave == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := f.svc.leave(ctx); err != nil {
+		f.log.Debug("what this process kept in the zone stays there for a day", "err", err)
+	}
 }

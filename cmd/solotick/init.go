@@ -198,6 +198,8 @@ func (s *starter) credential() string {
 		return "  subscription: 00000000-0000-0000-0000-000000000000\n  resource_group: dns\t# the machine's own identity, or client_id with client_secret\n"
 	case "ocidns":
 		return "  instance_principal: true\t# else the credentials of ~/.oci/config, or of config_file: PATH\n"
+	case "ovh":
+		return "  region: ovh-eu\n  application_key: 0123456789abcdef\n  application_secret: ${env:OVH_APPLICATION_SECRET}\n  consumer_key: ${env:OVH_CONSUMER_KEY}\n"
 	case "command":
 		return "  command: [/usr/local/bin/register]\t# docs/providers.md has what it is asked\n"
 	}

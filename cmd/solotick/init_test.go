@@ -157,6 +157,8 @@ func TestParseINI(t *testing.T) {
 // variables are set, and open the provider.
 func TestInitOfEveryProvider(t *testing.T) {
 	t.Setenv("SLACK_WEBHOOK", "https://hooks.slack.com/services/T0/B0/x")
+	t.Setenv("OVH_APPLICATION_SECRET", "s3cret")
+	t.Setenv("OVH_CONSUMER_KEY", "s3cret")
 	for _, name := range config.Providers() {
 		t.Setenv(strings.ToUpper(name)+"_TOKEN", "t0k3n")
 		text := printed(t, "init", "--provider", name, "--tsig", keyAt(t))

@@ -36,7 +36,7 @@ type once struct {
 // after a claim was seen or made: until a claim of that lease has lapsed, and what
 // comes before and after that.
 func (o *once) patience(lease time.Duration) time.Duration {
-	return lease + elect.Margin(lease) + o.policy.HeadStart + 2*o.policy.Spread + 5*time.Second
+	return lease + elect.Margin(lease) + o.policy.HeadStart + 2*o.policy.Spread + 2*o.policy.SwapTime + 5*time.Second
 }
 
 func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/register/azuredns"
+	"github.com/solotick/solotick/register/ballot/libdnsproviders"
 	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/cloudflare"
 	"github.com/solotick/solotick/register/ocidns"
@@ -120,5 +121,24 @@ func policyOfProvider(d config.DNS, records []string) (string, error) {
 	case "command":
 		return "A register of your own decides by itself what it may do: see docs/providers.md.\n", nil
 	}
-	return "", usage("--provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", "))
+	known, ok := libdnsproviders.Lookup(d.Provider)
+	if !ok {
+		return "", usage("--provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", "))
+	}
+	return tokenOf(known, records), nil
+}
+
+// tokenOf is what a credential of a service that only overwrites has to be
+// allowed, as far as it can be limited there, and what to know before using it.
+func tokenOf(s libdnsproviders.Service, records []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s, by %s. The credential has to read the whole zone, and to write TXT records at\n", s.Title, s.Module)
+	for _, r := range records {
+		fmt.Fprintf(&b, "#   %s and at every name below _b.%[1]s\n", r)
+	}
+	fmt.Fprintf(&b, "# Requests allowed: %s.\n", s.Limits)
+	for _, n := range s.Notes {
+		fmt.Fprintf(&b, "# - %s\n", n)
+	}
+	return b.String()
 }

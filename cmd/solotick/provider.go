@@ -14,8 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/azuredns"
+	"github.com/solotick/solotick/register/ballot"
+	"github.com/solotick/solotick/register/ballot/libdnsproviders"
 	"github.com/solotick/solotick/register/clouddns"
 	"github.com/solotick/solotick/register/cloudflare"
 	"github.com/solotick/solotick/register/command"
@@ -36,7 +39,7 @@ type service struct {
 	requests func() int64                                                  // sent so far; nil: not counted
 	leave    func(ctx context.Context) error                               // takes out of the zone what the client keeps there for itself; nil: it keeps nothing
 	forget   func(ctx context.Context, name string) error                  // and what all clients keep there for a record that nobody uses any more
-	patience time.Duration                                                 // that one swap may need, if more than usual
+	swapTime time.Duration                                                 // that one swap may need, if more than a request
 	gate     int                                                           // requests of one kind of jobs that may be under way
 
 	key     rfc2136.Key // that looks are signed with, at dns.Server
@@ -87,7 +90,10 @@ func classOf(d config.DNS) register.Class {
 	case "azuredns":
 		return azuredns.Class
 	}
-	return register.Conditional
+	if d.Settle > 0 {
+		return ballot.SettleClass
+	}
+	return ballot.Class
 }
 
 // limitsOf are how many requests a second the account of a file may send over time,
@@ -152,7 +158,7 @@ func openService(d config.DNS) (*service, error) {
 			ClientSecret: d.ClientSecret, Cloud: d.Cloud, Endpoint: d.Endpoint, TTL: d.TTL, Timeout: d.Timeout, Rate: perSecond(d), Burst: burst(d),
 		}))
 	}
-	return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", ")))
+	return s.ballots()
 }
 
 // perSecond is the rate that the file allows; 0: what the provider documents.
@@ -186,6 +192,38 @@ func (s *service) rfc2136() (*service, error) {
 	s.open = c.Register
 	s.about = fmt.Sprintf("%s, key %s (%s)", d.Server, strings.TrimSuffix(s.key.Name, "."), s.key.Algorithm)
 	return s, nil
+}
+
+// policy is a job's policy over this register.
+func (s *service) policy(j config.Job) elect.Policy {
+	p := policyOf(j)
+	p.SwapTime = s.swapTime
+	return p
+}
+
+// ballots has a service use a libdns module.
+func (s *service) ballots() (*service, error) {
+	d := s.dns
+	known, ok := libdnsproviders.Lookup(d.Provider)
+	if !ok {
+		return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", ")))
+	}
+	with := libdnsproviders.Settings{
+		Token: d.Token, Endpoint: d.Region, ApplicationKey: d.ApplicationKey, ApplicationSecret: d.ApplicationSecret, ConsumerKey: d.ConsumerKey,
+	}
+	module, err := known.Open(with)
+	if err != nil {
+		return nil, configFailure(fmt.Errorf("%s: %w", d.Provider, err))
+	}
+	cfg := ballot.Config{
+		Provider: module, Service: known.Name, Zone: d.Zone, Traits: known.Traits, TTL: d.TTL, Timeout: d.Timeout, Secrets: with.Secrets(),
+		Settle: d.Settle > 0, Effect: d.Settle,
+	}
+	if cfg.Settle {
+		s.swapTime = cfg.SettleTime() + d.Timeout
+		cfg.Timeout = s.swapTime
+	}
+	return s.hold(ballot.New(cfg))
 }
 
 // register is the register of the record at name.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,7 +21,9 @@ func TestExamplesOfProviders(t *testing.T) {
 	for _, file := range files {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Setenv(strings.ToUpper(filepath.Base(dir))+"_TOKEN", "t0k3n")
+			for _, name := range []string{strings.ToUpper(filepath.Base(dir)) + "_TOKEN", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"} {
+				t.Setenv(name, "t0k3n")
+			}
 			t.Chdir(dir)
 			c, err := config.Load("solotick.yaml")
 			if err != nil {
@@ -49,6 +52,31 @@ func TestExamplesOfProviders(t *testing.T) {
 	for _, p := range config.Providers() {
 		if p != "rfc2136" && !seen[p] {
 			t.Errorf("no example of %s", p)
+		}
+	}
+}
+
+// TestProvidersInText opens every register that docs/providers.md shows.
+func TestProvidersInText(t *testing.T) {
+	for _, name := range []string{"CLOUDFLARE_TOKEN", "REGISTER_TOKEN", "DIGITALOCEAN_TOKEN"} {
+		t.Setenv(name, "t0k3n")
+	}
+	text, err := os.ReadFile("../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```yaml\n(dns: ?.*?)^```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 8 {
+		t.Fatalf("%d registers are shown", len(blocks))
+	}
+	for _, block := range blocks {
+		c, err := config.Parse("docs/providers.md", []byte("version: 1\n"+block[1]+"jobs: { canary: { every: 60s, exec: [x] } }\n"))
+		if err != nil {
+			t.Errorf("%s%v", block[1], err)
+			continue
+		}
+		if _, err := openService(c.DNS); err != nil {
+			t.Errorf("%s%v", block[1], err)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (f *fleet) service(d config.DNS) (*service, error) {
 }
 
 func memberOf(j config.Job, svc *service) member {
-	return member{Name: j.Name, Record: j.Record, Where: [3]any{svc.dns, svc.key, svc.mark}, Patience: svc.patience, Policy: policyOf(j), Plan: j.Plan, Mark: j.Hash}
+	return member{Name: j.Name, Record: j.Record, Where: [3]any{svc.dns, svc.key, svc.mark}, Policy: svc.policy(j), Plan: j.Plan, Mark: j.Hash}
 }
 
 // connect gives the register of a member's record, and the look at it.

@@ -107,8 +107,15 @@ func (v *validated) check(ctx context.Context, path string, fetch bool) (*config
 	if err != nil {
 		return nil, nil, configFailure(err)
 	}
-	if _, err := openService(c.DNS); err != nil {
+	svc, err := openService(c.DNS)
+	if err != nil {
 		return nil, nil, err
+	}
+	for _, j := range c.Jobs {
+		p := svc.policy(j)
+		if err := p.Check(); err != nil {
+			return nil, nil, configFailure(fmt.Errorf("job %s: %w", j.Name, err))
+		}
 	}
 	for _, n := range c.Notify {
 		v.Notifiers = append(v.Notifiers, namedNotifier{n.Name, n.Kind})

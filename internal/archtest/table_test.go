@@ -79,7 +79,7 @@ var table = []row{
 		why: "a register of the user's own: a program or an endpoint, of which nothing is known but the protocol",
 	},
 	{
-		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "golang.org/x/time/rate", awsSDK + "aws", awsSDK + "aws/signer/v4"},
+		dir: "register/cloudtest", own: []string{"zone"}, other: []string{mdns, "github.com/libdns/libdns", "golang.org/x/time/rate", awsSDK + "aws", awsSDK + "aws/signer/v4"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it; zone is where what a provider publishes can be asked for, and Amazon's signer computes signatures again",
 	},
 	{
@@ -88,7 +88,6 @@ var table = []row{
 			awsSDK + "aws", awsSDK + "aws/middleware", awsSDK + "config", awsSDK + "credentials", awsSDK + "credentials/stscreds",
 			awsSDK + "service/route53", awsSDK + "service/route53/types", awsSDK + "service/sts",
 			"github.com/aws/smithy-go", "github.com/aws/smithy-go/middleware", "github.com/aws/smithy-go/transport/http",
-			"golang.org/x/sync/errgroup",
 		},
 		why: "a provider; credentials, signing and the API's calls are Amazon's library's, and its HTTP is ours",
 	},
@@ -163,7 +162,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{

@@ -28,9 +28,9 @@ import (
 // Options say how a Batcher sends.
 type Options[M, R any] struct {
 	// Send sends members as one request, and returns a result for each. An error
-	// is that of all of them, but for [Blame] and [Again]. A panic is an error,
-	// and that of an unknown outcome. It ends when its context does, whatever
-	// has become of those who asked.
+	// is that of all of them, but for [Blame], [Again] and [Partly]. A panic is an
+	// error, and that of an unknown outcome. It ends when its context does,
+	// whatever has become of those who asked.
 	Send func(ctx context.Context, members []M) ([]R, error)
 	// Fits says whether one more member can go along with others, and is quick;
 	// nil: any number can. One alone always fits.
@@ -78,6 +78,14 @@ type Again struct {
 func (a *Again) Error() string { return a.Err.Error() }
 
 func (a *Again) Unwrap() error { return a.Err }
+
+// A Partly is no error: a request has served some of its members, who get their
+// results, and the others are sent again with those who have come meanwhile.
+type Partly struct {
+	Left []int // the indices of the others, of whom at least one is missing here
+}
+
+func (p *Partly) Error() string { return fmt.Sprintf("%d left", len(p.Left)) }
 
 // A Batcher sends members together. It is safe for concurrent use, and has
 // nothing to close: its goroutines end soon after nobody waits.
@@ -289,16 +297,18 @@ func (b *Batcher[M, R]) deal(tickets []*ticket[M, R]) {
 	defer b.mu.Unlock()
 	var blame *Blame
 	var again *Again
+	var partly *Partly
 	switch {
+	case errors.As(err, &partly):
+		b.partly(tickets, results, partly)
 	case errors.As(err, &blame):
 		b.blame(tickets, blame)
 	case errors.As(err, &again):
 		b.again(tickets, again)
+	case err == nil:
+		b.partly(tickets, results, &Partly{})
 	default:
-		for i, t := range tickets {
-			if err == nil && !t.over {
-				t.result = results[i]
-			}
+		for _, t := range tickets {
 			t.end(err)
 		}
 	}
@@ -317,8 +327,12 @@ func (b *Batcher[M, R]) send(tickets []*ticket[M, R]) (results []R, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), b.opt.Timeout)
 	defer cancel()
 	results, err = b.opt.Send(ctx, members)
-	if err == nil && len(results) != len(members) {
+	var partly *Partly
+	switch some := errors.As(err, &partly); {
+	case (some || err == nil) && len(results) != len(members):
 		err = b.broken(fmt.Errorf("%d results for %d members", len(results), len(members)))
+	case some && len(partly.Left) >= len(members):
+		err = b.broken(errors.New("no member was served"))
 	}
 	return results, err
 }
@@ -329,6 +343,23 @@ func (b *Batcher[M, R]) broken(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", b.opt.Unknown, err)
+}
+
+// partly ends the members who were served, and has the others sent again. The
+// caller holds mu.
+func (b *Batcher[M, R]) partly(tickets []*ticket[M, R], results []R, p *Partly) {
+	var others []*ticket[M, R]
+	for i, t := range tickets {
+		if slices.Contains(p.Left, i) {
+			others = append(others, t)
+			continue
+		}
+		if !t.over {
+			t.result = results[i]
+		}
+		t.end(nil)
+	}
+	b.requeue(others)
 }
 
 // blame ends the members whose fault it was, and has the others sent again. The

@@ -324,6 +324,52 @@ func TestUncertainIsForAllAndIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// TestPartly serves two members a time: the others go with those who have come
+// meanwhile, and nobody is served twice.
+func TestPartly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(time.Second, nil)
+		b := New(Options[int, string]{Unknown: errUnknown, Send: func(ctx context.Context, members []int) ([]string, error) {
+			results, err := s.send(ctx, members)
+			if left := len(members) - 2; err == nil && left > 0 {
+				err = fmt.Errorf("wrapped: %w", &Partly{Left: []int{0, 1, 2, 3, 4, 5, 6, 7}[:left]})
+			}
+			return results, err
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		outcomes := crowd(b, 7, func(i int) context.Context {
+			if i == 2 {
+				return ctx
+			}
+			return context.Background()
+		})
+		for i, o := range outcomes {
+			if i == 2 {
+				wantOutcome(t, i, o, []error{errUnknown, context.DeadlineExceeded})
+			} else {
+				wantOutcome(t, i, o, nil)
+			}
+		}
+		wantRequests(t, s, []int{0}, []int{1, 2, 3, 4, 5, 6}, []int{1, 2, 3, 4}, []int{1})
+	})
+	for _, tt := range []struct {
+		left    []int
+		results []string
+		want    string
+	}{
+		{[]int{0}, []string{""}, "unknown: no member was served"},
+		{[]int{}, nil, "unknown: 0 results for 1 members"},
+	} {
+		b := New(Options[int, string]{Unknown: errUnknown, Send: func(context.Context, []int) ([]string, error) {
+			return tt.results, &Partly{Left: tt.left}
+		}})
+		if _, err := b.Do(t.Context(), 1); err == nil || err.Error() != tt.want {
+			t.Errorf("error %v, want %s", err, tt.want)
+		}
+	}
+}
+
 func TestAgain(t *testing.T) {
 	busy := func(times int, after time.Duration) func(int, []int) error {
 		return func(n int, _ []int) error {

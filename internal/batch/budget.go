@@ -18,14 +18,26 @@ type Limits struct {
 }
 
 // A Budget spreads the requests of everything in this process that shares one
-// account. It is safe for concurrent use.
+// account. Others share it too, of whom nothing is known: each refusal halves the
+// part of the limits that is used, and it grows back within a minute, so that all
+// together come to what the service allows. It is safe for concurrent use.
 type Budget struct {
+	limits  Limits
 	limiter *rate.Limiter
 	sent    atomic.Int64
 
 	mu    sync.Mutex
 	until time.Time // nothing is sent before
+	part  float64   // of the limits that is used
+	grown time.Time // when part was last reckoned
 }
+
+// leastPart is what is used of the limits at least, and growth is by how much the
+// part grows in a second.
+const (
+	leastPart = 1.0 / 32
+	growth    = 1.0 / 60
+)
 
 // NewBudget returns a budget that is full.
 func NewBudget(l Limits) *Budget {
@@ -33,7 +45,8 @@ func NewBudget(l Limits) *Budget {
 	if l.Rate == 0 {
 		limit = rate.Inf
 	}
-	return &Budget{limiter: rate.NewLimiter(limit, max(l.Burst, 1))}
+	l.Burst = max(l.Burst, 1)
+	return &Budget{limits: l, limiter: rate.NewLimiter(limit, l.Burst), part: 1}
 }
 
 // What the errors of Wait begin with.
@@ -47,6 +60,7 @@ func (b *Budget) Wait(ctx context.Context) error {
 		if err := await(ctx, b.blocked); err != nil {
 			return err
 		}
+		b.grow()
 		if err := b.limiter.Wait(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return fmt.Errorf("%w: %w", errNotSent, cause)
@@ -58,6 +72,19 @@ func (b *Budget) Wait(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// Try takes a request off the budget if it may be sent now and nobody waits.
+func (b *Budget) Try() bool {
+	if b.blocked() > 0 {
+		return false
+	}
+	b.grow()
+	if !b.limiter.Allow() {
+		return false
+	}
+	b.sent.Add(1)
+	return true
 }
 
 // blocked is how long nothing may be sent.
@@ -75,8 +102,30 @@ func (b *Budget) Throttled(after time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if until := time.Now().Add(after); until.After(b.until) {
+	now := time.Now()
+	if !now.Before(b.until) { // else it is one of several that were under way
+		b.use(max(b.part/2, leastPart), now.Add(after))
+	}
+	if until := now.Add(after); until.After(b.until) {
 		b.until = until
+	}
+}
+
+// grow uses more of the limits again.
+func (b *Budget) grow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.part < 1 && now.After(b.grown) {
+		b.use(min(b.part+growth*now.Sub(b.grown).Seconds(), 1), now)
+	}
+}
+
+// use uses a part of the limits. The caller holds mu.
+func (b *Budget) use(part float64, at time.Time) {
+	b.part, b.grown = part, at
+	if b.limits.Rate > 0 {
+		b.limiter.SetLimit(rate.Limit(b.limits.Rate * part))
+		b.limiter.SetBurst(max(int(float64(b.limits.Burst)*part), 1))
 	}
 }
 

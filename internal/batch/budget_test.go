@@ -3,9 +3,15 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 func TestBudget(t *testing.T) {
@@ -92,10 +98,78 @@ func TestThrottled(t *testing.T) {
 		if err := b.Wait(t.Context()); err != nil || time.Since(began) < 10*time.Second || time.Since(began) > 12*time.Second {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b, began := NewBudget(Limits{Rate: 10}), time.Now()
 		b.Throttled(0)
-		before := time.Now()
-		if err := b.Wait(t.Context()); err != nil || time.Since(before) != time.Second {
-			t.Errorf("after %s: %v", time.Since(before), err)
+		if err := b.Wait(t.Context()); err != nil || time.Since(began) != time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 	})
+}
+
+func TestTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(Limits{Rate: 1, Burst: 2})
+		if got := []bool{b.Try(), b.Try(), b.Try()}; !slices.Equal(got, []bool{true, true, false}) || b.Sent() != 2 {
+			t.Errorf("%v, %d sent", got, b.Sent())
+		}
+		time.Sleep(1500 * time.Millisecond)
+		go b.Wait(t.Context())
+		go b.Wait(t.Context())
+		synctest.Wait()
+		time.Sleep(400 * time.Millisecond)
+		if b.Try() {
+			t.Error("before who waits")
+		}
+		time.Sleep(5 * time.Second)
+		b.Throttled(0)
+		if b.Try() {
+			t.Error("although the service wants none")
+		}
+	})
+}
+
+// TestShare has a service with a limit for several who know nothing of each other,
+// each of whom would use all of it: few requests are one too many, nearly all that
+// the service allows is used, and nobody is left out.
+func TestShare(t *testing.T) {
+	for _, n := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const minutes, limit = 10, 10
+				service := rate.NewLimiter(limit, 50)
+				ctx, cancel := context.WithTimeout(t.Context(), minutes*time.Minute)
+				defer cancel()
+				done := make([]int, n)
+				var refused atomic.Int64
+				var all sync.WaitGroup
+				for i := range done {
+					b := NewBudget(Limits{Rate: limit, Burst: 50})
+					all.Go(func() {
+						for b.Wait(ctx) == nil {
+							if service.Allow() {
+								done[i]++
+								continue
+							}
+							refused.Add(1)
+							b.Throttled(0)
+						}
+					})
+				}
+				all.Wait()
+				sum := 0
+				for _, d := range done {
+					sum += d
+				}
+				t.Logf("done %v, refused %d", done, refused.Load())
+				if got := refused.Load(); n == 1 && got > 0 || got > int64(sum)/10 {
+					t.Errorf("%d refused, of %d", got, sum)
+				}
+				if least := slices.Min(done); sum < 60*minutes*limit*9/10 || least < sum/n/4 {
+					t.Errorf("done %v: %d of %d", done, sum, 60*minutes*limit)
+				}
+			})
+		})
+	}
 }

@@ -36,12 +36,12 @@ func (c *Client) open(ctx context.Context) (account, error) {
 	if a == nil {
 		var err error
 		if a, err = c.newAccount(ctx); err != nil {
-			return account{}, noCredentials(ctx, err)
+			return account{}, c.noCredentials(ctx, err)
 		}
 	}
 	if _, err := a.credentials.Retrieve(ctx); err != nil {
 		c.setOpened(nil, zoneID) // others may be laid down meanwhile
-		return account{}, noCredentials(ctx, err)
+		return account{}, c.noCredentials(ctx, err)
 	}
 	c.setOpened(a, zoneID)
 	if zoneID == "" {
@@ -108,14 +108,15 @@ func (c *Client) credentials(ctx context.Context) (aws.CredentialsProvider, stri
 }
 
 // noCredentials is no refusal: nobody was asked, or who was has not answered.
-func noCredentials(ctx context.Context, err error) error {
+func (c *Client) noCredentials(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("no credentials of AWS in time: %w", context.Cause(ctx))
 	}
-	return &register.Problem{
-		Err: fmt.Errorf("no credentials of AWS: %s", line(err.Error())),
-		Do:  "set an access key or a profile, or give the machine, the container or the service account a role; aws sts get-caller-identity shows what is found",
+	do := "set an access key or a profile, or give the machine, the container or the service account a role; aws sts get-caller-identity shows what is found"
+	if c.cfg.RoleARN != "" {
+		do = "see that there are credentials (aws sts get-caller-identity), that they may assume the role, and that the role trusts them"
 	}
+	return &register.Problem{Err: fmt.Errorf("no credentials of AWS: %s", line(err.Error())), Do: do}
 }
 
 // findZone finds the one public zone of the name.

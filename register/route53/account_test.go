@@ -214,6 +214,23 @@ func TestRole(t *testing.T) {
 	}
 }
 
+// TestRoleDenied may not assume the role.
+func TestRoleDenied(t *testing.T) {
+	fake, _, _ := start(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>`)
+	}))
+	t.Cleanup(server.Close)
+	c := newClient(t, Config{
+		Zone: "example.com", Endpoint: fake.URL, AccessKeyID: "AKIABASE", SecretAccessKey: register.NewSecret("base"),
+		RoleARN: "arn:aws:iam::123456789012:role/dns",
+	})
+	c.sts = server.URL
+	_, err := open(t, c, "record.example.com").Swap(t.Context(), register.Snapshot{}, []string{"x"})
+	wantError(t, fake, err, unapplied, "no credentials of AWS", "not authorized to perform: sts:AssumeRole", "that they may assume the role")
+}
+
 // TestWhere asks nobody but Amazon, in the partition of the region, whatever the
 // environment says of endpoints.
 func TestWhere(t *testing.T) {

@@ -13,16 +13,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go/middleware"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/solotick/solotick/internal/batch"
 	"github.com/solotick/solotick/register"
 )
 
-// pageSize is how many record sets a list has at most; groups is how many lists
-// of one Send are under way at a time.
+// pageSize is how many record sets a list has at most; maxPages is how many are
+// asked for at a time.
 const (
 	pageSize = 300
-	groups   = 8
+	maxPages = 8
 )
 
 // loaded is what a list has shown of one name.
@@ -32,98 +32,133 @@ type loaded struct {
 	err error     // what is there is no record set to swap
 }
 
-// sendLoads lists what is at names. A request begins at a name that is not known
-// yet and takes up to a page, so that there are never more requests than names, nor
-// many more than pages.
+// sendLoads lists what is at names, by one page, or by several at a time if the
+// budget has room for them: each begins at a name that is wanted and serves all
+// that follow on it, so that there are never more requests than names, nor many
+// more than pages. The names that are left are for the next one, which goes on
+// where this one ended.
 func (c *Client) sendLoads(ctx context.Context, names []string) ([]loaded, error) {
 	a, err := c.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := scan{client: c, account: a, found: make(map[string]loaded)}
-	wanted := slices.Clone(names)
-	slices.SortFunc(wanted, func(a, b string) int { return strings.Compare(sortKey(a), sortKey(b)) })
-	wanted = slices.Compact(wanted)
-	rest, err := s.page(ctx, wanted) // its request is off the budget already
-	if err != nil {
-		return nil, err
+	groups := c.groups(names)
+	pages := make([]page, len(groups))
+	errs := make([]error, len(groups))
+	var all sync.WaitGroup
+	for i, group := range groups {
+		all.Go(func() { pages[i], errs[i] = c.list(ctx, a, group) })
 	}
-	if err := s.rest(ctx, rest, len(wanted)-len(rest)); err != nil {
-		return nil, err
-	}
+	all.Wait()
+	c.learn(pages[0], slices.Concat(groups...))
 	results := make([]loaded, len(names))
+	left := &batch.Partly{}
 	for i, name := range names {
-		results[i] = s.found[name]
+		at := slices.IndexFunc(pages, func(p page) bool { return p.shows(name) })
+		if at < 0 {
+			left.Left = append(left.Left, i)
+			continue
+		}
+		results[i] = pages[at].at(name)
 	}
-	return results, nil
+	switch len(left.Left) {
+	case 0:
+		return results, nil
+	case len(names): // every page has failed, or it would show its first name
+		return nil, errs[0]
+	}
+	return results, left
 }
 
-// A scan is the lists of one Send.
-type scan struct {
-	client  *Client
-	account account
-
-	mu    sync.Mutex
-	found map[string]loaded
+// groups are the names for each page to begin at, sorted and each once, from where
+// the last page has ended. The first page is off the budget already.
+func (c *Client) groups(names []string) [][]string {
+	sorted := slices.Clone(names)
+	slices.SortFunc(sorted, func(a, b string) int { return strings.Compare(sortKey(a), sortKey(b)) })
+	sorted = slices.Compact(sorted)
+	c.mu.Lock()
+	cursor, part := c.cursor, c.part
+	c.mu.Unlock()
+	if i := slices.IndexFunc(sorted, func(name string) bool { return sortKey(name) >= cursor }); i > 0 {
+		sorted = slices.Concat(sorted[i:], sorted[:i])
+	}
+	n := 1
+	for want := min(int(1/part+0.99), maxPages, len(sorted)); n < want && c.budget.Try(); {
+		n++
+	}
+	return slices.Collect(slices.Chunk(sorted, (len(sorted)+n-1)/n))
 }
 
-// rest lists the other names, in as many sequences as there are pages to expect,
-// by how many names the first one has covered.
-func (s *scan) rest(ctx context.Context, names []string, covered int) error {
-	if len(names) == 0 {
-		return nil
+// learn notes where a page has ended, and what part of the names that are wanted
+// one page shows.
+func (c *Client) learn(p page, wanted []string) {
+	if !p.whole {
+		return
 	}
-	n := min((len(names)+covered-1)/covered, groups)
-	all, ctx := errgroup.WithContext(ctx)
-	for part := range slices.Chunk(names, (len(names)+n-1)/n) {
-		all.Go(func() (err error) {
-			for len(part) > 0 && err == nil {
-				if err = s.client.budget.Wait(ctx); err == nil {
-					part, err = s.page(ctx, part)
-				}
-			}
-			return err
-		})
+	shown := 0
+	for _, name := range wanted {
+		if p.shows(name) {
+			shown++
+		}
 	}
-	return all.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cursor, c.part = p.next, float64(shown)/float64(len(wanted))
 }
 
-// page lists from the first name on, and returns the names of which it tells
-// nothing.
-func (s *scan) page(ctx context.Context, names []string) ([]string, error) {
-	size := int32(pageSize)
+// A page is what one list has shown.
+type page struct {
+	first       string // where it begins; empty: there is none
+	after, next string // sort keys: of where it begins, and of what it does not show any more; empty: it goes to the end
+	whole       bool   // it has all that goes on a page
+	sets        map[string]types.ResourceRecordSet
+	time        time.Time // of the service
+}
+
+// list asks for a page from the first of some names on, or for one record set if
+// there are no others.
+func (c *Client) list(ctx context.Context, a account, names []string) (page, error) {
+	first, size := names[0], int32(pageSize)
 	if len(names) == 1 {
 		size = 1
 	}
-	out, err := s.account.api.ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
-		HostedZoneId: &s.account.zoneID, StartRecordName: &names[0], StartRecordType: types.RRTypeTxt, MaxItems: &size,
+	out, err := a.api.ListResourceRecordSets(ctx, &route53.ListResourceRecordSetsInput{
+		HostedZoneId: &a.zoneID, StartRecordName: &first, StartRecordType: types.RRTypeTxt, MaxItems: &size,
 	})
 	if err != nil {
-		return nil, s.client.readError(ctx, err)
+		return page{}, c.readError(ctx, err)
 	}
-	s.client.skewed.Store(false)
-	at := serverTime(out.ResultMetadata)
-	sets := make(map[string]types.ResourceRecordSet)
+	c.skewed.Store(false)
+	p := page{first: first, after: sortKey(first), whole: size > 1, sets: make(map[string]types.ResourceRecordSet), time: serverTime(out.ResultMetadata)}
+	if out.IsTruncated {
+		p.next = sortKey(aws.ToString(out.NextRecordName))
+	}
 	for _, set := range out.ResourceRecordSets {
 		if set.Type == types.RRTypeTxt {
-			sets[strings.ToLower(aws.ToString(set.Name))] = set
+			p.sets[strings.ToLower(aws.ToString(set.Name))] = set
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rest := names[:0:0]
-	for i, name := range names {
-		set, there := sets[name]
-		switch {
-		case there:
-			s.found[name] = found(set, at)
-		case i == 0, !out.IsTruncated, sortKey(name) < sortKey(aws.ToString(out.NextRecordName)):
-			s.found[name] = loaded{at: at}
-		default:
-			rest = append(rest, name)
-		}
+	return p, nil
+}
+
+// shows says whether a page tells what is at a name: what is there, or that
+// nothing is.
+func (p page) shows(name string) bool {
+	if p.first == "" {
+		return false
 	}
-	return rest, nil
+	if _, there := p.sets[name]; there || name == p.first {
+		return true
+	}
+	key := sortKey(name)
+	return key > p.after && (p.next == "" || key < p.next)
+}
+
+func (p page) at(name string) loaded {
+	if set, there := p.sets[name]; there {
+		return found(set, p.time)
+	}
+	return loaded{at: p.time}
 }
 
 // found is a record set as a list shows it.

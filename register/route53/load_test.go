@@ -54,7 +54,7 @@ func TestPages(t *testing.T) {
 		{name: "two", sets: 2000, page: 300, names: 2, reads: 2, took: 600},
 		{name: "some in a small zone", sets: 100, page: 300, names: 50, reads: 2, took: 600},
 		{name: "few in a large zone", sets: 2000, page: 300, names: 4, reads: 4, took: 900},
-		{name: "all", sets: 800, page: 100, names: 800, reads: 9, took: 900},
+		{name: "all", sets: 800, page: 100, names: 800, reads: 10, took: 900},
 		{name: "all, by small pages", sets: 500, page: 10, names: 500, reads: 58, took: 2700},
 		{name: "all, and none is there", absent: true, page: 300, names: 800, reads: 2, took: 600},
 		{name: "beside others", sets: 300, page: 7, names: 30, reads: 30, took: 1800, other: true},

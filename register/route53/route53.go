@@ -127,6 +127,8 @@ type Client struct {
 	account *account        // nil: not opened yet
 	zoneID  string          // empty: not found yet
 	alone   map[string]bool // names whose change was refused by itself, and which go without others
+	cursor  string          // what a list of several names goes on from, as it is sorted
+	part    float64         // of the names that are wanted, shown by one page
 }
 
 var (
@@ -168,10 +170,10 @@ func New(cfg Config) (*Client, error) {
 		cfg: cfg, zone: wireName(zone), ttl: int64(ttl / time.Second), timeout: timeout, zoneID: cfg.ZoneID,
 		web:     web.New(web.Options{Redirects: web.Never, Timeout: timeout, MaxBody: maxBody, Proxy: true}),
 		budget:  batch.NewBudget(limits),
-		opening: make(chan struct{}, 1), alone: make(map[string]bool),
+		opening: make(chan struct{}, 1), alone: make(map[string]bool), part: 1,
 	}
 	c.http = counted{c.web.RoundTripper(), &c.sent}
-	c.loads = batch.New(batch.Options[string, loaded]{Send: c.sendLoads, Budget: c.budget, Timeout: timeout, Parallel: 4})
+	c.loads = batch.New(batch.Options[string, loaded]{Send: c.sendLoads, Budget: c.budget, Timeout: timeout, Parallel: 2})
 	c.changes = batch.New(batch.Options[change, time.Time]{
 		Send: c.sendChanges, Fits: c.fits, Budget: c.budget, Timeout: timeout, Unknown: register.ErrUncertain, Parallel: 4,
 	})

@@ -167,7 +167,7 @@ var ovhService = Service{
 		NoQuotes: true,        // the module takes the quotes out of a text (models.go)
 		Refused: func(err error) string {
 			var answer *goovh.APIError
-			if !errors.As(err, &answer) {
+			if !errors.As(err, &answer) || recordGone(err) {
 				return ""
 			}
 			return remedies(answer.Code, "make an application key and a consumer key", "the consumer key needs GET, POST, PUT and DELETE on /domain/zone/<zone>/*")
@@ -183,11 +183,32 @@ var ovhService = Service{
 		if s.Endpoint == "" || s.ApplicationKey == "" || s.ApplicationSecret.IsZero() || s.ConsumerKey.IsZero() {
 			return nil, errors.New("want an endpoint, an application key and secret, and a consumer key")
 		}
-		return &ovh.Provider{
+		return &ovhModule{&ovh.Provider{
 			Endpoint: s.Endpoint, ApplicationKey: s.ApplicationKey,
 			ApplicationSecret: s.ApplicationSecret.Reveal(), ConsumerKey: s.ConsumerKey.Reveal(),
-		}, nil
+		}}, nil
 	},
+}
+
+// ovhModule lists again where a record vanished between the list of ids and the look
+// at it, on which the module's list fails (client.go, getRecords).
+type ovhModule struct{ *ovh.Provider }
+
+// GetRecords implements libdns.RecordGetter.
+func (m *ovhModule) GetRecords(ctx context.Context, zone string) (records []libdns.Record, err error) {
+	for range 5 {
+		records, err = m.Provider.GetRecords(ctx, zone)
+		if err == nil || !recordGone(err) {
+			break
+		}
+	}
+	return records, err
+}
+
+// recordGone says whether an answer is about a record, and not about the zone.
+func recordGone(err error) bool {
+	var answer *goovh.APIError
+	return errors.As(err, &answer) && answer.Code == 404 && !strings.Contains(answer.Message, "service does not exist")
 }
 
 // statusIn is the status that an error's text tells after some words, 0: none.
