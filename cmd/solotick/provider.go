@@ -100,6 +100,7 @@ func classOf(d config.DNS) register.Class {
 // and at once; 0: as many as one likes.
 func limitsOf(d config.DNS) (rate float64, atOnce int) {
 	switch d.Provider {
+	case "rfc2136", "command":
 	case "route53":
 		rate, atOnce = route53.DefaultRate, route53.DefaultBurst
 	case "cloudflare":
@@ -110,6 +111,12 @@ func limitsOf(d config.DNS) (rate float64, atOnce int) {
 		rate, atOnce = azuredns.DefaultRate, azuredns.DefaultBurst
 	case "ocidns":
 		rate, atOnce = ocidns.DefaultRate, ocidns.DefaultBurst
+	case "desec": // 100 writes an hour, of eight requests that a swap takes three
+		rate, atOnce = 0.07, 20
+	case "digitalocean": // 5,000 requests an hour
+		rate, atOnce = 1.3, 100
+	default: // not known, and so assumed
+		rate, atOnce = 1, 30
 	}
 	if d.Rate > 0 {
 		rate, atOnce = perSecond(d), burst(d)

@@ -47,12 +47,18 @@ func TestBallot(t *testing.T) {
 				for _, client := range all {
 					errs = append(errs, client.Leave(ctx))
 				}
+				for _, name := range []string{s.Name, s.Neighbour} {
+					errs = append(errs, all[0].Forget(ctx, name))
+				}
 				return errors.Join(errs...)
 			}
 			s.Name, s.Neighbour = Scratch(s.Zone)
 			r := Run(t.Context(), s, Options{Swaps: 10, Creates: 5, Chain: 5, Cuts: 5}, nil)
 			if r.Passed != c.passes || !r.Conclusive() {
 				t.Errorf("passed %v, want %v:\n%s", r.Passed, c.passes, r.Text())
+			}
+			if left, err := service.Client(cloudtest.Token).GetRecords(t.Context(), testZone+"."); c.passes && (err != nil || len(left) > 0 || r.Leftovers != nil) {
+				t.Errorf("left in the zone: %v, %v, told: %v", left, err, r.Leftovers)
 			}
 			if !c.passes && !slices.Contains(failures(r), checkReads) {
 				t.Errorf("%q failed, want %q among them:\n%s", failures(r), checkReads, r.Text())
