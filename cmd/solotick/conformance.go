@@ -52,7 +52,7 @@ The exit code is 0 if the register has passed and 1 if it has not.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			told := context.AfterFunc(ctx, func() {
-				stop() // a second signal ends at once
+				time.AfterFunc(twin, stop) // a second signal ends at once
 				if isTerminal(a.stderr) {
 					fmt.Fprintln(a.stderr, "\nending: what was written is being removed; once more ends now")
 				}

@@ -6,7 +6,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// twin is how soon after a signal another is the same once more: who ends a process
+// by its group as well, as timeout does, sends it two.
+const twin = 100 * time.Millisecond
 
 // Signals are what a command that runs on hears from outside.
 type signals struct {
@@ -27,12 +32,17 @@ func (a *app) signals(ctx context.Context) (context.Context, signals) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
-		for first := true; ; first = false {
+		var first time.Time
+		for {
 			select {
 			case <-done:
 				return
 			case s := <-end:
-				if first {
+				if !first.IsZero() && time.Since(first) < twin {
+					continue
+				}
+				if first.IsZero() {
+					first = time.Now()
 					cancel()
 					if isTerminal(a.stderr) {
 						fmt.Fprintln(a.stderr, "\nending; once more ends now")

@@ -202,9 +202,13 @@ func (a *app) loadAll(flag string) (*config.Config, error) {
 	return c, nil
 }
 
-// configFailure gives an error of the file its code. Diagnostics are as many
-// lines as they are.
+// configFailure gives an error of the file its code, unless it has one. Diagnostics
+// are as many lines as they are.
 func configFailure(err error) error {
+	var known *failure
+	if errors.As(err, &known) {
+		return err
+	}
 	f := &failure{code: exitConfig, err: err, means: "nothing was started or changed"}
 	var d config.Diagnostics
 	switch {
