@@ -144,7 +144,7 @@ var dnsKeys = []key[DNS]{
 	{name: "accept_weaker", also: []string{"force", "unsafe"}, doc: "start although the provider's class is weaker than exact; solotick doctor says what that means", to: func(d *DNS) any { return &d.AcceptWeaker }},
 	{name: "name_servers", also: []string{"nameservers", "resolvers", "servers"}, doc: "the servers that show the records, host or host:port (53), if not those that the zone names", to: func(d *DNS) any { return &d.NameServers }, rule: rule{check: checkServer}},
 	{name: "rate", also: []string{"rate_limit"}, doc: "how many requests a minute the account may send, if that is not what the provider documents", to: func(d *DNS) any { return &d.Rate }, rule: rule{least: 1, most: 1_000_000}},
-	{name: "endpoint", also: []string{"api", "base_url"}, doc: "another server that speaks the provider's API", to: func(d *DNS) any { return &d.Endpoint }, rule: rule{check: checkEndpoint, pattern: webURL}},
+	{name: "endpoint", also: []string{"api", "base_url"}, doc: "another server that speaks the provider's API", to: func(d *DNS) any { return &d.Endpoint }, rule: rule{check: checkEndpoint, pattern: endpointURL}},
 
 	{name: "server", also: []string{"primary", "host"}, doc: "the primary server, host or host:port (53)", to: func(d *DNS) any { return &d.Server }, rule: rule{check: checkServer}},
 	{name: "tsig", also: []string{"key", "tsig_key", "secret"}, doc: "the TSIG key: the path of a key file, ${file:/path}, or ${env:NAME} with [algorithm:]name:secret", to: func(d *DNS) any { return &d.TSIG }},
@@ -180,7 +180,7 @@ var dnsKeys = []key[DNS]{
 	{name: "mode", doc: "how a record is replaced: batch, and no other", to: func(d *DNS) any { return &d.mode }, rule: rule{check: checkMode, pattern: "^batch$"}},
 
 	{name: "command", also: []string{"exec", "argv", "program"}, doc: "a program and its arguments, which reads and swaps records: docs/providers.md", to: func(d *DNS) any { return &d.command }},
-	{name: "url", doc: "or an endpoint that does, https:// or http://", to: func(d *DNS) any { return &d.URL }, rule: rule{check: checkEndpoint, pattern: webURL}},
+	{name: "url", doc: "or an endpoint that does, https:// or http://", to: func(d *DNS) any { return &d.URL }, rule: rule{check: checkEndpoint, pattern: endpointURL}},
 	{name: "class", doc: "whether it compares and replaces in one step: exact, or conditional if nobody is sure", to: func(d *DNS) any { return &d.Class }, rule: rule{def: "conditional", oneOf: []string{"exact", "conditional"}}},
 
 	{name: "settle", doc: "only where one name is all that the token may write: no ballots, but claims that settle, if every write takes effect within this time", to: func(d *DNS) any { return &d.Settle }, rule: rule{least: second, most: 10 * minute, seconds: true}},
@@ -221,6 +221,15 @@ func others(key string) (names []string) {
 	return names
 }
 
+// unknownOf is the hint at a key that is not one of the file's provider.
+func unknownOf(word string, keys []key[DNS]) string {
+	hint := unknownHint(word, keys)
+	if all := others(word); len(all) > 0 && !strings.HasPrefix(hint, "did you mean") {
+		return fmt.Sprintf("it is a key of %s; %s", strings.Join(all, ", "), hint)
+	}
+	return hint
+}
+
 // dns reads dns: whose keys depend on the first of them.
 func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 	var named string
@@ -240,7 +249,7 @@ func (w *walker) dns(n *yaml.Node, path string, d *DNS) {
 		keys[0].check, keys[0].oneOf = func(string) error { return problem{"is no provider", fmt.Sprintf("did you mean %q?", meant)} }, nil
 	}
 	preset(keys, d)
-	at := object(w, n, path, keys, d)
+	at := objectOf(w, n, path, keys, d, unknownOf)
 	d.Zone = canonical(d.Zone)
 	if at.given("server") {
 		d.Server, _ = hostPort(d.Server)
@@ -364,7 +373,7 @@ func checkMode(mode string) error {
 
 func checkPath(path string) error {
 	if !strings.HasPrefix(path, "/") {
-		return problem{"is not an absolute path", ""}
+		return problem{"is not an absolute path", "an agent may be started anywhere: write the path from the root"}
 	}
 	return nil
 }
@@ -378,6 +387,12 @@ func checkEndpoint(text string) error {
 		return problem{"is not for a token or a key: anybody on the way could read it", "https://, or http:// on this machine"}
 	}
 	return nil
+}
+
+// hasUser says whether a URL names somebody, and with that perhaps a password.
+func hasUser(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.User != nil
 }
 
 func isLoopback(host string) bool {

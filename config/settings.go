@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -316,6 +317,8 @@ func (in *inspector) shown(n *yaml.Node, r row) (value string, origins []string)
 		return short(d), origins
 	case isText:
 		switch {
+		case replaced && r.pattern == endpointURL:
+			return cmp.Or(address(written, value), veiled(value)), origins
 		case replaced && len(r.oneOf) == 0 && r.check == nil:
 			return veiled(value), origins
 		case r.pattern == dnsName:

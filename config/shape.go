@@ -56,6 +56,7 @@ const (
 	variableName = `^[A-Za-z_][A-Za-z0-9_]*$`
 	headerName   = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 	webURL       = `^[hH][tT][tT][pP][sS]?://[^/?#]`
+	endpointURL  = `^[hH][tT][tT][pP][sS]?://[^/?#@]+([/?#].*)?$` // without a user
 	optionalURL  = `^$|` + webURL
 	sourceURL    = `^[A-Za-z][A-Za-z0-9]*:|^/`
 	sum256       = `^\s*([0-9A-Fa-f]{64})?\s*$`

@@ -209,6 +209,13 @@ func (w *walker) allowed(n *yaml.Node, path string, t text, r rule) bool {
 	if r.check == nil {
 		return true
 	}
+	if r.pattern == endpointURL && hasUser(t.value) {
+		if t.from == "" {
+			w.conceal(n, path)
+		}
+		w.mistake(n, path, "leave it out: what proves who asks has keys of its own", "a URL with a user or a password in it")
+		return false
+	}
 	if err := r.check(t.value); err != nil {
 		message, hint := problemOf(err)
 		w.mistake(n, path, hint, "%s %s", t.shown(), message)
@@ -266,7 +273,7 @@ func (w *walker) argv(n *yaml.Node, path string, to *argv) {
 		return
 	}
 	if len(n.Content) == 0 {
-		w.mistake(n, path, "exec: [program, argument, ...]", "the list is empty")
+		w.mistake(n, path, path[strings.LastIndexByte(path, '.')+1:]+": [program, argument, ...]", "the list is empty")
 	}
 	for i, item := range n.Content {
 		if w.full() {
@@ -297,7 +304,11 @@ func (w *walker) argument(n *yaml.Node, path string) (string, bool) {
 	for _, kind := range []string{"${env:", "${file:", "${vcap:"} {
 		bare := strings.ReplaceAll(value, "$"+kind, "")
 		if strings.Contains(bare, kind) {
-			w.mistake(n, path, "give it to the command by env:, where ps does not show it; or write $"+kind+"...}", "%s...} is not replaced in arguments", kind)
+			elsewhere := "give it to the command by env:, where ps does not show it"
+			if strings.HasPrefix(path, "dns.") {
+				elsewhere = "the program finds it in the agent's environment, or in a file"
+			}
+			w.mistake(n, path, elsewhere+"; or write $"+kind+"...}", "%s...} is not replaced in arguments", kind)
 			return "", false
 		}
 		value = strings.ReplaceAll(value, "$"+kind, kind)

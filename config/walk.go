@@ -277,11 +277,16 @@ func (w *walker) pairs(n *yaml.Node, path string, do func(k, v *yaml.Node)) {
 
 // object fills dst from a mapping with the given keys.
 func object[T any](w *walker, n *yaml.Node, path string, keys []key[T], dst *T) places {
+	return objectOf(w, n, path, keys, dst, unknownHint[T])
+}
+
+// objectOf is object with hints of its own at keys that are not known.
+func objectOf[T any](w *walker, n *yaml.Node, path string, keys []key[T], dst *T, hint func(string, []key[T]) string) places {
 	at := make(places)
 	w.pairs(follow(n), path, func(k, v *yaml.Node) {
 		i := slices.IndexFunc(keys, func(one key[T]) bool { return one.name == k.Value })
 		if i < 0 {
-			w.mistake(k, path, unknownHint(k.Value, keys), "unknown key %q", k.Value)
+			w.mistake(k, path, hint(k.Value, keys), "unknown key %q", k.Value)
 			return
 		}
 		p := place{key: k, value: v, path: join(path, k.Value)}
