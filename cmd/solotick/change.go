@@ -135,8 +135,11 @@ func registerFailure(err error, means string) error {
 		return err
 	}
 	f := &failure{code: exitUnreachable, err: err, means: means, do: "see whether this machine reaches the provider's API by HTTPS, and what the provider says of its state"}
-	if strings.Contains(err.Error(), "rfc2136: ") {
+	switch text := err.Error(); {
+	case strings.Contains(text, "rfc2136: "):
 		f.do = "see whether the server is up, and its port open for TCP from here: dig +tcp SOA ZONE @SERVER"
+	case strings.Contains(text, "command: "):
+		f.do = "ask the program or the endpoint by hand, and look at what comes back: solotick doctor shows the request"
 	}
 	var refusal *rfc2136.Refusal
 	var problem *register.Problem

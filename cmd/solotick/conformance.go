@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -40,7 +43,8 @@ long a write takes into DNS, what the register's clock says, and what it all cos
 
 Nothing is asked. What will be done is printed first; then it writes to two names below
 ` + conformance.Label + `.ZONE that nobody else has, which the credential has to be allowed,
-and removes them again, also after Ctrl-C. No job's record is touched.
+and removes them again, also after Ctrl-C. No job's record is touched. A run that was
+killed leaves them behind: they are in nobody's way, and may be removed by hand.
 
 The result is kept for this user, in $STATE_DIRECTORY, $XDG_STATE_HOME/solotick or
 ~/.local/state/solotick: doctor shows it, and where it is good, agents start over a class weaker
@@ -242,7 +246,7 @@ func account(d config.DNS) string {
 	var all []string
 	for _, part := range []string{
 		d.Server, d.Endpoint, d.ZoneID, d.AccessKeyID, d.Profile, d.RoleARN, d.Project, d.ManagedZone,
-		d.Subscription, d.ResourceGroup, d.ClientID, d.URL, strings.Join(d.Command, " "),
+		d.Subscription, d.ResourceGroup, d.ClientID, endpointOf(d.URL), strings.Join(d.Command, " "),
 	} {
 		if part != "" {
 			all = append(all, part)
@@ -252,6 +256,17 @@ func account(d config.DNS) string {
 		all = append(all, d.Settle.String())
 	}
 	return strings.Join(all, " ")
+}
+
+// endpointOf tells one URL from another without its path and query, either of which
+// may be all that proves who asks.
+func endpointOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.RawQuery == "" && strings.Trim(u.Path, "/") == "" {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return u.Scheme + "://" + u.Host + "/#" + hex.EncodeToString(sum[:4])
 }
 
 // tried tells how the latest conformance run went, if there was one or should have
@@ -265,8 +280,13 @@ func (d *doctor) tried() {
 	last, err := d.app.lastConformance(d.svc)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && last.Class != d.svc.class:
-		if d.svc.class.Weaker() {
+		switch {
+		case !d.svc.class.Weaker():
+		case d.svc.dns.AcceptWeaker:
 			d.tell("", check, advice, again, "whether it does, nobody has tried on this machine")
+		default:
+			d.tell("", check, advice, again+"; or accept it: dns.accept_weaker: true in the file",
+				"whether it does, nobody has tried on this machine: agents do not start here before it was tried or accepted")
 		}
 	case err != nil:
 		d.tell("", check, advice, again+" writes it anew", "what an earlier run has found cannot be used: %v", err)

@@ -40,9 +40,9 @@ func (a *app) logger(f logFlags) (*slog.Logger, error) {
 		return nil, usage("--log-format %q: want auto, text or json", f.format)
 	}
 	if text {
-		return slog.New(&lineHandler{level: level, w: a.stderr, paint: a.paint, mu: new(sync.Mutex)}), nil
+		return slog.New(adviser{&lineHandler{level: level, w: a.stderr, paint: a.paint, mu: new(sync.Mutex)}}), nil
 	}
-	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds})), nil
+	return slog.New(adviser{slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds})}), nil
 }
 
 // inSeconds writes durations as a number of seconds. JSON has no form for them, and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
 
@@ -81,5 +83,37 @@ func TestHostileWords(t *testing.T) {
 		out.Reset()
 		a.end(&cobra.Command{Use: "solotick"}, &failure{code: 1, err: errors.New(text)})
 		showsOneLine(t, out.String(), 1+strings.Count(text, "\n"))
+	}
+}
+
+// TestLogAdvises has what to do about an error in the line that warns of it.
+func TestLogAdvises(t *testing.T) {
+	refused := fmt.Errorf("load: %w", &register.Problem{Err: register.ErrRefused, Do: "make a token"})
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		a := &app{stdout: io.Discard, stderr: &out, env: func(string) string { return "" }}
+		log, err := a.logger(logFlags{format: format, level: "debug"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			err  error
+			want string
+		}{
+			{refused, "make a token"},
+			{&failure{err: errors.New("weaker"), do: "accept it"}, "accept it"},
+			{errors.New("lost"), ""},
+		} {
+			out.Reset()
+			log.With("job", "canary").Warn("cannot read", "err", test.err, "tries", 1)
+			if got := out.String(); strings.Contains(got, "to_do") != (test.want != "") || !strings.Contains(got, test.want) {
+				t.Errorf("%s: %v: %s", format, test.err, got)
+			}
+		}
+		out.Reset()
+		log.Debug("cannot read", "err", refused)
+		if got := out.String(); strings.Contains(got, "to_do") {
+			t.Errorf("%s: %s", format, got)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func TestStatuses(t *testing.T) {
 	}{
 		{200, `{"outcome":"done","texts":["a"]}`, errPlain, nil, "", ""},
 		{200, `{"outcome":"refused","message":"not with hunter2"}`, register.ErrRefused, register.ErrRefused, "", ""},
-		{200, `<html>`, errPlain, register.ErrUncertain, "the answer is no JSON object", ""},
+		{200, `<html>`, errPlain, register.ErrUncertain, "the answer, of 6 bytes, is no JSON object", ""},
 		{200, strings.Repeat(" ", 2<<20), errPlain, register.ErrUncertain, "the answer is larger than allowed", ""},
 		{201, `{"outcome":"done"}`, errPlain, register.ErrUncertain, "the endpoint answered 201", ""},
 		{307, ``, errPlain, register.ErrUncertain, "the endpoint answered 307", ""},

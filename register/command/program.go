@@ -36,8 +36,12 @@ func (p program) run(ctx context.Context, request []byte) (reply, error) {
 		_ = killGroup(cmd.Process) // what holds the output is in it, or beyond reach
 	}
 	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("it was killed, since its time was over: %w", ctx.Err())
 	case err != nil && ctx.Err() != nil:
 		err = ctx.Err()
+	case errors.Is(err, exec.ErrWaitDelay):
+		err = errors.New("it has ended, and something that it has started still holds its output, so nobody knows whether the answer is whole")
 	case err == nil:
 		return reply{body: out.data}, nil
 	}

@@ -68,12 +68,12 @@ func TestAnswers(t *testing.T) {
 		{`{"outcome":"failed"}`, errPlain, errPlain, "t.test: not done"},
 		{`{"outcome":"locked"}`, errPlain, register.ErrUncertain, `the answer's outcome is "locked"`},
 		{`{}`, errPlain, register.ErrUncertain, `the answer's outcome is ""`},
-		{``, errPlain, register.ErrUncertain, "the answer is no JSON object as the protocol has them"},
+		{``, errPlain, register.ErrUncertain, "the answer is empty"},
 		{`done`, errPlain, register.ErrUncertain, "no JSON object"},
 		{`["done"]`, errPlain, register.ErrUncertain, "no JSON object"},
 		{`{"outcome":"done"}{"outcome":"ok","texts":[]}`, errPlain, register.ErrUncertain, "no JSON object"},
 		{"{\"outcome\":\"done\",\"texts\":[\"\xff\"]}", errPlain, register.ErrUncertain, "no JSON object"},
-		{`{"outcome":"done"}` + strings.Repeat(" ", 1<<20), errPlain, register.ErrUncertain, "no JSON object"},
+		{`{"outcome":"done"}` + strings.Repeat(" ", 1<<20), errPlain, register.ErrUncertain, "longer than 1 MiB"},
 	} {
 		r := open(t, answers(t, row.answer), canary)
 		_, err := r.Load(t.Context())

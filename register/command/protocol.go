@@ -187,8 +187,13 @@ func (r *record) ask(ctx context.Context, request any) (answer, time.Time, error
 		return answer{}, none, err
 	}
 	var a answer
-	if len(said.body) > maxAnswer || !utf8.Valid(said.body) || json.Unmarshal(said.body, &a) != nil {
-		return answer{}, none, doubt{errors.New("the answer is no JSON object as the protocol has them")}
+	switch {
+	case len(said.body) == 0:
+		return answer{}, none, doubt{errors.New("the answer is empty")}
+	case len(said.body) > maxAnswer:
+		return answer{}, none, doubt{errors.New("the answer is longer than 1 MiB")}
+	case !utf8.Valid(said.body) || json.Unmarshal(said.body, &a) != nil:
+		return answer{}, none, doubt{fmt.Errorf("the answer, of %d bytes, is no JSON object as the protocol has them", len(said.body))}
 	}
 	if a.Message = line(a.Message); c.token != "" && strings.Contains(a.Message, c.token) {
 		a.Message = ""
