@@ -47,7 +47,7 @@ func (l lyingRegister) Swap(ctx context.Context, old register.Snapshot, texts []
 func probed(t *testing.T, ctx context.Context, r register.Register, steps func(*probe, context.Context)) (results map[string]verdict, code int) {
 	t.Helper()
 	a := &app{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), env: func(string) string { return "" }}
-	d := &doctor{app: a}
+	d := &doctor{app: a, svc: &service{}}
 	steps(&probe{doctor: d, site: site{name: operatorName, job: "canary"}, name: operatorName, reg: r}, ctx)
 	results = map[string]verdict{}
 	for _, f := range d.found {
