@@ -16,7 +16,6 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/solotick/solotick/internal/batch"
-	"github.com/solotick/solotick/internal/web"
 	"github.com/solotick/solotick/register"
 )
 
@@ -93,10 +92,10 @@ func split(messages []string) []string {
 }
 
 // changeError is the error of a change batch.
-func (c *Client) changeError(ctx context.Context, err error, changes []change) error {
+func (c *Client) changeError(ctx context.Context, err error, f *fate, changes []change) error {
 	a := answerOf(err)
 	switch {
-	case a.status == 0 && !errors.Is(err, web.ErrUncertain):
+	case a.status == 0 && !f.uncertain():
 		return plain(ctx, err)
 	case a.status == 0:
 		return fmt.Errorf("%w: %w", register.ErrUncertain, plain(ctx, err))
