@@ -38,9 +38,7 @@ func (n *call) read(resp *http.Response) {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		n.date = at
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		n.retryAfter = time.Duration(s) * time.Second
-	}
+	n.retryAfter, _ = web.RetryAfter(resp.Header, time.Now())
 	if n.status < 400 {
 		return
 	}
@@ -118,7 +116,7 @@ func (r *record) unread(ctx context.Context, n *call, err error) error {
 }
 
 // refusal is the error of an answer by which nothing was applied.
-func (r *record) refusal(n *call, throttled func(time.Duration)) error {
+func (r *record) refusal(n *call, throttled func(time.Duration) time.Duration) error {
 	if n.status == http.StatusTooManyRequests {
 		throttled(n.retryAfter)
 		return fmt.Errorf("throttled (%s)", n)

@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/solotick/solotick/internal/batch"
+	"github.com/solotick/solotick/internal/web"
 	"github.com/solotick/solotick/register"
 )
 
@@ -42,9 +43,7 @@ func answerOf(err error) *answer {
 	}
 	a.status = resp.HTTPStatusCode()
 	a.date, _ = http.ParseTime(resp.Response.Header.Get("Date"))
-	if seconds, err := strconv.Atoi(resp.Response.Header.Get("Retry-After")); err == nil {
-		a.after = time.Duration(seconds) * time.Second
-	}
+	a.after, _ = web.RetryAfter(resp.Response.Header, time.Now())
 	var said smithy.APIError
 	if !errors.As(err, &said) || said.ErrorCode() == "UnknownError" {
 		return a
