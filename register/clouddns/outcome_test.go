@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,10 +148,11 @@ func TestOutcomes(t *testing.T) {
 			refuses + "there is no zone t-test in the project acme: 404 Not Found: The 'parameters.project' resource named 'acme' does not exist. (notFound)",
 			"gcloud dns managed-zones list --project=acme",
 		},
-		{"not found, says another", 404, "<html>404</html>", plain, at + "404 Not Found", ""},
-		{"a conflict, says another", 409, "<html>409</html>", plain, at + "409 Conflict", ""},
-		{"a precondition, says another", 412, "", plain, at + "412 Precondition Failed", ""},
-		{"forbidden, says another", 403, "the proxy forbids", plain, at + "403 Forbidden", ""},
+		{"not found, says another", 404, "<html>404</html>", uncertain, unknown + "404 Not Found", ""},
+		{"a conflict, says another", 409, "<html>409</html>", uncertain, unknown + "409 Conflict", ""},
+		{"a precondition, says another", 412, "", uncertain, unknown + "412 Precondition Failed", ""},
+		{"forbidden, says another", 403, "the proxy forbids", uncertain, unknown + "403 Forbidden", ""},
+		{"no whole request in time", 408, said(408, "timeout", "Timeout."), uncertain, unknown + "408 Request Timeout: Timeout. (timeout)", ""},
 
 		{
 			"token", 401, said(401, "authError", "Invalid Credentials"), refused,
@@ -366,5 +368,25 @@ func TestStaleList(t *testing.T) {
 	}
 	if rrdatas, _, _ := fake.Set(managed, fqdn, "TXT"); len(rrdatas) != 1 || rrdatas[0] != `"two"` {
 		t.Errorf("the record is %q", rrdatas)
+	}
+}
+
+// TestTwoValuesOfOneText: somebody else's values may differ only in how they are
+// split into strings. Both stay.
+func TestTwoValuesOfOneText(t *testing.T) {
+	fake := newFake(t)
+	fake.Put(managed, fqdn, "TXT", 300, `"a" "bc"`, `"ab" "c"`)
+	r := open(t, config(fake), name)
+	s, err := r.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = r.Swap(t.Context(), s, append(s.Texts, "record", "record")); err != nil {
+		t.Fatal(err)
+	}
+	got, _, _ := fake.Set(managed, fqdn, "TXT")
+	slices.Sort(got)
+	if want := []string{`"a" "bc"`, `"ab" "c"`, `"record"`}; !slices.Equal(got, want) {
+		t.Errorf("the service holds %q, want %q", got, want)
 	}
 }

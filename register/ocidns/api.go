@@ -138,6 +138,10 @@ func (c *Client) call(ctx context.Context, method, path string, h http.Header, b
 		return nil, fmt.Errorf("%w; %w", err, web.ErrUncertain)
 	case err != nil:
 		return nil, err
+	case resp.Status == http.StatusTooManyRequests:
+		after, _ := web.RetryAfter(resp.Header, time.Now())
+		c.budget.Throttled(after)
+		return resp.Header, readError(resp)
 	case resp.Status >= 400 && resp.Status < 500:
 		return resp.Header, readError(resp)
 	case resp.Status < 200 || resp.Status >= 300:
@@ -267,8 +271,12 @@ func (c *Client) judge(ctx context.Context, name string, was version, err error)
 		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	var answer *apiError
-	if !errors.As(err, &answer) || answer.code == "" {
+	if !errors.As(err, &answer) {
 		return err
+	}
+	if answer.code == "" && answer.status != http.StatusTooManyRequests || answer.status == http.StatusRequestTimeout {
+		// Somebody in between who refuses may have refused the service's answer.
+		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	switch answer.status {
 	case http.StatusPreconditionFailed, http.StatusConflict:
