@@ -308,7 +308,7 @@ func timeoutOf(provider string) time.Duration {
 // the default of head_start.
 func (d *DNS) Lag() time.Duration {
 	p, _ := providerOf(d.Provider)
-	return p.lag
+	return p.lag + d.Settle // agents then write one after the other, and seldom over each other
 }
 
 // calledElsewhere is the provider that somebody else calls so.

@@ -34,8 +34,9 @@ const (
 
 // change loads the record, edits it and swaps it. After a conflict it begins
 // again: agents write, too. It is never sent twice while its outcome is open.
-func change(ctx context.Context, reg register.Register, name string, do edit) (changed, error) {
-	ctx, cancel := context.WithTimeout(ctx, changeTime)
+func (s site) change(ctx context.Context, do edit) (changed, error) {
+	reg, name := s.register, s.name
+	ctx, cancel := context.WithTimeout(ctx, changeTime+2*s.policy.SwapTime)
 	defer cancel()
 	for try := range changeTries {
 		if try > 0 {

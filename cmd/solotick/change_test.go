@@ -209,11 +209,11 @@ func TestOperatorAgainstAgents(t *testing.T) {
 		var memory register.Memory
 		memory.Put(operatorName, `{"id":"A","timer":946684860,"timerold":946684740,"seq":1}`)
 		busy := &busyRegister{Register: memory.At(operatorName), conflicts: changeTries - 1}
-		if _, err := change(t.Context(), busy, operatorName, pauseEdit); err != nil {
+		if _, err := (site{name: operatorName, register: busy}).change(t.Context(), pauseEdit); err != nil {
 			t.Errorf("after %d conflicts: %v", changeTries-1, err)
 		}
 		busy.conflicts = changeTries
-		_, err := change(t.Context(), busy, operatorName, pauseEdit)
+		_, err := (site{name: operatorName, register: busy}).change(t.Context(), pauseEdit)
 		var f *failure
 		if !errors.As(err, &f) || f.code != exitTryAgain {
 			t.Errorf("after %d conflicts: %v, want code %d", changeTries, err, exitTryAgain)

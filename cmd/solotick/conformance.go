@@ -63,7 +63,7 @@ The exit code is 0 if the register has passed and 1 if it has not.`,
 	}
 	a.fileFlag(c, &f.file)
 	jsonFlag(c, &f.json)
-	c.Flags().IntVar(&f.rounds, "rounds", 0, "rounds of swaps, and half as many creates (default 20, or 3 where a swap takes long)")
+	c.Flags().IntVar(&f.rounds, "rounds", 0, "rounds of swaps, and as many or fewer of all else (default 20, or 3 where a swap takes long)")
 	c.Flags().IntVar(&f.racers, "racers", 0, "clients that swap one record at the same time (default 8, or 4)")
 	c.Flags().BoolVar(&f.markdown, "markdown", false, "print a report to be pasted into an issue")
 	c.Flags().BoolVar(&f.anonymous, "without-zone", false, "leave the zone's name out of the report")
@@ -99,7 +99,10 @@ func (a *app) conformance(ctx context.Context, f conformanceFlags) error {
 	if err != nil {
 		return err
 	}
-	o := conformance.Options{Swaps: f.rounds, Creates: (f.rounds + 1) / 2, Racers: f.racers, Version: buildInfo().String()}
+	o := conformance.Options{
+		Swaps: f.rounds, Creates: (f.rounds + 1) / 2, Racers: f.racers,
+		Chain: min(f.rounds, 20), Cuts: min(f.rounds, 20), Writes: min(f.rounds, 5), Version: buildInfo().String(),
+	}
 	plan := conformance.NewPlan(subject, o)
 	a.tellPlan(f, svc, plan)
 	if plan.Takes > longRun && !f.start {

@@ -347,7 +347,7 @@ func (p *probe) run(ctx context.Context) {
 	took := time.Since(began)
 	defer func() {
 		// Also after Ctrl-C.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second+2*p.svc.swapTime)
 		defer cancel()
 		if err := p.restore(ctx); err != nil {
 			p.fail(job, "restore", fmt.Errorf("a value that begins with %q is left at %s: %w", doctorMark, p.name, err))

@@ -32,7 +32,7 @@ func (a *app) trigger(ctx context.Context, s site) error {
 		return needsJob(s, "triggered")
 	}
 	absorbed := false
-	c, err := change(ctx, s.register, s.name, func(set record.Set, now time.Time) (record.Record, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		if err := readable(s, set, "nothing was triggered"); err != nil {
 			return record.Record{}, err
 		}
@@ -95,7 +95,7 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 	if len(why) > 40 {
 		return usage("--reason: %w, by %d", elect.ErrWhyTooLong, len(why)-40)
 	}
-	c, err := change(ctx, s.register, s.name, func(set record.Set, now time.Time) (record.Record, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		if err := readable(s, set, "it was not paused"); err != nil {
 			return record.Record{}, err
 		}
@@ -125,7 +125,7 @@ default the latest one, once.`,
 }
 
 func (a *app) resume(ctx context.Context, s site) error {
-	c, err := change(ctx, s.register, s.name, func(set record.Set, now time.Time) (record.Record, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		if err := readable(s, set, "nothing was changed"); err != nil {
 			return record.Record{}, err
 		}
@@ -169,7 +169,7 @@ forgotten, and a run in progress is stopped by its agent. The fence goes on grow
 }
 
 func (a *app) reset(ctx context.Context, s site) error {
-	c, err := change(ctx, s.register, s.name, func(set record.Set, now time.Time) (record.Record, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		old, sec := set.Record, now.Unix()
 		r := record.Record{
 			ID: old.ID, EntryID: old.EntryID, Seq: old.Seq, Last: record.Skipped,

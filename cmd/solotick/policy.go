@@ -100,31 +100,37 @@ func (a *app) askPolicy(q *policyQuestion, names []string) error {
 	return nil
 }
 
-// policyOfProvider is the least that a credential of a provider needs.
-func policyOfProvider(d config.DNS, records []string) (string, error) {
-	switch d.Provider {
-	case "rfc2136":
-		return "", &failure{
-			code: exitUsage, err: fmt.Errorf("the credential of rfc2136 is a TSIG key, which is made with what the server has to grant it"),
-			do: "solotick keygen tsig " + strings.Join(records, " "),
-		}
-	case "route53":
-		return route53.Policy(cmp.Or(d.ZoneID, "ZONE-ID"), records), nil
-	case "cloudflare":
-		return cloudflare.Token(d.Zone), nil
-	case "clouddns":
-		return clouddns.Role(cmp.Or(d.Project, "PROJECT")), nil
-	case "azuredns":
-		return azuredns.Role(cmp.Or(d.Subscription, "SUBSCRIPTION"), cmp.Or(d.ResourceGroup, "RESOURCE-GROUP"), d.Zone, records), nil
-	case "ocidns":
-		return ocidns.Policy("GROUP", "COMPARTMENT", d.Zone, records...), nil
-	case "command":
-		return "A register of your own decides by itself what it may do: see docs/providers.md.\n", nil
+func tsigPolicy(_ config.DNS, records []string) (string, error) {
+	return "", &failure{
+		code: exitUsage, err: errors.New("the credential of rfc2136 is a TSIG key, which is made with what the server has to grant it"),
+		do: "solotick keygen tsig " + strings.Join(records, " "),
 	}
-	known, ok := libdnsproviders.Lookup(d.Provider)
-	if !ok {
-		return "", usage("--provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", "))
-	}
+}
+
+func route53Policy(d config.DNS, records []string) (string, error) {
+	return route53.Policy(cmp.Or(d.ZoneID, "ZONE-ID"), records), nil
+}
+
+func clouddnsPolicy(d config.DNS, _ []string) (string, error) {
+	return clouddns.Role(cmp.Or(d.Project, "PROJECT")), nil
+}
+
+func azurednsPolicy(d config.DNS, records []string) (string, error) {
+	return azuredns.Role(cmp.Or(d.Subscription, "SUBSCRIPTION"), cmp.Or(d.ResourceGroup, "RESOURCE-GROUP"), d.Zone, records), nil
+}
+
+func cloudflarePolicy(d config.DNS, _ []string) (string, error) { return cloudflare.Token(d.Zone), nil }
+
+func ocidnsPolicy(d config.DNS, records []string) (string, error) {
+	return ocidns.Policy("GROUP", "COMPARTMENT", d.Zone, records...), nil
+}
+
+func commandPolicy(config.DNS, []string) (string, error) {
+	return "A register of your own decides by itself what it may do: see docs/providers.md.\n", nil
+}
+
+func ballotPolicy(d config.DNS, records []string) (string, error) {
+	known, _ := libdnsproviders.Lookup(d.Provider)
 	return tokenOf(known, records), nil
 }
 

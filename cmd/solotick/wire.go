@@ -95,6 +95,7 @@ func (a *app) sites(file string, names []string) ([]site, error) {
 		if all[i].register, err = svc.register(all[i].name); err != nil {
 			return nil, err
 		}
+		all[i].policy.SwapTime = svc.swapTime
 	}
 	return all, nil
 }

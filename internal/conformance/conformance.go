@@ -124,17 +124,17 @@ func NewPlan(s Subject, o Options) Plan {
 		alone -= len(samples()) - len(few)
 	}
 	raced := (o.Swaps + o.Creates) * o.Racers
-	each, perSwap := time.Second, 2
+	each, perSwap, perLoad := time.Second, 2, 1
 	switch s.Class {
 	case register.Ballot:
-		perSwap = 5 // two writes and two lists, and some in vain
+		perSwap, perLoad = 8, 2
 	case register.Timed:
 		each, perSwap = 35*time.Second, 3
 	}
 	var p Plan
 	p.Takes = time.Duration(alone+o.Swaps+o.Creates) * each
 	if s.Requests != nil {
-		p.Requests = perSwap*(alone+raced) + alone + o.Swaps + o.Creates
+		p.Requests = perSwap*(alone+raced) + perLoad*(alone+o.Swaps+o.Creates)
 	}
 	if s.Rate > 0 {
 		p.Takes = max(p.Takes, time.Duration(float64(max(p.Requests-s.Burst, 0))/s.Rate*float64(time.Second)))

@@ -154,6 +154,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"nobody counts", Subject{Name: "x", Neighbour: "xb", Class: register.Exact}, "x and its neighbour xb are written to", 0, 155 * time.Second},
 		{"an API", Subject{Class: register.Exact, Requests: count}, "in 20 rounds 8 clients", 885, 155 * time.Second},
+		{"ballots", Subject{Class: register.Ballot, Requests: count}, "about 3230 requests", 3230, 155 * time.Second},
 		{"with a rate", Subject{Class: register.Exact, Requests: count, Rate: 1.5, Burst: 10}, "it takes up to 10 minutes", 885, 583 * time.Second},
 		{"slow", Subject{Class: register.Timed, Requests: count}, "in 3 rounds 4 clients swap one record at the same time, and in 2 they create it; these are fewer", 213, 1470 * time.Second},
 	} {

@@ -23,6 +23,7 @@ const own dnstest.Kind = "solotick"
 
 // TestServers: real servers pass, with their zone looked at by DNS.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	for _, kind := range append(dnstest.Kinds(), own) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -34,9 +35,8 @@ func TestServers(t *testing.T) {
 				addr = dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{key}}).Addr
 			}
 			r := Run(t.Context(), subject(t, addr, key), Options{}, nil)
-			t.Log(r.Text())
 			if !r.Passed || r.Swaps.OneWinner != 20 || r.Creates.OneWinner != 10 || r.Reads.Refused > 0 || r.DNS.Shown != r.DNS.Writes {
-				t.Errorf("%s did not pass: swaps %+v, creates %+v", kind, r.Swaps, r.Creates)
+				t.Errorf("%s: swaps %+v, creates %+v:\n%s", kind, r.Swaps, r.Creates, r.Text())
 			}
 			for _, c := range r.Checks {
 				if c.Verdict == Advice || c.Verdict == Skipped && c.Check != checkRate {
@@ -49,6 +49,7 @@ func TestServers(t *testing.T) {
 
 // TestCommand: a register of the user's own, by the example of one.
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	s := Subject{Provider: "command", Zone: "t.test", Class: register.Exact}
 	s.Name, s.Neighbour = Scratch(s.Zone)
 	program := []string{"../../examples/providers/command/register.sh", filepath.Join(t.TempDir(), "records.db")}
@@ -64,7 +65,6 @@ func TestCommand(t *testing.T) {
 	if !r.Passed || r.Swaps.OneWinner != 5 || r.Creates.OneWinner != 3 {
 		t.Errorf("swaps %+v, creates %+v:\n%s", r.Swaps, r.Creates, r.Text())
 	}
-	t.Log(r.Text())
 }
 
 func subject(t *testing.T, addr string, key dnstest.Key) Subject {

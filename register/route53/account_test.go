@@ -83,6 +83,9 @@ func TestFindZone(t *testing.T) {
 			if err == nil {
 				swap(t, r, s, "text")
 			}
+			if reads, _, _ := fake.Count(); tt.name == "one" && reads != 2 { // the zones, and the record
+				t.Errorf("%d lists", reads)
+			}
 		})
 	}
 }

@@ -122,6 +122,39 @@ func TestLoadIsFresh(t *testing.T) {
 	})
 }
 
+// TestNobodyIsPassedOver has names come all the time that sort before one that
+// waits, and a budget for one list at a time: that one has its turn.
+func TestNobodyIsPassedOver(t *testing.T) {
+	bubble(t, func(t *testing.T, fake *cloudtest.Route53, zone string, _ *Client) {
+		fake.PageSize = 2
+		cfg := configFor(fake)
+		cfg.Rate, cfg.Burst, cfg.Timeout = 1, 1, 30*time.Second
+		c := directClient(t, fake, zone, cfg)
+		names := []string{"z.example.com"}
+		for i := range 200 {
+			names = append(names, fmt.Sprintf("a%03d.example.com", 200-i))
+		}
+		for _, name := range names {
+			fake.Put(zone, cloudtest.RecordSet{Name: name, Type: "TXT", TTL: 60, Values: []string{`"x"`}})
+		}
+		var all sync.WaitGroup
+		began := time.Now()
+		for i, name := range names {
+			all.Go(func() {
+				_, err := open(t, c, name).Load(t.Context())
+				if i == 0 && (err != nil || time.Since(began) > 20*time.Second) {
+					t.Errorf("after %s: %v", time.Since(began), err)
+				}
+			})
+			if i == 0 {
+				continue
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		all.Wait()
+	})
+}
+
 // TestNames loads and swaps records at names that Route 53 writes with escapes, and
 // that sort unlike their labels.
 func TestNames(t *testing.T) {
