@@ -391,3 +391,15 @@ func TestChallenge(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// TestRetryAfterIsADate has Azure say until when it wants no request.
+func TestRetryAfterIsADate(t *testing.T) {
+	now := time.Now().UTC()
+	n := &call{}
+	n.read(&http.Response{StatusCode: http.StatusTooManyRequests, Body: http.NoBody, Header: http.Header{
+		"Date": {now.Format(http.TimeFormat)}, "Retry-After": {now.Add(30 * time.Second).Format(http.TimeFormat)},
+	}})
+	if n.retryAfter != 30*time.Second {
+		t.Errorf("%s", n.retryAfter)
+	}
+}

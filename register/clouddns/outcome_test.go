@@ -65,7 +65,8 @@ func wantError(t *testing.T, err error, k kind, text, do string) {
 	}
 }
 
-// answering is a server that answers each Change in one way, and leads the rest to
+// answering is a server that answers each Change in one way, with its token where
+// the body has TOKEN, and leads the rest to
 // the service.
 func answering(t *testing.T, fake *cloudtest.CloudDNS, status int, body string, header ...string) clouddns.Config {
 	t.Helper()
@@ -78,7 +79,7 @@ func answering(t *testing.T, fake *cloudtest.CloudDNS, status int, body string, 
 			w.Header().Set(header[i], header[i+1])
 		}
 		w.WriteHeader(status)
-		io.WriteString(w, body)
+		io.WriteString(w, strings.ReplaceAll(body, "TOKEN", strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")))
 	}))
 	t.Cleanup(srv.Close)
 	cfg := config(fake)
@@ -191,6 +192,10 @@ func TestOutcomes(t *testing.T) {
 		{
 			"invalid", 400, said(400, "invalid", "Invalid value for 'entity.change.additions[0].rrdata[0]': 'x'"), plain,
 			at + "400 Bad Request: Invalid value for 'entity.change.additions[0].rrdata[0]': 'x' (invalid)", "",
+		},
+		{
+			"an echo", 400, said(400, "invalid", "not with TOKEN"), plain,
+			at + "400 Bad Request: not with *** (invalid)", "",
 		},
 		{"a long tale", 400, said(400, "invalid", strings.Repeat("much\n", 100)), plain, at + "400 Bad Request: " + strings.Repeat("much ", 60) + "... (invalid)", ""},
 

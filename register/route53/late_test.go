@@ -2,8 +2,11 @@ package route53
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/solotick/solotick/register/cloudtest"
 )
@@ -23,4 +26,15 @@ func TestRequestEnds(t *testing.T) {
 	defer cancel()
 	_, err = c.sendChanges(ctx, []change{{name: r.name, next: next}})
 	wantError(t, fake, err, uncertain, "deadline exceeded")
+}
+
+// TestRetryAfterIsADate has the service say until when it wants no request.
+func TestRetryAfterIsADate(t *testing.T) {
+	now := time.Now().UTC()
+	a := answerOf(&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 429, Header: http.Header{
+		"Date": {now.Format(http.TimeFormat)}, "Retry-After": {now.Add(30 * time.Second).Format(http.TimeFormat)},
+	}}}})
+	if a.after != 30*time.Second {
+		t.Errorf("%s", a.after)
+	}
 }
