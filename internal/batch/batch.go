@@ -70,8 +70,8 @@ func (b *Blame) Unwrap() error { return b.Err }
 // another change under way.
 type Again struct {
 	Err error
-	// After is how long nothing is sent; 0: 200 ms, and twice as long after each
-	// further one, up to 5 s.
+	// After is how long nothing is sent, a quarter of an hour at most; 0: 200 ms, and
+	// twice as long after each further one, up to 5 s.
 	After time.Duration
 }
 
@@ -390,7 +390,7 @@ func (b *Batcher[M, R]) again(tickets []*ticket[M, R], a *Again) {
 		t.again = a.Err
 		tries = max(tries, t.tries)
 	}
-	pause := a.After
+	pause := min(a.After, longest)
 	if pause <= 0 {
 		pause = min(firstPause<<min(tries-1, 10), lastPause)
 	}

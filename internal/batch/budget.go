@@ -94,12 +94,19 @@ func (b *Budget) blocked() time.Duration {
 	return time.Until(b.until)
 }
 
+// longest is for how long a service is asked nothing at most, whatever it says: a
+// time that is a mistake, or that something in between has made up, must not be one
+// for which nobody runs.
+const longest = 15 * time.Minute
+
 // Throttled says that the service has refused a request as one too many, and for
-// how long it wants none; 0: it did not say, and a second is taken.
-func (b *Budget) Throttled(after time.Duration) {
+// how long it wants none; 0: it did not say, and a second is taken. It returns for
+// how long nothing is sent, a quarter of an hour at most.
+func (b *Budget) Throttled(after time.Duration) time.Duration {
 	if after <= 0 {
 		after = time.Second
 	}
+	after = min(after, longest)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -109,6 +116,7 @@ func (b *Budget) Throttled(after time.Duration) {
 	if until := now.Add(after); until.After(b.until) {
 		b.until = until
 	}
+	return after
 }
 
 // grow uses more of the limits again.

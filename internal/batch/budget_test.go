@@ -173,3 +173,31 @@ func TestShare(t *testing.T) {
 		})
 	}
 }
+
+// TestAbsurdlyLong has a service want no request for a lifetime: it is asked again
+// all the same.
+func TestAbsurdlyLong(t *testing.T) {
+	const lifetime = 68 * 365 * 24 * time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		b, began := NewBudget(Limits{Rate: 1}), time.Now()
+		if got := b.Throttled(lifetime); got != longest {
+			t.Errorf("nothing is sent for %s", got)
+		}
+		if err := b.Wait(t.Context()); err != nil || time.Since(began) != longest {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		b := New(Options[int, int]{Send: func(_ context.Context, members []int) ([]int, error) {
+			if sent++; sent == 1 {
+				return nil, &Again{Err: errors.New("busy"), After: lifetime}
+			}
+			return members, nil
+		}})
+		began := time.Now()
+		if _, err := b.Do(t.Context(), 1); err != nil || time.Since(began) != longest {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}

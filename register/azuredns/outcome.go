@@ -38,9 +38,7 @@ func (n *call) read(resp *http.Response) {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		n.date = at
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		n.retryAfter = time.Duration(s) * time.Second
-	}
+	n.retryAfter, _ = web.RetryAfter(resp.Header, time.Now())
 	if n.status < 400 {
 		return
 	}
@@ -79,17 +77,26 @@ func (n *call) String() string {
 	return text
 }
 
+// between says that an answer is not known to be Azure's own: whoever is in between
+// and refuses may have refused what Azure has answered.
+func (n *call) between() bool {
+	return n.code == "" && n.status >= 400 && n.status < 500 && n.status != http.StatusTooManyRequests && n.status != http.StatusUnauthorized
+}
+
 // outcome is the error of a swap that did not plainly succeed.
 //
 // What is documented: 412 for an ETag that is not the set's, or a set that is
 // there; 204 for a set that was to be deleted and is not there; 429 for too many
-// requests. Every other 4xx but 408 is a refusal, by which nothing was applied.
+// requests. Every other 4xx of Azure's own but 408 is a refusal, by which nothing was
+// applied.
 func (r *record) outcome(ctx context.Context, n *call, was *version, err error) error {
 	switch {
 	case n.err != nil && errors.Is(n.err, web.ErrUncertain):
 		return fmt.Errorf("%w: %w", register.ErrUncertain, n.err)
 	case n.err != nil, n.status == 0:
 		return r.unread(ctx, n, err)
+	case n.between():
+		return fmt.Errorf("%w: answered %s", register.ErrUncertain, n)
 	case n.status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%w (%d %s)", register.ErrConflict, n.status, n.code)
 	case n.status == http.StatusNoContent, n.absent() && was.ETag != "":
@@ -109,7 +116,7 @@ func (r *record) unread(ctx context.Context, n *call, err error) error {
 		return n.err
 	case !n.sent:
 		return r.client.noToken(ctx, err)
-	case n.status >= 400 && n.status < 500:
+	case n.status >= 400 && n.status < 500 && !n.between():
 		return r.refusal(n, r.client.reads.Throttled)
 	case n.status == http.StatusOK:
 		return fmt.Errorf("%d, and an answer that cannot be read", n.status)
@@ -118,7 +125,7 @@ func (r *record) unread(ctx context.Context, n *call, err error) error {
 }
 
 // refusal is the error of an answer by which nothing was applied.
-func (r *record) refusal(n *call, throttled func(time.Duration)) error {
+func (r *record) refusal(n *call, throttled func(time.Duration) time.Duration) error {
 	if n.status == http.StatusTooManyRequests {
 		throttled(n.retryAfter)
 		return fmt.Errorf("throttled (%s)", n)

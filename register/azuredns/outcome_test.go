@@ -235,8 +235,10 @@ func TestAnswers(t *testing.T) {
 		{"not registered", 409, fmt.Sprintf(within, "MissingSubscriptionRegistration", "The subscription is not registered."), register.ErrRefused, nil, "409 MissingSubscriptionRegistration"},
 		{"bad request", 400, fmt.Sprintf(top, "BadRequest", "The value is invalid."), register.ErrRefused, register.ErrRefused, "400 BadRequest: The value is invalid."},
 		{"other tenant", 401, fmt.Sprintf(within, "InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer."), register.ErrRefused, register.ErrRefused, "401 InvalidAuthenticationTokenTenant"},
-		{"request timeout", 408, "", register.ErrUncertain, register.ErrRefused, "408"},
-		{"elsewhere", 404, "<html>", register.ErrRefused, register.ErrRefused, "the register refuses: 404"},
+		{"request timeout", 408, "", register.ErrUncertain, errPlain, "408"},
+		{"elsewhere", 404, "<html>", register.ErrUncertain, errPlain, "answered 404"},
+		{"a guard in between", 403, "blocked", register.ErrUncertain, errPlain, "answered 403"},
+		{"a cache in between", 412, "", register.ErrUncertain, errPlain, "answered 412"},
 		{"bad gateway", 502, "<html>", register.ErrUncertain, errPlain, "answered 502"},
 		{"redirect", 307, "", register.ErrUncertain, errPlain, "answered 307"},
 		{"no JSON", 200, "<html>", register.ErrUncertain, errPlain, "200, and an answer that cannot be read"},
@@ -320,7 +322,7 @@ func TestThrottled(t *testing.T) {
 	sent := c.Requests()
 	_, err = r.Swap(t.Context(), register.Snapshot{}, []string{"first"})
 	wantOutcome(t, err, errPlain)
-	if !strings.Contains(err.Error(), "the service has said to send nothing for another ") || c.Requests() != sent {
+	if !strings.Contains(err.Error(), "the service wants no request for another ") || c.Requests() != sent {
 		t.Errorf("error %v, %d requests", err, c.Requests()-sent)
 	}
 	load(t, r)
@@ -341,7 +343,7 @@ func TestBudget(t *testing.T) {
 	s = swap(t, r, s, "second")
 	_, err = r.Swap(t.Context(), s, []string{"third"})
 	wantOutcome(t, err, errPlain)
-	if !strings.Contains(err.Error(), "over the rate that the service allows this account") || c.Requests() != 2 {
+	if !strings.Contains(err.Error(), "within the rate that the service allows this account") || c.Requests() != 2 {
 		t.Errorf("error %v after %d requests", err, c.Requests())
 	}
 }
@@ -387,5 +389,17 @@ func TestChallenge(t *testing.T) {
 	wantOutcome(t, err, register.ErrRefused)
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// TestRetryAfterIsADate has Azure say until when it wants no request.
+func TestRetryAfterIsADate(t *testing.T) {
+	now := time.Now().UTC()
+	n := &call{}
+	n.read(&http.Response{StatusCode: http.StatusTooManyRequests, Body: http.NoBody, Header: http.Header{
+		"Date": {now.Format(http.TimeFormat)}, "Retry-After": {now.Add(30 * time.Second).Format(http.TimeFormat)},
+	}})
+	if n.retryAfter != 30*time.Second {
+		t.Errorf("%s", n.retryAfter)
 	}
 }

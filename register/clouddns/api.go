@@ -1,6 +1,7 @@
 package clouddns
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -68,9 +69,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		if resp.Status == http.StatusUnauthorized {
 			c.token.forget()
 		}
-		return time.Time{}, readError(resp)
+		return time.Time{}, readError(resp, token)
 	case resp.Status < 200 || resp.Status >= 300:
-		return time.Time{}, fmt.Errorf("%w; %w", readError(resp), web.ErrUncertain)
+		return time.Time{}, fmt.Errorf("%w; %w", readError(resp, token), web.ErrUncertain)
 	}
 	if err := json.Unmarshal(resp.Body, v); err != nil {
 		return time.Time{}, fmt.Errorf("%d with a body that is not the API's: is this its address? %w", resp.Status, web.ErrUncertain)
@@ -78,8 +79,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return timeOf(resp.Header), nil
 }
 
-// readError reads the body of an answer that is an error.
-func readError(resp *web.Response) *apiError {
+// readError reads the body of an answer that is an error, in which a token is
+// sometimes quoted.
+func readError(resp *web.Response, token string) *apiError {
 	e := &apiError{status: resp.Status}
 	e.after, _ = web.RetryAfter(resp.Header, time.Now())
 	var body struct {
@@ -88,7 +90,7 @@ func readError(resp *web.Response) *apiError {
 			Errors          []apiDetail
 		}
 	}
-	if json.Unmarshal(resp.Body, &body) == nil && body.Error != nil {
+	if json.Unmarshal(bytes.ReplaceAll(resp.Body, []byte(token), []byte("***")), &body) == nil && body.Error != nil {
 		e.google, e.message, e.errors = true, body.Error.Message, body.Error.Errors
 		e.reason = body.Error.Status
 		if len(e.errors) > 0 {

@@ -94,24 +94,23 @@ func setOfTexts(name string, ttl int64, texts []string, was *rrset) (*rrset, err
 	if len(texts) == 0 {
 		return nil, nil
 	}
-	there := map[string]string{}
+	there := map[string][]string{} // several where they differ in how they are split
 	if was != nil {
 		for _, data := range was.Rrdatas {
 			text, err := txt.Unquote(data, txt.Decimal)
 			if err != nil {
 				return nil, errForeignTag
 			}
-			there[text] = data
+			there[text] = append(there[text], data)
 		}
 	}
 	set := &rrset{Name: name, Type: typeTXT, TTL: ttl}
-	for _, text := range texts {
-		data, same := there[text]
-		if !same {
-			data = txt.Quote(text, txt.Decimal)
-		}
-		if !slices.Contains(set.Rrdatas, data) {
-			set.Rrdatas = append(set.Rrdatas, data)
+	for i, text := range texts {
+		if same := there[text]; len(same) > 0 {
+			set.Rrdatas = append(set.Rrdatas, same[0])
+			there[text] = same[1:]
+		} else if !slices.Contains(texts[:i], text) {
+			set.Rrdatas = append(set.Rrdatas, txt.Quote(text, txt.Decimal))
 		}
 	}
 	return set, nil

@@ -107,8 +107,12 @@ func (c *Client) judge(ctx context.Context, p place, request *batchChange, err e
 		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	var answer *apiError
-	if !errors.As(err, &answer) || !answer.google {
+	switch {
+	case !errors.As(err, &answer), answer.throttled():
 		return c.explain(p, err)
+	case !answer.google, answer.status == http.StatusRequestTimeout:
+		// Somebody in between who refuses may have refused the service's answer.
+		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	blamed := request.blamed(answer)
 	conflict := &batch.Blame{Err: fmt.Errorf("%w: %w", register.ErrConflict, answer), Members: blamed}

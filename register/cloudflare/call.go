@@ -86,9 +86,7 @@ func read(resp *web.Response) answer {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.date = at
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		a.retryAfter = time.Duration(s) * time.Second
-	}
+	a.retryAfter, _ = web.RetryAfter(resp.Header, time.Now())
 	var said struct {
 		Success *bool           `json:"success"`
 		Errors  []fault         `json:"errors"`

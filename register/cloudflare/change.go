@@ -45,18 +45,20 @@ type change struct {
 // there already keeps its content as it came.
 func (r *record) change(was version, texts []string) *change {
 	ch := &change{name: r.name}
-	content := make(map[string]string)
+	there := make(map[string][]string) // several where they differ in how they are split
 	for _, t := range was.Texts {
 		ch.deletes = append(ch.deletes, t.ID)
-		content[textOf(t.Content)] = t.Content
+		text := textOf(t.Content)
+		there[text] = append(there[text], t.Content)
 	}
 	ch.deletes = append(ch.deletes, was.Guards...)
 	for i, text := range texts {
-		if slices.Contains(texts[:i], text) {
+		value := ""
+		if same := there[text]; len(same) > 0 {
+			value, there[text] = same[0], same[1:]
+		} else if slices.Contains(texts[:i], text) {
 			continue // a set
-		}
-		value, there := content[text]
-		if !there {
+		} else {
 			value = txt.Quote(text, txt.Decimal)
 		}
 		ch.posts = append(ch.posts, entry{Name: r.name, Type: "TXT", Content: value, TTL: r.client.ttl})

@@ -97,6 +97,8 @@ type Client struct {
 	requests atomic.Int64
 	large    atomic.Bool // the zone does not go into one page, so that names are listed each by itself
 
+	configured bool // the id of the zone is
+
 	mu      sync.Mutex
 	id      string // of the zone, once it is known
 	sure    bool   // that the id is that of the zone, as far as the token may know
@@ -115,7 +117,7 @@ var (
 // New returns a client. It asks nobody.
 func New(cfg Config) (*Client, error) {
 	c := &Client{
-		zone: strings.ToLower(strings.TrimSuffix(cfg.Zone, ".")), id: cfg.ZoneID,
+		zone: strings.ToLower(strings.TrimSuffix(cfg.Zone, ".")), id: cfg.ZoneID, configured: cfg.ZoneID != "",
 		endpoint: strings.TrimSuffix(cmp.Or(cfg.Endpoint, endpoint), "/"), token: cfg.Token,
 		timeout: cmp.Or(cfg.Timeout, DefaultTimeout), pageSize: pageSize,
 	}

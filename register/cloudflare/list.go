@@ -177,6 +177,16 @@ func (c *Client) records(ctx context.Context) (string, error) {
 	return "/zones/" + id + "/dns_records", nil
 }
 
+// forgetZone has the zone looked for again, if it was found by its name: another one
+// of the name may have been made.
+func (c *Client) forgetZone() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.configured {
+		c.id, c.sure = "", false
+	}
+}
+
 // A zone is one as the API lists it.
 type zone struct {
 	ID   string `json:"id"`

@@ -23,8 +23,7 @@ func (c *Client) throttled(after time.Duration) time.Duration {
 		c.tooMany = min(c.tooMany+1, 10)
 	}
 	c.mu.Unlock()
-	c.budget.Throttled(after)
-	return after
+	return c.budget.Throttled(after)
 }
 
 // errMay says that the token is good, and may not do what was asked.
@@ -67,8 +66,10 @@ func (c *Client) refusal(a answer) (ofOne bool, err error) {
 		return false, refused("the token is not valid", "make a new one (solotick keygen policy tells how), or see whether it was revoked, rolled or has expired: "+
 			"dashboard, My Profile, API Tokens")
 	case a.has(7000, 7003, 1001) || a.status == http.StatusNotFound:
+		c.forgetZone()
 		return false, refused("there is no such zone", "set dns.zone_id to the id of "+c.zone+" (dashboard: the zone's Overview, in the right column)")
 	case a.status == http.StatusForbidden || a.has(9109, 10000, 10001):
+		c.forgetZone() // a token for the zone alone may do nothing in one that is gone
 		return false, &register.Problem{
 			Err: fmt.Errorf("%w: %w (%s)", register.ErrRefused, errMay, said),
 			Do:  "give it the permission Zone, DNS, Edit for " + c.zone + ": solotick keygen policy prints it",

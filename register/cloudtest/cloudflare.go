@@ -118,6 +118,11 @@ func (f *Cloudflare) AddZone(name string) string {
 	return z.id
 }
 
+// RemoveZone deletes a zone.
+func (f *Cloudflare) RemoveZone(id string) {
+	f.set(func() { f.zones = slices.DeleteFunc(f.zones, func(z *cloudflareZone) bool { return z.id == id }) })
+}
+
 // ZoneRead gives the token the permission Zone Read, as it has at first, or takes it
 // away.
 func (f *Cloudflare) ZoneRead(granted bool) { f.set(func() { f.noZones = !granted }) }

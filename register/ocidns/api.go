@@ -88,13 +88,28 @@ func (c *Client) credential(ctx context.Context) (*credential, error) {
 	}
 }
 
-// sign adds what a request has to have.
-func (c *credential) sign(req *web.Request) error {
+// sign adds what a request has to have. The principal of an instance gets a new token
+// now and then to do so, for which the library takes no context either.
+func (c *credential) sign(ctx context.Context, req *web.Request) error {
 	r, err := http.NewRequest(req.Method, req.URL, bytes.NewReader(req.Body))
 	if err != nil {
 		return err
 	}
-	r.Header = req.Header
+	r.Header = req.Header.Clone() // which who waits no longer leaves behind
+	signed := make(chan error, 1)
+	go func() { signed <- c.signNow(r) }()
+	select {
+	case err = <-signed:
+	case <-ctx.Done():
+		return fmt.Errorf("not sent: %w", ctx.Err())
+	}
+	if err == nil {
+		req.Header = r.Header
+	}
+	return err
+}
+
+func (c *credential) signNow(r *http.Request) error {
 	r.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	r.Host = r.URL.Host
 	r.Header.Set("Host", r.URL.Host)
@@ -128,7 +143,7 @@ func (c *Client) call(ctx context.Context, method, path string, h http.Header, b
 	if err := c.budget.Wait(ctx); err != nil {
 		return nil, err
 	}
-	if err := cred.sign(&req); err != nil {
+	if err := cred.sign(ctx, &req); err != nil {
 		return nil, err
 	}
 	c.sent.Add(1)
@@ -138,6 +153,10 @@ func (c *Client) call(ctx context.Context, method, path string, h http.Header, b
 		return nil, fmt.Errorf("%w; %w", err, web.ErrUncertain)
 	case err != nil:
 		return nil, err
+	case resp.Status == http.StatusTooManyRequests:
+		after, _ := web.RetryAfter(resp.Header, time.Now())
+		c.budget.Throttled(after)
+		return resp.Header, readError(resp)
 	case resp.Status >= 400 && resp.Status < 500:
 		return resp.Header, readError(resp)
 	case resp.Status < 200 || resp.Status >= 300:
@@ -267,8 +286,12 @@ func (c *Client) judge(ctx context.Context, name string, was version, err error)
 		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	var answer *apiError
-	if !errors.As(err, &answer) || answer.code == "" {
+	if !errors.As(err, &answer) {
 		return err
+	}
+	if answer.code == "" && answer.status != http.StatusTooManyRequests || answer.status == http.StatusRequestTimeout {
+		// Somebody in between who refuses may have refused the service's answer.
+		return fmt.Errorf("%w: %w", register.ErrUncertain, err)
 	}
 	switch answer.status {
 	case http.StatusPreconditionFailed, http.StatusConflict:

@@ -34,6 +34,7 @@ func newRRset(h http.Header, items []recordItem) (rrset, error) {
 	for _, item := range items {
 		s.values = append(s.values, item.Rdata)
 	}
+	slices.Sort(s.values) // the order is not documented, and must be the same in a list and after a write
 	if len(s.values) == 0 {
 		return s, nil
 	}
@@ -80,22 +81,20 @@ func versionOf(old register.Snapshot) (version, error) {
 // valuesFor are the values to write. A text that is there already stays as it is:
 // somebody else's value may be in several strings, and how they are split is theirs.
 func (v version) valuesFor(texts []string) ([]string, error) {
-	there := map[string]string{}
+	there := map[string][]string{} // several where they differ in how they are split
 	for _, value := range v.Values {
 		text, err := txt.Unquote(value, txt.Decimal)
 		if err != nil {
 			return nil, errForeignTag
 		}
-		there[text] = value
+		there[text] = append(there[text], value)
 	}
 	var values []string
-	for _, text := range texts {
-		value, same := there[text]
-		if !same {
-			value = txt.Quote(text, txt.Decimal)
-		}
-		if !slices.Contains(values, value) {
-			values = append(values, value)
+	for i, text := range texts {
+		if same := there[text]; len(same) > 0 {
+			values, there[text] = append(values, same[0]), same[1:]
+		} else if !slices.Contains(texts[:i], text) {
+			values = append(values, txt.Quote(text, txt.Decimal))
 		}
 	}
 	return values, nil

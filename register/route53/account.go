@@ -81,7 +81,7 @@ func (c *Client) newAccount(ctx context.Context) (*account, error) {
 			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "solotick" }))
 	}
 	api := route53.New(route53.Options{
-		Region: region, Credentials: provider, HTTPClient: c.http, Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint(c.cfg.Endpoint),
+		Region: region, Credentials: provider, HTTPClient: noted{c.http}, Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint(c.cfg.Endpoint),
 	})
 	return &account{api: api, credentials: provider}, nil
 }

@@ -43,9 +43,7 @@ func answerOf(err error) *answer {
 	}
 	a.status = resp.HTTPStatusCode()
 	a.date, _ = http.ParseTime(resp.Response.Header.Get("Date"))
-	if seconds, err := strconv.Atoi(resp.Response.Header.Get("Retry-After")); err == nil {
-		a.after = time.Duration(seconds) * time.Second
-	}
+	a.after, _ = web.RetryAfter(resp.Response.Header, time.Now())
 	var said smithy.APIError
 	if !errors.As(err, &said) || said.ErrorCode() == "UnknownError" {
 		return a
@@ -93,10 +91,10 @@ func split(messages []string) []string {
 }
 
 // changeError is the error of a change batch.
-func (c *Client) changeError(ctx context.Context, err error, changes []change) error {
+func (c *Client) changeError(ctx context.Context, err error, f *fate, changes []change) error {
 	a := answerOf(err)
 	switch {
-	case a.status == 0 && !errors.Is(err, web.ErrUncertain):
+	case a.status == 0 && !f.uncertain():
 		return plain(ctx, err)
 	case a.status == 0:
 		return fmt.Errorf("%w: %w", register.ErrUncertain, plain(ctx, err))

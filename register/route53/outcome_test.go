@@ -72,7 +72,7 @@ func TestAnswers(t *testing.T) {
 		zoneID        bool // the zone is configured by its id
 	}{
 		{404, "NoSuchHostedZone", "No hosted zone found with ID: Z1", refused, []string{"NoSuchHostedZone: No hosted zone found with ID: Z1 (404)", "set dns.zone_id", "--dns-name example.com"}, true},
-		{403, "AccessDenied", "User: arn:aws:iam::1:user/x is not authorized to perform: route53:Y", refused, []string{"user/x is not authorized", "solotick keygen route53"}, true},
+		{403, "AccessDenied", "User: arn:aws:iam::1:user/x is not authorized to perform: route53:Y", refused, []string{"user/x is not authorized", "solotick keygen policy"}, true},
 		{403, "InvalidClientTokenId", "The security token included in the request is invalid.", refused, []string{"check the access key", "aws sts get-caller-identity"}, true},
 		{403, "UnrecognizedClientException", "The security token included in the request is invalid.", refused, []string{"check the access key"}, true},
 		{403, "ExpiredToken", "The security token included in the request is expired", refused, []string{"get new credentials"}, true},

@@ -191,6 +191,33 @@ func (c counted) Do(req *http.Request) (*http.Response, error) {
 	return c.RoundTrip(req)
 }
 
+type fateKey struct{}
+
+// A fate is what became of the one request of a change. Amazon's library keeps
+// nothing of an error but that the context has ended, if it has, and so not whether
+// anything was sent.
+type fate struct {
+	sent bool
+	err  error // no answer
+}
+
+// uncertain says whether the service may have done what was asked, if there is no
+// answer of its own.
+func (f *fate) uncertain() bool {
+	return f.sent && (f.err == nil || errors.Is(f.err, web.ErrUncertain))
+}
+
+// noted notes the fate of a request in its context.
+type noted struct{ aws.HTTPClient }
+
+func (n noted) Do(req *http.Request) (*http.Response, error) {
+	resp, err := n.HTTPClient.Do(req)
+	if f, ok := req.Context().Value(fateKey{}).(*fate); ok {
+		f.sent, f.err = true, err
+	}
+	return resp, err
+}
+
 // Register returns the register of the TXT records at name, which is absolute
 // with or without the final dot, and in the zone.
 func (c *Client) Register(name string) (register.Register, error) {

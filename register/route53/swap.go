@@ -67,11 +67,12 @@ func (c *Client) sendChanges(ctx context.Context, changes []change) ([]time.Time
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.api.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
+	f := &fate{}
+	out, err := a.api.ChangeResourceRecordSets(context.WithValue(ctx, fateKey{}, f), &route53.ChangeResourceRecordSetsInput{
 		HostedZoneId: &a.zoneID, ChangeBatch: &types.ChangeBatch{Changes: changesOf(changes)},
 	})
 	if err != nil {
-		return nil, c.changeError(ctx, err, changes)
+		return nil, c.changeError(ctx, err, f, changes)
 	}
 	if out.ChangeInfo == nil || out.ChangeInfo.Id == nil {
 		return nil, fmt.Errorf("%w: the answer names no change: is this Route 53?", register.ErrUncertain)
