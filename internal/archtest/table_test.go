@@ -54,7 +54,6 @@ var table = []row{
 			awsSDK + "aws", awsSDK + "aws/middleware", awsSDK + "config", awsSDK + "credentials", awsSDK + "credentials/stscreds",
 			awsSDK + "service/route53", awsSDK + "service/route53/types", awsSDK + "service/sts",
 			"github.com/aws/smithy-go", "github.com/aws/smithy-go/middleware", "github.com/aws/smithy-go/transport/http",
-			"golang.org/x/sync/errgroup",
 		},
 		why: "a provider; credentials, signing and the API's calls are Amazon's library's, and its HTTP is ours",
 	},
