@@ -57,6 +57,7 @@ func bubble(t *testing.T, f func(t *testing.T, fake *cloudtest.Route53, zone str
 	fake.Delay(300 * time.Millisecond)
 	synctest.Test(t, func(t *testing.T) {
 		f(t, fake, zone, directClient(t, fake, zone, configFor(fake)))
+		time.Sleep(time.Minute) // until every request has ended
 	})
 }
 
