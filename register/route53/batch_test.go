@@ -57,6 +57,7 @@ func bubble(t *testing.T, f func(t *testing.T, fake *cloudtest.Route53, zone str
 	fake.Delay(300 * time.Millisecond)
 	synctest.Test(t, func(t *testing.T) {
 		f(t, fake, zone, directClient(t, fake, zone, configFor(fake)))
+		time.Sleep(time.Minute) // until every request has ended
 	})
 }
 
@@ -132,6 +133,24 @@ func TestSwapsTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestApexIsNotBlamed has one record that cannot be beside a CNAME, which the
+// service says in a message with the zone's name, and another one at that name.
+func TestApexIsNotBlamed(t *testing.T) {
+	bubble(t, func(t *testing.T, fake *cloudtest.Route53, zone string, c *Client) {
+		fake.Put(zone, cloudtest.RecordSet{Name: "alias.example.com", Type: "CNAME", TTL: 60, Values: []string{"x."}})
+		kinds := map[string]string{"first.example.com": "", "alias.example.com": refused, "example.com": "", "last.example.com": ""}
+		var all sync.WaitGroup
+		for _, name := range []string{"first.example.com", "alias.example.com", "example.com", "last.example.com"} {
+			all.Go(func() {
+				_, err := open(t, c, name).Swap(context.Background(), register.Snapshot{}, []string{"text"})
+				wantError(t, fake, err, kinds[name])
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+	})
 }
 
 // TestUncertainTogether loses the reply to a batch: every member is uncertain, and

@@ -15,13 +15,13 @@ import (
 	"github.com/solotick/solotick/register/cloudtest"
 )
 
-// A day is what some agents do for some minutes with the jobs of one account, each
+// A day is what some agents do for some time with the jobs of one account, each
 // of which runs every minute: a swap at its tick, another one when it has run, by
 // the one agent that runs it, and every ten minutes a Load by each agent.
 type day struct {
-	jobs, agents, minutes int
-	alone                 bool // each swap and each Load is a request
-	rate                  float64
+	jobs, agents int
+	lasts        time.Duration
+	alone        bool // each swap and each Load is a request
 }
 
 // A figure is what came of it.
@@ -52,14 +52,17 @@ func (d day) live(t *testing.T) (f figure) {
 		}
 		var mu sync.Mutex
 		var all sync.WaitGroup
-		end := time.Now().Add(time.Duration(d.minutes) * time.Minute)
+		end := time.Now().Add(d.lasts)
 		for i := range d.jobs {
 			j := job{name: nameOf(i), client: agents[i%d.agents]}
 			j.prepare(t, fake, zone)
 			all.Go(func() { j.run(end, &mu, &f) })
 			for a, client := range agents {
-				r := open(t, client, j.name)
-				all.Go(func() { loadEvery(r, 10*time.Minute, hash(fmt.Sprint(a, j.name)), end, &mu, &f) })
+				r, every := open(t, client, j.name), 10*time.Minute
+				first := time.Now().Add(time.Duration(hash(fmt.Sprint(a, j.name)) % uint64(every)))
+				if first.Before(end) {
+					all.Go(func() { loadEvery(r, first, every, end, &mu, &f) })
+				}
 			}
 		}
 		all.Wait()
@@ -73,7 +76,7 @@ func (d day) live(t *testing.T) (f figure) {
 
 func (d day) agent(t *testing.T, fake *cloudtest.Route53, zone string) *Client {
 	cfg := configFor(fake)
-	cfg.ZoneID, cfg.Timeout, cfg.Rate, cfg.Burst = zone, 0, d.rate, 0
+	cfg.ZoneID, cfg.Timeout, cfg.Rate, cfg.Burst = zone, 0, 0, 0
 	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -151,8 +154,8 @@ func (j *job) run(end time.Time, mu *sync.Mutex, f *figure) {
 	}
 }
 
-func loadEvery(r *record, every time.Duration, phase uint64, end time.Time, mu *sync.Mutex, f *figure) {
-	for at := time.Now().Add(time.Duration(phase % uint64(every))); at.Before(end); at = at.Add(every) {
+func loadEvery(r *record, first time.Time, every time.Duration, end time.Time, mu *sync.Mutex, f *figure) {
+	for at := first; at.Before(end); at = at.Add(every) {
 		time.Sleep(time.Until(at))
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -185,15 +188,15 @@ func TestJobs(t *testing.T) {
 		late, failed, refused func(of figure) bool // what would be wrong
 	}{
 		{
-			day{jobs: 2000, agents: 1, minutes: 1},
+			day{jobs: 2000, agents: 1, lasts: time.Minute},
 			func(f figure) bool { return f.late > 0 }, func(f figure) bool { return f.failed > 0 }, func(f figure) bool { return f.refused > 0 },
 		},
 		{
-			day{jobs: 900, agents: 3, minutes: 1},
-			func(f figure) bool { return f.late > f.swaps/1000 }, func(f figure) bool { return f.failed > f.loads/100 }, func(f figure) bool { return f.refused > f.requests()/10 },
+			day{jobs: 900, agents: 3, lasts: 30 * time.Second},
+			func(f figure) bool { return f.late > f.swaps/100 }, func(f figure) bool { return f.failed > f.loads/10 }, func(f figure) bool { return f.refused > f.requests()/10 },
 		},
 		{
-			day{jobs: 800, agents: 1, minutes: 1, alone: true},
+			day{jobs: 2000, agents: 1, lasts: 20 * time.Second, alone: true},
 			func(f figure) bool { return f.late < f.swaps/4 }, func(figure) bool { return false }, func(figure) bool { return false },
 		},
 	} {
@@ -205,14 +208,15 @@ func TestJobs(t *testing.T) {
 		took := func(waits []time.Duration, q float64) time.Duration {
 			return quantile(waits, q).Round(time.Millisecond)
 		}
-		t.Logf("%d jobs, agents: %d, minutes: %d, %s: of %d swaps %d late, of %d loads %d failed; %d lists, %d changes, %d refused; a swap took %s at p50 and %s at p99, a load %s and %s",
-			tt.jobs, tt.agents, tt.minutes, how, f.swaps, f.late, f.loads, f.failed, f.reads, f.writes, f.refused,
+		t.Logf("%d jobs, agents: %d, %s, %s: of %d swaps %d late, of %d loads %d failed; %d lists, %d changes, %d refused; a swap took %s at p50 and %s at p99, a load %s and %s",
+			tt.jobs, tt.agents, tt.lasts, how, f.swaps, f.late, f.loads, f.failed, f.reads, f.writes, f.refused,
 			took(f.waits, 0.5), took(f.waits, 0.99), took(f.loadsWaits, 0.5), took(f.loadsWaits, 0.99))
-		if f.swaps < tt.jobs || f.loads < tt.jobs/20 || tt.late(f) || tt.failed(f) || tt.refused(f) {
+		part := tt.lasts.Minutes()
+		if float64(f.swaps) < float64(tt.jobs)*part || float64(f.loads) < float64(tt.jobs)*part/20 || tt.late(f) || tt.failed(f) || tt.refused(f) {
 			t.Errorf("%+v: %d swaps, %d late; %d loads, %d failed; %d requests, %d refused", tt.day, f.swaps, f.late, f.loads, f.failed, f.requests(), f.refused)
 		}
 		// An account's bucket is full at first.
-		if most := DefaultBurst + float64(tt.minutes+1)*60*DefaultRate; float64(f.reads+f.writes) > most {
+		if most := DefaultBurst + (part+1)*60*DefaultRate; float64(f.reads+f.writes) > most {
 			t.Errorf("%+v: %d requests, and the account allows %g", tt.day, f.reads+f.writes, most)
 		}
 	}

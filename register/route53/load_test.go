@@ -286,10 +286,13 @@ func TestSpelling(t *testing.T) {
 		{"[name='b.a.example.com.', type='TXT']", "a.example.com.", false},
 		{"[name='b.a.example.com.'], [name='a.example.com.']", "a.example.com.", true},
 		{"[name='a.example.com.au.']", "a.example.com.", false},
-		{`name A.Example.Com. is not`, "a.example.com.", true},
+		{`with DNS name A.Example.Com. is not`, "a.example.com.", true},
+		{"Tried to create resource record set a.example.com. type A, but it already exists", "a.example.com.", true},
+		{"RRSet of type TXT with DNS name a.example.com. is not permitted because a conflicting RRSet already exists in zone example.com.", "example.com.", false},
 		{`[name='\052.example.com.']`, `\052.example.com.`, true},
 		{`[name='\052.example.com.']`, "example.com.", false},
-		{"a.example.com.", "a.example.com.", true},
+		{"name a.example.com.", "a.example.com.", true},
+		{"a.example.com.", "a.example.com.", false},
 	} {
 		if got := mentions(tt.message, tt.name); got != tt.want {
 			t.Errorf("%s in %s: %v", tt.name, tt.message, got)

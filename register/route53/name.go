@@ -74,21 +74,23 @@ func octets(label string) string {
 	return b.String()
 }
 
-// mentions says whether a message of the service is about a name: it stands there
-// between what cannot be part of one.
+// before is what stands before the name that a message of the service is about.
+// Other names in it are those of the zone.
+var before = []string{"name='", "name ", "set "}
+
+// mentions says whether a message of the service is about a name.
 func mentions(message, name string) bool {
 	message = strings.ToLower(message)
-	for from := 0; ; {
-		i := strings.Index(message[from:], name)
-		if i < 0 {
-			return false
+	return slices.ContainsFunc(before, func(words string) bool {
+		for rest, found := message, true; ; {
+			if _, rest, found = strings.Cut(rest, words+name); !found {
+				return false
+			}
+			if rest == "" || !inName(rest[0]) {
+				return true
+			}
 		}
-		begin, end := from+i, from+i+len(name)
-		if (begin == 0 || !inName(message[begin-1])) && (end == len(message) || !inName(message[end])) {
-			return true
-		}
-		from = begin + 1
-	}
+	})
 }
 
 func inName(c byte) bool {
