@@ -14,6 +14,8 @@ type row struct {
 const (
 	sys  = "golang.org/x/sys/unix"
 	mdns = "github.com/miekg/dns"
+
+	libdns = "github.com/libdns/libdns"
 )
 
 var table = []row{
@@ -47,7 +49,19 @@ var table = []row{
 		why: "a provider: knows its service, the contract, and neither records nor decisions",
 	},
 	{
-		dir: "register/cloudtest", other: []string{"golang.org/x/time/rate"},
+		dir: "register/ballot", own: []string{"internal/batch", "internal/txt", "register"}, other: []string{libdns, sys},
+		why: "a register at any provider: its algorithm knows neither clock nor network, and the rest only what every libdns module has; x/sys is for the clock that counts through suspend",
+	},
+	{
+		dir: "register/ballot/libdnsproviders", own: []string{"register", "register/ballot"},
+		other: []string{
+			"github.com/digitalocean/godo", "github.com/hetznercloud/hcloud-go/v2/hcloud", "github.com/libdns/desec", "github.com/libdns/digitalocean",
+			"github.com/libdns/gandi", "github.com/libdns/hetzner/v2", libdns, "github.com/libdns/ovh", "github.com/ovh/go-ovh/ovh",
+		},
+		why: "the modules of some services and what is known of these; whoever uses ballot with another module does not get them",
+	},
+	{
+		dir: "register/cloudtest", other: []string{libdns, "golang.org/x/time/rate"},
 		why: "the APIs of DNS providers for tests: it trusts nothing of what is tested with it",
 	},
 	{

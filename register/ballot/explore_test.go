@@ -56,7 +56,6 @@ type proc struct {
 	floor   uint64  // the highest slot that was told to anybody when its op began
 	reading []owned // so far in the list under way
 	cursor  string  // the label that was read last
-	paused  bool
 }
 
 // A ghost is a write that may land later.
