@@ -84,6 +84,7 @@ type explorer struct {
 	seed   maphash.Seed
 	seen   map[uint64]struct{}
 	path   []move
+	worlds []*world // one for each depth
 	buf    []byte
 	broken string // the property that was violated first
 	trace  []move
@@ -123,12 +124,17 @@ func (x *explorer) visit(w *world) {
 		x.full = true
 		return
 	}
+	depth := len(x.path)
+	if depth == len(x.worlds) {
+		x.worlds = append(x.worlds, new(world))
+	}
 	for _, m := range x.moves(w) {
-		next := *w
+		next := x.worlds[depth]
+		*next = *w
 		x.path = append(x.path, m)
-		x.apply(&next, m)
+		x.apply(next, m)
 		if x.broken == "" {
-			x.visit(&next)
+			x.visit(next)
 		}
 		x.path = x.path[:len(x.path)-1]
 		if x.broken != "" || x.full {

@@ -93,9 +93,9 @@ func TestLibDNSRefuses(t *testing.T) {
 	}
 }
 
-// What is deleted from a record set is read, and written back later: a write in
-// between is lost. A record with an id is deleted by itself.
-func TestLibDNSLateDeletion(t *testing.T) {
+// What adds to a record set reads it, and writes it back later: a write in between
+// is lost. A record with an id is a thing by itself.
+func TestLibDNSLateWrite(t *testing.T) {
 	for _, sets := range []bool{false, true} {
 		s := NewLibDNS("example.com", LibDNSOptions{Sets: sets})
 		c := s.Client(Token)
