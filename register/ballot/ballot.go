@@ -17,8 +17,10 @@
 // and no assumption about time, clocks or the number of processes. It does assume
 // that a list shows every write that was acknowledged before it was asked for,
 // hence [Class]; no provider promises that, and a conformance run on one's own
-// account shows whether it holds. Deleting the records of processes that are gone
-// assumes besides that a write takes effect within 23 hours or never.
+// account shows whether it holds. It also assumes that no process is brought back
+// twice from an image of its memory, so that a record has one writer; and deleting the
+// records of processes that are gone assumes that a write that is under way takes
+// effect within 23 hours, or never.
 //
 // The texts themselves stand at the name only as a copy for dig and for looks by
 // DNS, written after the decision: it may be behind, and what others write there is
