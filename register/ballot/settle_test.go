@@ -21,7 +21,7 @@ func TestSettleTime(t *testing.T) {
 	}{
 		{Config{}, 32*time.Second + 31*time.Millisecond},
 		{Config{Send: 2 * time.Second, Effect: 5 * time.Second}, 8*time.Second + 7*time.Millisecond},
-		{Config{Lag: 2 * time.Minute}, 152*time.Second + 151*time.Millisecond},
+		{Config{Behind: 2 * time.Minute}, 152*time.Second + 151*time.Millisecond},
 	} {
 		if got := c.cfg.SettleTime(); got != c.want {
 			t.Errorf("%+v settles for %s, want %s", c.cfg, got, c.want)
