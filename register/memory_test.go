@@ -8,24 +8,27 @@ import (
 	"github.com/solotick/solotick/register/registertest"
 )
 
-func TestMemory(t *testing.T) {
-	registertest.Test(t, func(*testing.T) registertest.Fixture {
-		m := new(register.Memory)
-		const name = "canary.example.com"
-		open := func() register.Register { return m.At(name) }
-		return registertest.Fixture{
-			// What fails here is the wrapper, Memory cannot: no provider to name.
-			Provider: "", Name: name, Open: open,
-			Neighbour:   func() register.Register { return m.At("beside.example.com") },
-			LoseReply:   func() register.Register { return registertest.NewFaulty(open(), name, registertest.Lose) },
-			LoseRequest: func() register.Register { return registertest.NewFaulty(open(), name, registertest.Drop) },
-			Unreachable: func() register.Register {
-				f := registertest.NewFaulty(open(), name)
-				f.SetDown(true)
-				return f
-			},
-		}
-	})
+func TestMemory(t *testing.T) { registertest.Test(t, memoryFixture) }
+
+// What passes all of the suite passes what is asked of a timed register.
+func TestMemoryWeak(t *testing.T) { registertest.Weak(t, memoryFixture) }
+
+func memoryFixture(*testing.T) registertest.Fixture {
+	m := new(register.Memory)
+	const name = "canary.example.com"
+	open := func() register.Register { return m.At(name) }
+	return registertest.Fixture{
+		// What fails here is the wrapper, Memory cannot: no provider to name.
+		Provider: "", Name: name, Open: open,
+		Neighbour:   func() register.Register { return m.At("beside.example.com") },
+		LoseReply:   func() register.Register { return registertest.NewFaulty(open(), name, registertest.Lose) },
+		LoseRequest: func() register.Register { return registertest.NewFaulty(open(), name, registertest.Drop) },
+		Unreachable: func() register.Register {
+			f := registertest.NewFaulty(open(), name)
+			f.SetDown(true)
+			return f
+		},
+	}
 }
 
 func TestMemoryClock(t *testing.T) {

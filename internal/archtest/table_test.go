@@ -16,6 +16,7 @@ const (
 	mdns = "github.com/miekg/dns"
 
 	awsSDK = "github.com/aws/aws-sdk-go-v2/"
+	libdns = "github.com/libdns/libdns"
 )
 
 var table = []row{
@@ -94,6 +95,18 @@ var table = []row{
 	{
 		dir: "internal/conformance", own: []string{"register"},
 		why: "tries a register on the user's own zone: like the suite it knows the contract, and no provider, record or decision",
+	},
+	{
+		dir: "register/ballot", own: []string{"internal/batch", "internal/txt", "register"}, other: []string{libdns, sys},
+		why: "a register at any provider: its algorithm knows neither clock nor network, and the rest only what every libdns module has; x/sys is for the clock that counts through suspend",
+	},
+	{
+		dir: "register/ballot/libdnsproviders", own: []string{"register", "register/ballot"},
+		other: []string{
+			"github.com/digitalocean/godo", "github.com/hetznercloud/hcloud-go/v2/hcloud", "github.com/libdns/desec", "github.com/libdns/digitalocean",
+			"github.com/libdns/gandi", "github.com/libdns/hetzner/v2", libdns, "github.com/libdns/ovh", "github.com/ovh/go-ovh/ovh",
+		},
+		why: "the modules of some services and what is known of these; whoever uses ballot with another module does not get them",
 	},
 	{
 		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},

@@ -17,8 +17,10 @@
 // and no assumption about time, clocks or the number of processes. It does assume
 // that a list shows every write that was acknowledged before it was asked for,
 // hence [Class]; no provider promises that, and a conformance run on one's own
-// account shows whether it holds. Deleting the records of processes that are gone
-// assumes besides that a write takes effect within 23 hours or never.
+// account shows whether it holds. It also assumes that no process is brought back
+// twice from an image of its memory, so that a record has one writer; and deleting the
+// records of processes that are gone assumes that a write that is under way takes
+// effect within 23 hours, or never.
 //
 // The texts themselves stand at the name only as a copy for dig and for looks by
 // DNS, written after the decision: it may be behind, and what others write there is
@@ -59,6 +61,9 @@ const (
 const (
 	DefaultTTL     = 60 * time.Second
 	DefaultTimeout = 10 * time.Second
+	// Lag is how long name servers may trail what was written. It is assumed, after the
+	// services that document it: none of those in libdnsproviders does.
+	Lag = 60 * time.Second
 	// DefaultSend and DefaultEffect are parts of SettleTime.
 	DefaultSend   = time.Second
 	DefaultEffect = 30 * time.Second
@@ -130,16 +135,16 @@ type Config struct {
 	Settle bool
 	// Send is the longest time from the beginning of a look to the sending of the
 	// write that follows from it, Effect the longest from the sending of a write to
-	// its effect, and Lag how far the service's lists may be behind. Effect is an
+	// its effect, and Behind how far the service's lists may be behind. Effect is an
 	// assumption: no time-out bounds it.
-	Send, Effect, Lag time.Duration
+	Send, Effect, Behind time.Duration
 }
 
 // SettleTime is how long a swap waits, with Config.Settle, from the acknowledgement
 // of its write to the look that decides: longer than it takes anybody who had not
 // seen the write to have their own take effect.
 func (c Config) SettleTime() time.Duration {
-	return settleTime(cmp.Or(c.Send, DefaultSend), cmp.Or(c.Effect, DefaultEffect), c.Lag)
+	return settleTime(cmp.Or(c.Send, DefaultSend), cmp.Or(c.Effect, DefaultEffect), c.Behind)
 }
 
 // A Client is one provider and zone, shared by the registers of many names. It is
@@ -173,7 +178,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("ballot: no zone")
 	case cfg.TTL < max(time.Second, cfg.Traits.MinTTL) || cfg.TTL%time.Second != 0:
 		return nil, fmt.Errorf("ballot: a TTL of %s at %s: want whole seconds, from %s", cfg.TTL, cfg.Service, max(time.Second, cfg.Traits.MinTTL))
-	case cfg.Timeout < 0 || cfg.Send < 0 || cfg.Effect < 0 || cfg.Lag < 0:
+	case cfg.Timeout < 0 || cfg.Send < 0 || cfg.Effect < 0 || cfg.Behind < 0:
 		return nil, errors.New("ballot: a time below zero")
 	case cfg.Settle && !cfg.Traits.Replaces:
 		return nil, fmt.Errorf("ballot: %s does not replace a record set in one request, which settling needs", cfg.Service)

@@ -154,11 +154,7 @@ func (x *ringSearch) each(w ring, step func(string, ring)) {
 			x.follow(p, p.c.start(now), w.now)
 			step(name+"begins to look", next)
 		case 1:
-			shown := []byte{w.held}
-			if w.at > 0 && w.now < w.at+x.cfg.lag {
-				shown = append(shown, w.before)
-			}
-			for _, tag := range shown {
+			for _, tag := range x.shown(w) {
 				next := w
 				p := &next.procs[i]
 				x.follow(p, p.c.looked(claimTag(tag)), w.now)
@@ -198,6 +194,14 @@ func (x *ringSearch) each(w ring, step func(string, ring)) {
 			}
 		}
 	}
+}
+
+// shown is what a read may show.
+func (x *ringSearch) shown(w ring) []byte {
+	if w.at > 0 && w.now < w.at+x.cfg.lag {
+		return []byte{w.held, w.before}
+	}
+	return []byte{w.held}
 }
 
 func (x *ringSearch) follow(p *claimant, s claimStep, now int) {

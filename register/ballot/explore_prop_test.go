@@ -116,97 +116,113 @@ func (x *explorer) observe(w *world) {
 	x.violate(endless)
 }
 
+// A digest is what tells states apart.
+type digest []byte
+
+func (d *digest) num(n uint64) { *d = binary.AppendUvarint(*d, n) }
+
+func (d *digest) str(s string) { *d = append(append(*d, s...), 0) }
+
+func (d *digest) strs(all []string) {
+	d.num(uint64(len(all)))
+	for _, s := range all {
+		d.str(s)
+	}
+}
+
+func (d *digest) flag(f bool) {
+	b := byte(0)
+	if f {
+		b = 1
+	}
+	*d = append(*d, b)
+}
+
+func (d *digest) slip(s *slip) {
+	d.num(s.slot)
+	d.num(s.mbal)
+	d.num(s.bal)
+	d.str(s.prev)
+	d.str(s.id)
+	d.strs(s.text)
+	d.flag(s.bare)
+	d.flag(s.ended)
+}
+
+func (d *digest) slips(all []owned) {
+	d.num(uint64(len(all)))
+	for i := range all {
+		d.str(all[i].by)
+		d.slip(&all[i].slip)
+	}
+}
+
+func (d *digest) version(v *version) {
+	d.num(v.slot)
+	d.str(v.id)
+	d.strs(v.texts)
+}
+
+func (d *digest) self(s *self) {
+	d.str(s.label)
+	d.str(s.spare)
+	d.slip(&s.said)
+}
+
+func (d *digest) proc(p *proc) {
+	d.flag(p.running)
+	*d = append(*d, byte(p.life), byte(p.at), byte(p.act.verb), byte(p.act.round))
+	d.self(&p.me)
+	d.version(&p.seen)
+	if !p.running {
+		return
+	}
+	d.str(p.text)
+	d.num(p.floor)
+	d.str(p.cursor)
+	d.slips(p.reading)
+	o := &p.op
+	d.self(&o.me)
+	d.flag(o.swap)
+	d.version(&o.old)
+	d.flag(o.sure)
+	d.str(o.mine)
+	d.slip(&o.writing)
+	d.flag(o.first)
+	d.flag(o.yielding)
+	d.slips(o.seen.slips)
+	d.strs(o.seen.plain)
+	d.flag(o.again)
+	d.flag(o.unseen)
+	*d = append(*d, byte(o.waited), byte(o.rounds))
+}
+
 // hash is a state in 64 bits.
 func (x *explorer) hash(w *world) uint64 {
-	b := x.buf[:0]
-	num := func(n uint64) { b = binary.AppendUvarint(b, n) }
-	str := func(s string) { b = append(append(b, s...), 0) }
-	flag := func(f bool) {
-		if f {
-			b = append(b, 1)
-		} else {
-			b = append(b, 2)
-		}
-	}
-	paper := func(s *slip) {
-		num(s.slot)
-		num(s.mbal)
-		num(s.bal)
-		str(s.prev)
-		str(s.id)
-		for _, t := range s.text {
-			str(t)
-		}
-		flag(s.bare)
-		flag(s.ended)
-	}
-	slips := func(all []owned) {
-		num(uint64(len(all)))
-		for i := range all {
-			str(all[i].by)
-			paper(&all[i].slip)
-		}
-	}
-	ver := func(v *version) {
-		num(v.slot)
-		str(v.id)
-		for _, t := range v.texts {
-			str(t)
-		}
-	}
-	who := func(s *self) { str(s.label); str(s.spare); paper(&s.said) }
-	slips(w.records)
+	d := digest(x.buf[:0])
+	d.slips(w.records)
 	if x.cfg.stale > 0 {
-		slips(w.before)
+		d.slips(w.before)
 	}
-	str(w.plain)
-	num(uint64(len(w.ghosts)))
+	d.str(w.plain)
+	d.num(uint64(len(w.ghosts)))
 	for i := range w.ghosts {
-		str(w.ghosts[i].by)
-		paper(&w.ghosts[i].slip)
+		d.str(w.ghosts[i].by)
+		d.slip(&w.ghosts[i].slip)
 	}
 	for i := range w.ids {
-		str(w.ids[i])
-		str(w.texts[i])
+		d.str(w.ids[i])
+		d.str(w.texts[i])
 	}
-	num(w.floor)
-	for _, t := range w.refused {
-		str(t)
-	}
+	d.num(w.floor)
+	d.strs(w.refused)
 	u := &w.used
-	b = append(b, byte(u.crashes), byte(u.losses), byte(u.giveUps), byte(u.deletes), byte(u.stale))
+	d = append(d, byte(u.crashes), byte(u.losses), byte(u.giveUps), byte(u.deletes), byte(u.stale))
 	for i := range x.cfg.scripts {
-		p := &w.procs[i]
-		flag(p.running)
-		b = append(b, byte(p.life), byte(p.at), byte(p.act.verb), byte(p.act.round))
-		who(&p.me)
-		ver(&p.seen)
-		if !p.running {
-			continue
-		}
-		str(p.text)
-		num(p.floor)
-		str(p.cursor)
-		slips(p.reading)
-		o := &p.op
-		who(&o.me)
-		flag(o.swap)
-		ver(&o.old)
-		flag(o.sure)
-		str(o.mine)
-		paper(&o.writing)
-		flag(o.first)
-		flag(o.yielding)
-		slips(o.seen.slips)
-		for _, t := range o.seen.plain {
-			str(t)
-		}
-		flag(o.again)
-		flag(o.unseen)
-		b = append(b, byte(o.waited), byte(o.rounds))
+		d.proc(&w.procs[i])
 	}
-	x.buf = b
-	return maphash.Bytes(x.seed, b)
+	x.buf = d
+	return maphash.Bytes(x.seed, d)
 }
 
 // explain is the way to a violation.

@@ -56,7 +56,6 @@ type proc struct {
 	floor   uint64  // the highest slot that was told to anybody when its op began
 	reading []owned // so far in the list under way
 	cursor  string  // the label that was read last
-	paused  bool
 }
 
 // A ghost is a write that may land later.
@@ -85,6 +84,7 @@ type explorer struct {
 	seed   maphash.Seed
 	seen   map[uint64]struct{}
 	path   []move
+	worlds []*world // one for each depth
 	buf    []byte
 	broken string // the property that was violated first
 	trace  []move
@@ -124,12 +124,17 @@ func (x *explorer) visit(w *world) {
 		x.full = true
 		return
 	}
+	depth := len(x.path)
+	if depth == len(x.worlds) {
+		x.worlds = append(x.worlds, new(world))
+	}
 	for _, m := range x.moves(w) {
-		next := *w
+		next := x.worlds[depth]
+		*next = *w
 		x.path = append(x.path, m)
-		x.apply(&next, m)
+		x.apply(next, m)
 		if x.broken == "" {
-			x.visit(&next)
+			x.visit(next)
 		}
 		x.path = x.path[:len(x.path)-1]
 		if x.broken != "" || x.full {

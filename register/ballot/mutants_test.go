@@ -72,7 +72,7 @@ func TestMutants(t *testing.T) {
 			if m.file == "claim.go" {
 				run = "^TestExploreClaims$"
 			}
-			cmd := exec.Command("go", "test", "-vet=off", "-run="+run, "-explore.first", "-explore.states=150000", ".")
+			cmd := exec.Command("go", "test", "-vet=off", "-run="+run, "-explore.first", "-explore.states=60000", ".")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 			out, err := cmd.CombinedOutput()
