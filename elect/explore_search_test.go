@@ -544,6 +544,23 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	h.flags(s.intent.sum == v.Sum)
 }
 
+// A list fills from its front.
+func (h *hash) ticks(list *[8]int64) {
+	for _, t := range list {
+		if h.int(t); t == 0 {
+			return
+		}
+	}
+}
+
+func (h *hash) claims(list *[8]claimed) {
+	for _, c := range list {
+		if h.int(c.tick<<16 | int64(c.tries)); c.tick == 0 {
+			return
+		}
+	}
+}
+
 func (h *hash) actor(a *actor, as *[most]uint8) {
 	h.flags(a.up, a.frozen, a.heard, a.stalled, a.job, a.loose, a.fails, a.skips, a.dead)
 	h.int(int64(a.lives)<<8 | int64(a.landed&0xf))
@@ -643,18 +660,10 @@ func (x *explorer) hash(w *world) hash {
 	h.int(g.seq)
 	h.word(g.won)
 	h.int(g.started)
-	for _, c := range g.claims {
-		h.int(c.tick<<16 | int64(c.tries))
-	}
-	for _, c := range g.ran {
-		h.int(c.tick<<16 | int64(c.tries))
-	}
-	for i := range g.ok {
-		h.int(g.ok[i])
-		h.int(g.worked[i])
-		h.int(g.begun[i])
-		h.int(g.alone[i])
-		h.int(g.skipped[i])
+	h.claims(&g.claims)
+	h.claims(&g.ran)
+	for _, l := range [...]*[8]int64{&g.ok, &g.worked, &g.begun, &g.alone, &g.skipped} {
+		h.ticks(l)
 	}
 	h.int(g.ended)
 	h.flags(g.hand, g.stepped, w.away)
