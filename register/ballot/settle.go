@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libdns/libdns"
@@ -19,10 +20,37 @@ import (
 // written; see claim. A Load may see a version that does not last.
 type settled struct {
 	record *record
+
+	mu   sync.Mutex
+	open time.Duration // until then a write of this process may still take effect, or be replaced
 }
 
-// Load lists the zone once.
+// errUnsettled keeps a text of this process's own, which may yet be replaced, from
+// being taken for a claim.
+var errUnsettled = errors.New("an earlier swap of this process has not settled yet")
+
+// unsettled says that the swap that began then has no outcome: nothing that is
+// read counts before every write that could replace it has taken effect.
+func (s *settled) unsettled(began time.Duration) {
+	c := s.record.client
+	effect := cmp.Or(c.cfg.Effect, DefaultEffect)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = max(s.open, began+c.send()+effect+c.cfg.SettleTime())
+}
+
+func (s *settled) settling() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record.client.elapsed() < s.open
+}
+
+// Load lists the zone once. It fails after a swap of this process that is uncertain,
+// until that has settled.
 func (s *settled) Load(ctx context.Context) (register.Snapshot, error) {
+	if s.settling() {
+		return register.Snapshot{}, s.record.fail("load", errUnsettled)
+	}
 	rd, err := s.look(ctx)
 	if err != nil {
 		return register.Snapshot{}, s.record.fail("load", s.record.explain(failed, err))
@@ -53,12 +81,16 @@ func (s *settled) Swap(ctx context.Context, old register.Snapshot, texts []strin
 		old.Tag = ""
 	}
 	want := settledSnapshot(texts)
+	began := c.elapsed()
 	how, err := s.run(ctx, newClaim(old.Tag, want.Tag, c.send(), c.cfg.SettleTime()), texts)
 	switch how {
 	case done:
 		return want, nil
 	case conflict:
 		return register.Snapshot{}, s.record.fail("swap", register.ErrConflict)
+	}
+	if how == uncertain {
+		s.unsettled(began)
 	}
 	return register.Snapshot{}, s.record.fail("swap", s.record.explain(how, err))
 }
