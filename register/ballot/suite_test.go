@@ -1,9 +1,12 @@
 package ballot
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/solotick/solotick/register"
@@ -109,5 +112,30 @@ func TestWeak(t *testing.T) {
 		f.Open = func() register.Register { return bubbled(open()) }
 		f.Neighbour = func() register.Register { return bubbled(neighbour()) }
 		return f
+	})
+}
+
+// TestUnsettled has a process that does not know the outcome of a swap read nothing
+// until every write that could replace it has taken effect.
+func TestUnsettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := cloudtest.NewLibDNS(testZone, cloudtest.LibDNSOptions{Sets: true})
+		f := fixtures(service, Traits{Replaces: true}, func(cfg *Config) { cfg.Settle, cfg.Effect = true, 5*time.Second })(t)
+		r := bubbled(f.Open())
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if _, err := r.Swap(ctx, register.Snapshot{}, []string{"a"}); !errors.Is(err, register.ErrUncertain) {
+			t.Fatalf("a swap that was given up while it settles: error %v", err)
+		}
+		if s, err := r.Load(t.Context()); !errors.Is(err, errUnsettled) {
+			t.Errorf("a text that may be replaced is read as %q, error %v", s.Texts, err)
+		}
+		if s, err := bubbled(f.Open()).Load(t.Context()); err != nil || len(s.Texts) != 1 {
+			t.Errorf("another process reads %q, error %v", s.Texts, err)
+		}
+		time.Sleep(20 * time.Second)
+		if s, err := r.Load(t.Context()); err != nil || len(s.Texts) != 1 {
+			t.Errorf("after it has settled %q is read, error %v", s.Texts, err)
+		}
 	})
 }
