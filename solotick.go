@@ -98,8 +98,8 @@ type Agent struct {
 	// StopGrace is how long a run may go on after the context of Run ended,
 	// before it is handed over to another agent. Zero: 8 s.
 	StopGrace time.Duration
-	Log      *slog.Logger // nil: silent
-	Observe  func(Event)  // nil: none. Called from one goroutine; must not block
+	Log       *slog.Logger // nil: silent
+	Observe   func(Event)  // nil: none. Called from one goroutine; must not block
 
 	clock clock // replaced in tests
 }
