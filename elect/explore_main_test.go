@@ -14,8 +14,11 @@ import (
 	"github.com/solotick/solotick/record"
 )
 
+// enough states of each configuration for every move, reason and property to come up.
+const enough = 110_000
+
 var (
-	exploreMost = flag.Int("explore.states", 170_000, "states of each configuration to go through at most")
+	exploreMost = flag.Int("explore.states", enough, "states of each configuration to go through at most")
 	exploreWays = flag.Int("explore.ways", 2_500, "long ways by chance through each configuration that has more states")
 	exploreOnly = flag.String("explore.only", "", "go through the configuration of this name only")
 )
@@ -285,7 +288,7 @@ func TestExplore(t *testing.T) {
 		}
 	}
 	fmt.Fprintf(&out, "%d states in all\n\nmoves\n", states)
-	whole := *exploreOnly == "" && *exploreMost >= 170_000
+	whole := *exploreOnly == "" && *exploreMost >= enough
 	if whole && states < 5_000_000 {
 		t.Errorf("%d states, want at least 5 million", states)
 	}
