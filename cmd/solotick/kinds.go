@@ -198,7 +198,7 @@ func (s *service) ballots() (*service, error) {
 		Settle: d.Settle > 0, Effect: d.Settle,
 	}
 	if cfg.Settle {
-		s.swapTime = cfg.SettleTime() + d.Timeout
+		s.swapTime = ballot.DefaultSend + d.Settle + cfg.SettleTime() // protocol section 4: S = W + D
 	}
 	return s.hold(ballot.New(cfg))
 }
