@@ -176,7 +176,7 @@ var ovhService = Service{
 	Limits: "not known here; a list is one request, and one more for every record of the zone",
 	Notes: []string{
 		"best a zone of its own, with few records: a swap is four lists, so the time-out and the lease have to be longer",
-		"records in JSON are not copied to the name, as their quotes would be lost: seal them, or look by Load alone",
+		"records in JSON are not copied to the name, as their quotes would be lost: agents read by the API alone",
 		"a change is published by a refresh of the zone, which comes with every call",
 	},
 	open: func(s Settings) (ballot.Provider, error) {
