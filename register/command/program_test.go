@@ -213,16 +213,14 @@ func TestEnvironment(t *testing.T) {
 // TestContext: the cause is told where the caller's time ends, or the client's.
 func TestContext(t *testing.T) {
 	file := script(t, "sleep 60")
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	for name, row := range map[string]struct {
-		ctx context.Context
-		cfg command.Config
-	}{
-		"caller": {ctx, command.Config{Program: []string{file}}},
-		"client": {t.Context(), command.Config{Program: []string{file}, Timeout: 500 * time.Millisecond}},
+	const short = 500 * time.Millisecond
+	for name, row := range map[string]struct{ caller, client time.Duration }{
+		"caller": {short, time.Minute},
+		"client": {time.Minute, short},
 	} {
-		_, err := open(t, row.cfg, canary).Swap(row.ctx, register.Snapshot{}, []string{"first"})
+		ctx, cancel := context.WithTimeout(t.Context(), row.caller)
+		_, err := open(t, command.Config{Program: []string{file}, Timeout: row.client}, canary).Swap(ctx, register.Snapshot{}, []string{"first"})
+		cancel()
 		wantOutcome(t, err, register.ErrUncertain)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: error %v", name, err)
