@@ -35,12 +35,6 @@ const (
 // time; others have observed seconds.
 const Lag = 5 * time.Second
 
-// PatchRefused says why there is no mode that updates a record by its id, as the
-// original agents do.
-const PatchRefused = "an update of a record by its id is no swap: Cloudflare compares nothing then, " +
-	"so that of two agents both believe that they have written. " +
-	"Solotick replaces the record in one transaction instead; an entryid in it is kept and not needed"
-
 // endpoint is Cloudflare's own.
 const endpoint = "https://api.cloudflare.com/client/v4"
 

@@ -45,7 +45,7 @@
 // somebody has added is not among those that were read: a swap of what was read
 // before notices neither. So nobody else must write at the name; the dashboard's
 // "Edit" and programs that update by id, as the original agents did, are such
-// writers ([PatchRefused]). A record that was deleted by hand is noticed. A guard
+// writers. A record that was deleted by hand is noticed. A guard
 // that was deleted by hand is missed by B alone, until the next swap has made
 // another; one that was left behind by a record deleted by hand is replaced with the
 // first swap after a Load.
