@@ -31,6 +31,9 @@ var (
 	// applied, and trying again soon does not help. A register that cannot be
 	// reached at all is not refusing.
 	ErrRefused = errors.New("the register refuses")
+	// ErrThrottled says that nothing was applied, or read, as the service takes no
+	// more requests of this account for now. Later it does.
+	ErrThrottled = errors.New("throttled")
 )
 
 // A Snapshot is what a register held at one moment.

@@ -150,7 +150,7 @@ func registerFailure(err error, means string) error {
 		switch {
 		case problem.Config:
 			f.code = exitConfig
-		case throttled(err):
+		case errors.Is(err, register.ErrThrottled):
 			f.code = exitTryAgain
 		}
 	case errors.As(err, &refusal):
@@ -166,17 +166,10 @@ func registerFailure(err error, means string) error {
 		f.code, f.do = exitTryAgain, "look, then try again: solotick status"
 	case errors.Is(err, context.Canceled):
 		f.code, f.do = exitTryAgain, ""
-	case throttled(err):
+	case errors.Is(err, register.ErrThrottled):
 		f.code, f.do = exitTryAgain, "the account's limit is used up, by all programs together: wait a while, and if it stays so, lower dns.rate in the file"
 	}
 	return f
-}
-
-// throttled says whether a provider wants fewer requests, in the words that its
-// package and the budget of requests have for it and for nothing else.
-func throttled(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "throttled") || strings.Contains(text, "the service wants no request") || strings.Contains(text, "no room in time within the rate")
 }
 
 // remedy is what helps against a fault, and the exit code, which tells whether

@@ -173,7 +173,7 @@ func (s *service) subject() (conformance.Subject, error) {
 			seen, err := w.at(name)(ctx)
 			return seen.Texts, err
 		},
-		Throttled: throttled,
+		Throttled: func(err error) bool { return errors.Is(err, register.ErrThrottled) },
 	}
 	c.Name, c.Neighbour = conformance.Scratch(s.dns.Zone)
 	all := []*service{s}

@@ -109,8 +109,8 @@ var table = []row{
 		why: "the modules of some services and what is known of these; whoever uses ballot with another module does not get them",
 	},
 	{
-		dir: "internal/batch", other: []string{"golang.org/x/time/rate"},
-		why: "many requests of one account in few: it knows no records and no HTTP",
+		dir: "internal/batch", own: []string{"register"}, other: []string{"golang.org/x/time/rate"},
+		why: "many requests of one account in few: of registers it knows what one too many is called, and neither records nor HTTP",
 	},
 	{
 		dir: "internal/txt",

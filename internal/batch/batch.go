@@ -11,7 +11,7 @@
 // is known that nothing of it was applied. One whose outcome is unknown makes
 // every member uncertain, and is never sent again.
 //
-// It knows nothing of records, DNS or HTTP, and puts nobody before others: who
+// It knows nothing of records, DNS or HTTP, and of registers only what one request too many is called, and puts nobody before others: who
 // came first is sent first.
 package batch
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/solotick/solotick/register"
 )
 
 // Limits are what a service allows one account.
@@ -65,7 +67,7 @@ func (b *Budget) Wait(ctx context.Context) error {
 			if cause := context.Cause(ctx); cause != nil {
 				return fmt.Errorf("%w: %w", errNotSent, cause)
 			}
-			return fmt.Errorf("%w: no room in time within the rate that the service allows this account", errNotSent)
+			return fmt.Errorf("%w: %w", errNotSent, overLimit("no room in time within the rate that the service allows this account"))
 		}
 		if b.blocked() <= 0 { // the service may have said so meanwhile
 			b.sent.Add(1)
@@ -164,7 +166,15 @@ func await(ctx context.Context, left func() time.Duration) error {
 // inTime is the error if ctx ends before a pause does.
 func inTime(ctx context.Context, pause time.Duration) error {
 	if end, ok := ctx.Deadline(); ok && pause > 0 && time.Until(end) < pause {
-		return fmt.Errorf("%w: the service wants no request for another %s", errNotSent, pause.Round(time.Millisecond))
+		return fmt.Errorf("%w: %w", errNotSent, overLimit("the service wants no request for another "+pause.Round(time.Millisecond).String()))
 	}
 	return nil
 }
+
+// An overLimit is why a request was not sent: it would have been one too many.
+type overLimit string
+
+func (e overLimit) Error() string { return string(e) }
+
+// Is makes it a register.ErrThrottled.
+func (e overLimit) Is(target error) bool { return target == register.ErrThrottled }

@@ -128,7 +128,7 @@ func (r *record) unread(ctx context.Context, n *call, err error) error {
 func (r *record) refusal(n *call, throttled func(time.Duration) time.Duration) error {
 	if n.status == http.StatusTooManyRequests {
 		throttled(n.retryAfter)
-		return fmt.Errorf("throttled (%s)", n)
+		return fmt.Errorf("%w (%s)", register.ErrThrottled, n)
 	}
 	do, config := r.remedy(n)
 	if do == "" {

@@ -19,7 +19,7 @@ func (c *Client) explain(p place, err error) error {
 		return err
 	}
 	if e.throttled() {
-		return &batch.Again{Err: fmt.Errorf("throttled (%d): %w", e.status, e), After: e.after}
+		return &batch.Again{Err: fmt.Errorf("%w (%d): %w", register.ErrThrottled, e.status, e), After: e.after}
 	}
 	if !e.google || e.status >= 500 {
 		return err

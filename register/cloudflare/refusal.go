@@ -46,7 +46,7 @@ func (c *Client) refusal(a answer) (ofOne bool, err error) {
 	case a.status == http.StatusTooManyRequests, a.has(971, 10013, 10100):
 		after := c.throttled(a.retryAfter)
 		return false, &register.Problem{
-			Err: fmt.Errorf("throttled (%s): nothing is sent for %s", said, after),
+			Err: fmt.Errorf("%w (%s): nothing is sent for %s", register.ErrThrottled, said, after),
 			Do: "Cloudflare allows 1,200 requests in five minutes to all programs, tokens and the dashboard of one user: " +
 				"lower dns.rate, or use a token of a user of its own",
 		}

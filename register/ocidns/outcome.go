@@ -42,7 +42,7 @@ func (c *Client) explain(err error) error {
 	case !errors.As(err, &e), e.status >= 500:
 		return err
 	case e.status == http.StatusTooManyRequests:
-		return fmt.Errorf("throttled (429): %w", e)
+		return fmt.Errorf("%w (429): %w", register.ErrThrottled, e)
 	case e.code == "":
 		return e
 	}

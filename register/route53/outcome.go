@@ -153,7 +153,7 @@ func (c *Client) answered(ctx context.Context, a *answer) error {
 	switch {
 	case throttling(a.code), a.status == http.StatusTooManyRequests:
 		c.budget.Throttled(a.after)
-		return &batch.Again{Err: fmt.Errorf("throttled: %w", a), After: a.after}
+		return &batch.Again{Err: fmt.Errorf("%w: %w", register.ErrThrottled, a), After: a.after}
 	case clockCode(a.code) && c.skewed.CompareAndSwap(false, true):
 		// If it was the clock: Amazon's library signs by the service's from now on.
 		return &batch.Again{Err: c.refusal(a), After: time.Millisecond}
