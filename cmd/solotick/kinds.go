@@ -72,7 +72,7 @@ func openService(d config.DNS) (*service, error) {
 	if !ok {
 		return nil, configFailure(fmt.Errorf("dns.provider %q is not known: want one of %s", d.Provider, strings.Join(config.Providers(), ", ")))
 	}
-	return k.open(&service{dns: d, class: classOf(d), gate: mostRequests})
+	return k.open(&service{dns: d, class: classOf(d), gate: mostRequests, close: func() {}})
 }
 
 // policyOfProvider is the least that a credential of a provider needs.

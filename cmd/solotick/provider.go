@@ -28,6 +28,7 @@ type service struct {
 	requests func() int64                                                  // sent so far; nil: not counted
 	leave    func(ctx context.Context) error                               // takes out of the zone what the client keeps there for itself; nil: it keeps nothing
 	forget   func(ctx context.Context, name string) error                  // and what all clients keep there for a record that nobody uses any more
+	close    func()                                                        // idle connections; it may be used all the same
 	swapTime time.Duration                                                 // that one swap may need, if more than a request
 	gate     int                                                           // requests of one kind of jobs that may be under way
 
@@ -41,6 +42,7 @@ type client interface {
 	Register(name string) (register.Register, error)
 	Examine(ctx context.Context, names ...string) []register.Finding
 	Requests() int64
+	Close()
 }
 
 // hold has a service use the client of a provider. Those of APIs join what is
@@ -49,7 +51,7 @@ func (s *service) hold(c client, err error) (*service, error) {
 	if err != nil {
 		return nil, configFailure(err)
 	}
-	s.open, s.examine, s.requests, s.gate = c.Register, c.Examine, c.Requests, 4096
+	s.open, s.examine, s.requests, s.close, s.gate = c.Register, c.Examine, c.Requests, c.Close, 4096
 	if l, ok := c.(interface{ Leave(context.Context) error }); ok {
 		s.leave = l.Leave
 	}

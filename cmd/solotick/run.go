@@ -124,6 +124,9 @@ func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 	}
 	crews, err := f.prepare(members, to)
 	if err == nil {
+		if f.svc != nil && f.svc != svc {
+			f.svc.close() // jobs that still use it until they are replaced connect anew
+		}
 		f.svc = svc
 	}
 	return crews, err
@@ -137,6 +140,7 @@ func (f *fleet) service(d config.DNS) (*service, error) {
 		return nil, err
 	}
 	if f.svc != nil && f.svc.same(s) {
+		s.close()
 		return f.svc, nil
 	}
 	if err := f.mayUse(s); err != nil {
