@@ -1,7 +1,6 @@
 package ocidns_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 	"github.com/solotick/solotick/register/ocidns"
 )
 
@@ -31,21 +31,7 @@ const (
 	plain     kind = "not applied"
 )
 
-func kindOf(err error) kind {
-	var kinds []string
-	for _, k := range []struct {
-		is   error
-		kind kind
-	}{{register.ErrConflict, conflict}, {register.ErrUncertain, uncertain}, {register.ErrRefused, refused}} {
-		if errors.Is(err, k.is) {
-			kinds = append(kinds, string(k.kind))
-		}
-	}
-	if len(kinds) == 0 {
-		return plain
-	}
-	return kind(strings.Join(kinds, " and "))
-}
+func kindOf(err error) kind { return kind(registertest.Outcome(err)) }
 
 // wantError compares an error with its kind, its text and its remedy. None of it
 // shows a secret.
