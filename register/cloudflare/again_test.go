@@ -14,6 +14,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // TestTheZoneIsMadeAnew: a zone that was deleted, and made again with another id, is
@@ -28,8 +29,8 @@ func TestTheZoneIsMadeAnew(t *testing.T) {
 			fake.Deny("write", http.StatusForbidden, 10000, "Authentication error")
 		}
 		_, err := r.Swap(t.Context(), s, []string{"second"})
-		if outcomeOf(err) != "refused" {
-			t.Fatalf("%s: %v", outcomeOf(err), err)
+		if registertest.Outcome(err) != "refused" {
+			t.Fatalf("%s: %v", registertest.Outcome(err), err)
 		}
 		fake.Deny("write", 0, 0, "")
 		zone := fake.AddZone(zoneName)
@@ -90,7 +91,7 @@ func TestRetryAfterIsADate(t *testing.T) {
 		s := load(t, r)
 		fake.OnWrites(cloudtest.Throttle)
 		_, err = r.Swap(t.Context(), s, []string{"text"})
-		if outcomeOf(err) != "not applied" || !strings.Contains(err.Error(), want) {
+		if registertest.Outcome(err) != "not applied" || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", after, err, want)
 		}
 	}

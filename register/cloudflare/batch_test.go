@@ -11,6 +11,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // atOnce has one client swap many names at once; the server takes its time, so that
@@ -98,7 +99,7 @@ func TestAConflictIsOnesOwn(t *testing.T) {
 				if slices.Contains(lost, name) {
 					want = "conflict"
 				}
-				if got := outcomeOf(err); got != want {
+				if got := registertest.Outcome(err); got != want {
 					t.Errorf("%s: %s, want %s: %v", name, got, want, err)
 				}
 			}
@@ -132,7 +133,7 @@ func TestAnUncertainBatchIsUncertainForAll(t *testing.T) {
 		fake.OnWrites(slices.Repeat([]cloudtest.Fault{fault}, 12)...)
 		_, writes, _ := fake.Count()
 		for name, err := range atOnce(t, fake, client, old, "next") {
-			if got := outcomeOf(err); got != "uncertain" {
+			if got := registertest.Outcome(err); got != "uncertain" {
 				t.Errorf("%s: %s: %v", name, got, err)
 			}
 		}
@@ -228,7 +229,7 @@ func TestAFullZone(t *testing.T) {
 		if name == "one-more."+zoneName {
 			want = "refused"
 		}
-		if got := outcomeOf(err); got != want {
+		if got := registertest.Outcome(err); got != want {
 			t.Errorf("%s: %s, want %s: %v", name, got, want, err)
 		}
 	}
@@ -247,8 +248,8 @@ func TestAWrongTTL(t *testing.T) {
 	load(t, at(t, client, names[0]))
 	before := client.Requests()
 	for name, err := range atOnce(t, fake, client, old, "next") {
-		if do, _ := register.Remedy(err); outcomeOf(err) != "refused" || do == "" {
-			t.Errorf("%s: %s: %v", name, outcomeOf(err), err)
+		if do, _ := register.Remedy(err); registertest.Outcome(err) != "refused" || do == "" {
+			t.Errorf("%s: %s: %v", name, registertest.Outcome(err), err)
 		}
 	}
 	if n := client.Requests() - before; n > 8 {
@@ -280,7 +281,7 @@ func TestOneBadTextAmongMany(t *testing.T) {
 		if i == 7 {
 			want = "not applied"
 		}
-		if got := outcomeOf(err); got != want {
+		if got := registertest.Outcome(err); got != want {
 			t.Errorf("%s: %s, want %s: %v", names[i], got, want, err)
 		}
 	}

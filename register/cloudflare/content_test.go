@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // TestTheOriginalsRecord: its agents wrote it by the API, without quotes, and with
@@ -101,8 +102,8 @@ func TestForeignSnapshots(t *testing.T) {
 		{Texts: []string{"text"}, Tag: "1f8b"},
 		{Tag: `{"t":[{"i":"1","c":"x"}]}`},
 	} {
-		if _, err := r.Swap(t.Context(), s, []string{"next"}); outcomeOf(err) != "not applied" {
-			t.Errorf("%+v: %s: %v", s, outcomeOf(err), err)
+		if _, err := r.Swap(t.Context(), s, []string{"next"}); registertest.Outcome(err) != "not applied" {
+			t.Errorf("%+v: %s: %v", s, registertest.Outcome(err), err)
 		}
 	}
 	if load(t, r).Tag != "" {

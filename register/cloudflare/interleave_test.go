@@ -8,6 +8,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // TestInterleavings swaps at random, with either of the guards off, against
@@ -69,7 +70,7 @@ func TestInterleavings(t *testing.T) {
 							fake.OnWrites(cloudtest.Late)
 						}
 						next, err := r.Swap(t.Context(), s, []string{text})
-						log = append(log, fmt.Sprint("swap ", s.Texts, " to ", text, " late ", late, ": ", outcomeOf(err)))
+						log = append(log, fmt.Sprint("swap ", s.Texts, " to ", text, " late ", late, ": ", registertest.Outcome(err)))
 						if err == nil {
 							known = append(known, next)
 						}
@@ -78,7 +79,7 @@ func TestInterleavings(t *testing.T) {
 						fake.Land()
 					case n < 9 && c.removals && random.IntN(3) == 0:
 						_, err := r.Swap(t.Context(), known[random.IntN(len(known))], nil)
-						log = append(log, "remove: "+outcomeOf(err))
+						log = append(log, "remove: "+registertest.Outcome(err))
 					case c.handText && random.IntN(2) == 0:
 						log = append(log, "the text is deleted by hand")
 						fake.Remove(zone, name)

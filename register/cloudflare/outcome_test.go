@@ -12,27 +12,8 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
-
-// outcomeOf is which of the outcomes an error is.
-func outcomeOf(err error) string {
-	var all []string
-	for _, o := range []struct {
-		name string
-		err  error
-	}{{"conflict", register.ErrConflict}, {"uncertain", register.ErrUncertain}, {"refused", register.ErrRefused}} {
-		if errors.Is(err, o.err) {
-			all = append(all, o.name)
-		}
-	}
-	switch {
-	case err == nil:
-		return "done"
-	case len(all) == 0:
-		return "not applied"
-	}
-	return strings.Join(all, " and ")
-}
 
 func TestOutcomes(t *testing.T) {
 	for _, c := range []struct {
@@ -61,7 +42,7 @@ func TestOutcomes(t *testing.T) {
 			load(t, r)
 			fake.OnWrites(c.fault)
 			_, err := r.Swap(t.Context(), s, []string{"after"})
-			if got := outcomeOf(err); got != c.outcome {
+			if got := registertest.Outcome(err); got != c.outcome {
 				t.Errorf("%s, want %s: %v", got, c.outcome, err)
 			}
 			want := []string{"before"}
@@ -85,8 +66,8 @@ func TestLoadsFailPlainly(t *testing.T) {
 			r := open(t, config(fake), name)
 			load(t, r)
 			fake.OnReads(fault, fault) // net/http asks again itself if a kept connection ends
-			if _, err := r.Load(t.Context()); outcomeOf(err) != "not applied" {
-				t.Errorf("%s: %v", outcomeOf(err), err)
+			if _, err := r.Load(t.Context()); registertest.Outcome(err) != "not applied" {
+				t.Errorf("%s: %v", registertest.Outcome(err), err)
 			}
 		})
 	}
@@ -137,7 +118,7 @@ func TestRefusals(t *testing.T) {
 			r := open(t, cfg, name)
 			fake.Deny(c.on, c.status, c.code, c.message)
 			_, err := r.Swap(t.Context(), s, []string{"after"})
-			if got := outcomeOf(err); got != c.outcome {
+			if got := registertest.Outcome(err); got != c.outcome {
 				t.Errorf("%s, want %s", got, c.outcome)
 			}
 			if err == nil || !strings.HasPrefix(err.Error(), "cloudflare: swap canary.t.test: ") || !strings.Contains(err.Error(), c.text) {
@@ -208,8 +189,8 @@ func TestThrottling(t *testing.T) {
 			fake.Limit(1e-9, 1, c.after)
 			load(t, r) // it was the last one
 			_, err := r.Swap(t.Context(), s, []string{"after"})
-			if outcomeOf(err) != "not applied" || !strings.Contains(err.Error(), "throttled (429") || !strings.Contains(err.Error(), "nothing is sent for "+c.block) {
-				t.Fatalf("%s: %v", outcomeOf(err), err)
+			if registertest.Outcome(err) != "not applied" || !strings.Contains(err.Error(), "throttled (429") || !strings.Contains(err.Error(), "nothing is sent for "+c.block) {
+				t.Fatalf("%s: %v", registertest.Outcome(err), err)
 			}
 			sent := client.Requests()
 			began := time.Now()
@@ -217,8 +198,8 @@ func TestThrottling(t *testing.T) {
 				func() error { _, err := r.Load(t.Context()); return err },
 				func() error { _, err := r.Swap(t.Context(), s, []string{"after"}); return err },
 			} {
-				if err := do(); outcomeOf(err) != "not applied" || !strings.Contains(err.Error(), "not sent") {
-					t.Errorf("%s: %v", outcomeOf(err), err)
+				if err := do(); registertest.Outcome(err) != "not applied" || !strings.Contains(err.Error(), "not sent") {
+					t.Errorf("%s: %v", registertest.Outcome(err), err)
 				}
 			}
 			if client.Requests() != sent {
@@ -288,8 +269,8 @@ func TestEndedContext(t *testing.T) {
 		}
 		cancel()
 	}()
-	if _, err := r.Swap(ctx, s, []string{"after"}); outcomeOf(err) != "uncertain" || !errors.Is(err, context.Canceled) {
-		t.Errorf("%s: %v", outcomeOf(err), err)
+	if _, err := r.Swap(ctx, s, []string{"after"}); registertest.Outcome(err) != "uncertain" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%s: %v", registertest.Outcome(err), err)
 	}
 }
 
@@ -304,8 +285,8 @@ func TestStaleList(t *testing.T) {
 	if again := load(t, r); again.Tag != old.Tag {
 		t.Fatal("the list is not stale")
 	}
-	if _, err := r.Swap(t.Context(), old, []string{"third"}); outcomeOf(err) != "conflict" {
-		t.Errorf("%s: %v", outcomeOf(err), err)
+	if _, err := r.Swap(t.Context(), old, []string{"third"}); registertest.Outcome(err) != "conflict" {
+		t.Errorf("%s: %v", registertest.Outcome(err), err)
 	}
 	fake.Stale(zone, false)
 	if got := load(t, r).Texts; !slices.Equal(got, []string{"second"}) {

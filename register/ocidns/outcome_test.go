@@ -15,8 +15,8 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
-	"github.com/solotick/solotick/register/registertest"
 	"github.com/solotick/solotick/register/ocidns"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 const name = "canary." + zone

@@ -7,8 +7,8 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// Outcome is what an error of a register means to whoever swaps: "conflict",
-// "uncertain", "refused", or "not applied" if it is none of these. An error that is
+// Outcome is what an error of a register means to whoever swaps: "done" for none,
+// "conflict", "uncertain", "refused", or "not applied" if it is none of these. An error that is
 // several of them at once is a mistake, and all are named.
 func Outcome(err error) string {
 	var all []string
@@ -20,7 +20,10 @@ func Outcome(err error) string {
 			all = append(all, one.name)
 		}
 	}
-	if len(all) == 0 {
+	switch {
+	case err == nil:
+		return "done"
+	case len(all) == 0:
 		return "not applied"
 	}
 	return strings.Join(all, " and ")

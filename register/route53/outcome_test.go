@@ -2,7 +2,6 @@ package route53
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // kinds of an error, as a caller of Swap sees them.
@@ -25,18 +25,10 @@ const (
 )
 
 func kindOf(err error) string {
-	is := func(target error) bool { return errors.Is(err, target) }
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case is(register.ErrUncertain):
-		return uncertain
-	case is(register.ErrConflict):
-		return conflict
-	case is(register.ErrRefused):
-		return refused
 	}
-	return unapplied
+	return registertest.Outcome(err)
 }
 
 // wantError wants a kind of error, texts in it, and no secret.
