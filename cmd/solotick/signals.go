@@ -36,6 +36,8 @@ func (a *app) signals(ctx context.Context) (context.Context, signals) {
 		for {
 			select {
 			case <-done:
+				// The second of two may be under way although all has ended.
+				time.AfterFunc(twin-time.Since(first), func() { signal.Stop(end) })
 				return
 			case s := <-end:
 				if !first.IsZero() && time.Since(first) < twin {
@@ -56,7 +58,6 @@ func (a *app) signals(ctx context.Context) (context.Context, signals) {
 		}
 	}()
 	return ctx, signals{reload: hup, again: again, stop: func() {
-		signal.Stop(end)
 		signal.Stop(hup)
 		cancel()
 		close(done)

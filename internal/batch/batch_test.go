@@ -171,7 +171,7 @@ func TestOthersJoinWhileOneIsUnderWay(t *testing.T) {
 		},
 		{
 			"until the budget allows",
-			Options[int, string]{Budget: NewBudget(Limits{Rate: 1})},
+			Options[int, string]{Budget: NewBudget(Limits{Rate: 1 / most})},
 			[][]int{{0}, {1, 2, 3, 4, 5}},
 			[]time.Duration{0, 1000},
 		},

@@ -34,11 +34,13 @@ type Budget struct {
 	grown time.Time // when part was last reckoned
 }
 
-// leastPart is what is used of the limits at least, and growth is by how much the
-// part grows in a second.
+// leastPart is what is used of the limits at least, growth is by how much the part
+// grows in a second, and most is what is used at most: who takes all of a limit
+// leaves somebody else who asks at the same moments nothing at all.
 const (
 	leastPart = 1.0 / 32
 	growth    = 1.0 / 60
+	most      = 0.95
 )
 
 // NewBudget returns a budget that is full.
@@ -48,7 +50,7 @@ func NewBudget(l Limits) *Budget {
 		limit = rate.Inf
 	}
 	l.Burst = max(l.Burst, 1)
-	return &Budget{limits: l, limiter: rate.NewLimiter(limit, l.Burst), part: 1}
+	return &Budget{limits: l, limiter: rate.NewLimiter(limit*most, l.Burst), part: most}
 }
 
 // What the errors of Wait begin with.
@@ -125,8 +127,8 @@ func (b *Budget) Throttled(after time.Duration) time.Duration {
 func (b *Budget) grow() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := time.Now(); b.part < 1 && now.After(b.grown) {
-		b.use(min(b.part+growth*now.Sub(b.grown).Seconds(), 1), now)
+	if now := time.Now(); b.part < most && now.After(b.grown) {
+		b.use(min(b.part+growth*now.Sub(b.grown).Seconds(), most), now)
 	}
 }
 

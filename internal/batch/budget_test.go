@@ -28,8 +28,8 @@ func TestBudget(t *testing.T) {
 	}{
 		{"no limit", Limits{}, 1000, 0},
 		{"a burst", Limits{Rate: 10, Burst: 50}, 50, 0},
-		{"beyond it", Limits{Rate: 10, Burst: 50}, 60, time.Second},
-		{"one at once", Limits{Rate: 2}, 3, time.Second},
+		{"beyond it, with some left to others", Limits{Rate: 10, Burst: 50}, 60, 1053 * time.Millisecond},
+		{"one at once", Limits{Rate: 2 / most}, 3, time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
