@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -46,12 +45,6 @@ const (
 type Sender struct {
 	cfg Config
 	box *outbox.Box[message]
-
-	mu      sync.Mutex
-	failing bool
-	closing bool
-	said    map[string]bool // refusals that the log has
-	lost    int             // dropped, and not yet in the log
 }
 
 // A message is a report as it is sent.
@@ -78,9 +71,15 @@ func NewSender(c Config) (*Sender, error) {
 	if c.Count == nil {
 		c.Count = func(string, int) {}
 	}
-	s := &Sender{cfg: c, said: map[string]bool{}}
+	s := &Sender{cfg: c}
 	s.box = outbox.New(outbox.Options[message]{
-		Send: s.post, Size: func(m message) int { return len(m.body) }, Note: s.note, Most: mostWaiting, Parallel: atATime,
+		Send: s.post, Size: func(m message) int { return len(m.body) }, Most: mostWaiting, Parallel: atATime,
+		Note: func(o outbox.Outcome, n int, _ error) {
+			if o != outbox.Failed {
+				c.Count(string(o), n)
+			}
+		},
+		Log: c.Log, What: "reports of runs", ToDo: "compare agent.report with what the server was told: its address, and the token or key",
 	})
 	return s, nil
 }
@@ -107,17 +106,8 @@ func (s *Sender) Close(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
 	s.box.Close(ctx)
 	s.cfg.Client.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost > 0 {
-		s.cfg.Log.Warn("reports of runs were not delivered; the runs themselves are in the log", "reports", s.lost)
-		s.lost = 0
-	}
 }
 
 // post posts one report.
@@ -181,36 +171,4 @@ func (s *Sender) host() string {
 		return u.Host
 	}
 	return "the server"
-}
-
-// note counts what became of reports, and says what people have to know, once.
-func (s *Sender) note(o outbox.Outcome, n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o != outbox.Failed {
-		s.cfg.Count(string(o), n)
-	}
-	switch o {
-	case outbox.Accepted:
-		if s.failing {
-			s.cfg.Log.Info("reports of runs are delivered again", "dropped", s.lost)
-			s.failing, s.lost = false, 0
-		}
-		clear(s.said)
-	case outbox.Failed:
-		if !s.failing {
-			s.cfg.Log.Warn("reports of runs cannot be delivered; the jobs go on, and it is tried again", "err", err)
-		}
-		s.failing = true
-	case outbox.Rejected:
-		if text := err.Error(); !s.said[text] && len(s.said) < 10 {
-			s.said[text] = true
-			s.cfg.Log.Warn("a report of a run was refused; the jobs go on", "err", err, "to_do", "compare agent.report with what the server was told: its address, and the token or key")
-		}
-	case outbox.Dropped:
-		if s.lost == 0 && !s.closing {
-			s.cfg.Log.Warn("reports of runs are dropped", "err", err)
-		}
-		s.lost += n
-	}
 }

@@ -230,7 +230,7 @@ func TestSenderEndsInTime(t *testing.T) {
 		t.Errorf("the end took %v", took)
 	}
 	counts, log := y.read()
-	if counts["dropped"] != 2000 || !strings.Contains(log, "reports=2000") {
+	if counts["dropped"] != 2000 || !strings.Contains(log, "dropped=2000") {
 		t.Errorf("counted %v, logged:\n%s", counts, log)
 	}
 }

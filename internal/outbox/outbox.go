@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -64,6 +65,10 @@ type Options[T any] struct {
 	// Note is told of every outcome, from any goroutine; nil: nobody is. The error is
 	// why, if it is not Accepted.
 	Note func(o Outcome, n int, err error)
+
+	Log  *slog.Logger // says what people have to know, each thing once; nil: silent
+	What string       // the things, in the log
+	ToDo string       // what to do when they are refused
 }
 
 // The pauses after failures in a row, before chance makes them from half as long to
@@ -98,6 +103,11 @@ type Box[T any] struct {
 	closed  bool
 	fails   int       // in a row
 	pause   time.Time // nothing is sent before
+
+	telling sync.Mutex      // guards what follows; not taken together with mu
+	failing bool            // the log has it
+	said    map[string]bool // refusals that the log has
+	lost    int             // things that were dropped, of which the log has not told the number
 }
 
 // An entry is a thing that waits.
@@ -119,7 +129,10 @@ func New[T any](o Options[T]) *Box[T] {
 	if o.Note == nil {
 		o.Note = func(Outcome, int, error) {}
 	}
-	b := &Box[T]{opt: o, closing: make(chan struct{}), more: make(chan struct{}, 1)}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Box[T]{opt: o, said: make(map[string]bool), closing: make(chan struct{}), more: make(chan struct{}, 1)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -129,7 +142,7 @@ func (b *Box[T]) Add(thing T) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		b.opt.Note(Dropped, 1, errClosed)
+		b.note(Dropped, 1, errClosed)
 		return
 	}
 	b.number++
@@ -149,7 +162,7 @@ func (b *Box[T]) Add(thing T) {
 	}
 	b.mu.Unlock()
 	if dropped > 0 {
-		b.opt.Note(Dropped, dropped, errFull)
+		b.note(Dropped, dropped, errFull)
 	}
 }
 
@@ -253,15 +266,15 @@ func (b *Box[T]) send(entries []entry[T]) {
 		if err != nil {
 			outcome = Rejected
 		}
-		b.opt.Note(outcome, len(things), err)
+		b.note(outcome, len(things), err)
 		return
 	}
 	again, dropped := b.putBack(entries, err)
 	if again > 0 {
-		b.opt.Note(Failed, again, err)
+		b.note(Failed, again, err)
 	}
 	if dropped > 0 {
-		b.opt.Note(Dropped, dropped, err)
+		b.note(Dropped, dropped, err)
 	}
 }
 
@@ -326,6 +339,52 @@ func (b *Box[T]) Close(ctx context.Context) {
 	b.queue, b.bytes = nil, 0
 	b.mu.Unlock()
 	if left > 0 {
-		b.opt.Note(Dropped, left, errClosed)
+		b.note(Dropped, left, errClosed)
+	}
+	b.telling.Lock()
+	defer b.telling.Unlock()
+	if b.lost > 0 {
+		b.opt.Log.Warn(b.opt.What+": not all were delivered", "dropped", b.lost)
+		b.lost = 0
+	}
+}
+
+// note tells of an outcome.
+func (b *Box[T]) note(o Outcome, n int, err error) {
+	b.opt.Note(o, n, err)
+	b.telling.Lock()
+	defer b.telling.Unlock()
+	log, what := b.opt.Log, b.opt.What
+	switch o {
+	case Accepted:
+		clear(b.said)
+		if b.failing {
+			log.Info(what+" are delivered again", "dropped", b.lost)
+			b.failing, b.lost = false, 0
+		}
+	case Failed:
+		if !b.failing {
+			log.Warn(what+" cannot be delivered; the jobs go on, and it is tried again", "err", err)
+		}
+		b.failing = true
+	case Rejected:
+		if text := err.Error(); !b.said[text] && len(b.said) < 10 {
+			b.said[text] = true
+			log.Warn(what+": refused, and not sent again; the jobs go on", "err", err, "to_do", b.opt.ToDo)
+		}
+	case Dropped:
+		if b.lost == 0 && !b.isClosed() {
+			log.Warn(what+": the oldest are dropped", "err", err)
+		}
+		b.lost += n
+	}
+}
+
+func (b *Box[T]) isClosed() bool {
+	select {
+	case <-b.closing:
+		return true
+	default:
+		return false
 	}
 }

@@ -1,9 +1,11 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -304,6 +306,51 @@ func TestCloseWhileAway(t *testing.T) {
 		}
 		if p.notes[Dropped] != 1 {
 			t.Errorf("outcomes: %v", p.notes)
+		}
+	})
+}
+
+// TestLog says each thing once, however often it happens.
+func TestLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace()
+		var log bytes.Buffer
+		b := p.box(Options[int]{
+			Most: 3, What: "letters", ToDo: "write better", Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+				ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+					if a.Key == slog.TimeKey {
+						return slog.Attr{}
+					}
+					return a
+				},
+			})),
+		})
+		add := func(n int) {
+			for range n {
+				b.Add(1)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+		}
+		add(2)
+		p.set(func([]int) error { return errAway })
+		add(6)
+		p.set(nil)
+		time.Sleep(5 * time.Minute)
+		p.set(func([]int) error { return &Refused{errors.New("no")} })
+		add(3)
+		p.set(func([]int) error { return errAway })
+		add(1)
+		end(b, time.Second)
+		want := `level=WARN msg="letters cannot be delivered; the jobs go on, and it is tried again" err=away
+level=WARN msg="letters: the oldest are dropped" err="there is no room for more"
+level=INFO msg="letters are delivered again" dropped=3
+level=WARN msg="letters: refused, and not sent again; the jobs go on" err=no to_do="write better"
+level=WARN msg="letters cannot be delivered; the jobs go on, and it is tried again" err=away
+level=WARN msg="letters: not all were delivered" dropped=1
+`
+		if diff := cmp.Diff(want, log.String()); diff != "" {
+			t.Errorf("the log (-want +got):\n%s", diff)
 		}
 	})
 }
