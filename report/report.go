@@ -157,12 +157,12 @@ func tail(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	const notice = "[... %d bytes before this are left out ...]\n"
-	from := len(text) - (most - len(notice) - 10)
+	const notice = "[... what came before is left out ...]\n"
+	from := len(text) - (most - len(notice))
 	for from < len(text) && !utf8.RuneStart(text[from]) {
 		from++
 	}
-	return fmt.Sprintf(notice, from) + text[from:]
+	return notice + text[from:]
 }
 
 // Parse reads the JSON of a report, or of what the agents of 2022 posted, and
