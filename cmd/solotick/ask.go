@@ -25,7 +25,8 @@ type query struct {
 	server string // of @server; empty: the file's, or the authoritative ones
 	port   int
 	file   string
-	dns    *config.DNS // of the file, if one was read
+	dns    *config.DNS   // of the file, if one was read
+	agent  *config.Agent // the same
 }
 
 func (a *app) queryFlags(c *cobra.Command, q *query) {
@@ -84,7 +85,7 @@ func (a *app) asked(q *query) ([]site, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.dns = &c.DNS
+	q.dns, q.agent = &c.DNS, &c.Agent
 	return findSites(c, q.names)
 }
 
