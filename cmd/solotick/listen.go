@@ -19,6 +19,7 @@ import (
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/steps"
 )
 
@@ -37,19 +38,12 @@ type definition struct {
 
 // agentStatus is what /status shows.
 type agentStatus struct {
-	Schema      string         `json:"schema"`
-	Agent       string         `json:"agent"`
-	Version     string         `json:"version"`
-	Started     time.Time      `json:"started"`
-	Register    *agentRegister `json:"register,omitempty"`
-	Definitions []definition   `json:"definitions"`
-}
-
-// agentRegister is where the records are, and what to expect of it.
-type agentRegister struct {
-	Provider string `json:"provider"`
-	Zone     string `json:"zone"`
-	Class    string `json:"class"`
+	Schema      string            `json:"schema"`
+	Agent       string            `json:"agent"`
+	Version     string            `json:"version"`
+	Started     time.Time         `json:"started"`
+	Register    *monitor.Register `json:"register,omitempty"`
+	Definitions []definition      `json:"definitions"`
 }
 
 // A desk answers questions about one agent over HTTP: whether it lives, what its

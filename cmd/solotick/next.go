@@ -35,7 +35,7 @@ func (a *app) nextCommand() *cobra.Command {
 	var asJSON bool
 	var many int
 	c := &cobra.Command{
-		Use: "next [NAME...] [@server]", Short: "Tell when jobs run next; asks DNS, needs no credentials",
+		Use: "next [NAME...] [@server...]", Short: "Tell when jobs run next; asks DNS, needs no credentials",
 		Long: `Tell when jobs run next. Of a DNS name, that is what its record says. Of a job of the
 file, its schedule tells the ticks after that too; if DNS does not answer, the
 schedule alone.`,
@@ -75,7 +75,7 @@ func (a *app) next(cmd *cobra.Command, sights []sight, many int, asJSON bool) er
 				fmt.Fprintf(a.stderr, "  %s by its schedule alone:\n", s)
 			}
 		} else if len(item.Runs) == 0 {
-			fmt.Fprintf(a.stderr, "%s: %s\n", s, elect.Health(s.policy, now, elect.View{State: s.set.State, Record: s.set.Record}).Text)
+			fmt.Fprintf(a.stderr, "%s: %s\n", s, elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: s.Set.Record}).Text)
 			code = max(code, exitFailed)
 		}
 		doc.Records = append(doc.Records, item)
@@ -119,10 +119,10 @@ func runsToCome(s sight, now time.Time, many int) []nextRun {
 		t := time.Unix(sec, 0).UTC()
 		runs = append(runs, nextRun{t, t.Sub(now).Truncate(time.Millisecond).Seconds(), what})
 	}
-	r := s.set.Record
+	r := s.Set.Record
 	after := now.Unix()
 	switch first := max(r.Timer, r.Pause); {
-	case s.err != nil || s.set.State != record.Present:
+	case s.err != nil || s.Set.State != record.Present:
 	case r.Pause < 0 && !r.Claimed, r.Timer == 0:
 		return nil
 	default:

@@ -125,6 +125,10 @@ var table = []row{
 		why: "asks DNS as any outsider does; what the texts mean is for package record",
 	},
 	{
+		dir: "monitor", own: []string{"elect", "lookup", "record"},
+		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
@@ -175,7 +179,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
