@@ -6,10 +6,10 @@ import (
 	"github.com/solotick/solotick/record"
 )
 
-// A Run is one attempt at one tick, as far as it was seen. Times are epoch seconds
+// A Run is one attempt at one tick, or one hold of a lock, as far as it was seen. Times are epoch seconds
 // by the register's clock, as the record's seq tells them; 0: not seen.
 type Run struct {
-	Tick     int64         `json:"tick"`
+	Tick     int64         `json:"tick"` // 0: a lock was held
 	Attempt  int           `json:"attempt"`
 	Agent    string        `json:"agent"`
 	Fence    int64         `json:"fence,omitempty"` // 0: not seen
@@ -20,6 +20,8 @@ type Run struct {
 	Over     bool          `json:"over"`               // it goes on no more, whether its end was seen or not
 	Takeover bool          `json:"takeover,omitempty"` // of a tick that the agent before it lost
 	Detail   *Detail       `json:"detail,omitempty"`   // what its agent has told; nil: nothing
+
+	n uint64 // its place in the file of a history
 }
 
 // A Detail is what an agent tells of its own run, which DNS cannot.
@@ -47,6 +49,8 @@ type Step struct {
 // has told, to the second where its claim was seen. False: neither.
 func (r Run) Lag() (time.Duration, bool) {
 	switch {
+	case r.Tick == 0:
+		return 0, false
 	case r.Detail != nil && !r.Detail.Began.IsZero():
 		return max(r.Detail.Began.Sub(time.Unix(r.Tick, 0)), 0), true
 	case r.Began == 0:
