@@ -21,7 +21,7 @@ type Observer struct {
 	// Every is the time between two looks at a record; 0: what fits the number of
 	// records, from 5 s to a minute.
 	Every time.Duration
-	Rate  float64              // questions a second at most, resolvers not counted; 0: 200
+	Rate  float64              // looks a second at most; 0: 200
 	Log   *slog.Logger         // nil: silent
 	Saw   func(Sight, []Event) // nil: none. After each look; must not block
 
@@ -133,8 +133,9 @@ func (o *Observer) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
+			records := len(known)
 			looks.Go(func() {
-				o.look(ctx, s, len(known))
+				o.look(ctx, s, records)
 				<-free
 				select {
 				case back <- s:
