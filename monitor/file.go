@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // A file keeps what a history knows. It is written a few seconds late, in one
@@ -46,7 +47,7 @@ const (
 // there. No two processes can have it open.
 func OpenHistory(path string, l Limits) (*History, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		err = errors.New("another process has it open")
 	}
 	if err != nil {

@@ -21,9 +21,11 @@ type Observer struct {
 	// Every is the time between two looks at a record; 0: what fits the number of
 	// records, from 5 s to a minute.
 	Every time.Duration
-	Rate  float64              // questions a second at most, resolvers not counted; 0: 200
+	Rate  float64              // looks a second at most; 0: 200
 	Log   *slog.Logger         // nil: silent
 	Saw   func(Sight, []Event) // nil: none. After each look; must not block
+
+	see func(ctx context.Context, t Target, all bool) Sight // replaced in tests
 
 	asked, failed atomic.Int64
 	beat          atomic.Int64 // when the loop last turned, in Unix seconds
@@ -67,6 +69,8 @@ type stop struct {
 	due  time.Time
 	slot time.Time // of its beat
 	gone bool
+
+	looked bool // once
 }
 
 type stops []*stop
@@ -133,8 +137,9 @@ func (o *Observer) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
+			records := len(known)
 			looks.Go(func() {
-				o.look(ctx, s, len(known))
+				o.look(ctx, s, records)
 				<-free
 				select {
 				case back <- s:
@@ -180,11 +185,7 @@ func (o *Observer) look(ctx context.Context, s *stop, records int) {
 	if !ok {
 		return
 	}
-	see := o.Eyes.Glance
-	if records <= few {
-		see = o.Eyes.Look
-	}
-	sight := see(ctx, t)
+	sight := o.ask(ctx, t, records <= few)
 	if ctx.Err() != nil {
 		return // not the servers' fault
 	}
@@ -203,12 +204,27 @@ func (o *Observer) look(ctx context.Context, s *stop, records int) {
 	s.due = o.nextLook(s, sight, records, time.Now())
 }
 
+// ask asks one server, or all of them.
+func (o *Observer) ask(ctx context.Context, t Target, all bool) Sight {
+	switch {
+	case o.see != nil:
+		return o.see(ctx, t, all)
+	case all:
+		return o.Eyes.Look(ctx, t)
+	}
+	return o.Eyes.Glance(ctx, t)
+}
+
 // nextLook is the next beat, or sooner if something is due before that.
 func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) time.Time {
 	every := o.Interval(records)
 	if late := now.Sub(s.slot); late >= 0 {
 		s.slot = s.slot.Add((late/every + 1) * every)
 	}
+	if !s.looked && s.slot.Sub(now) < every/2 {
+		s.slot = s.slot.Add(every) // the first look was not on the beat
+	}
+	s.looked = true
 	next := s.slot
 	if records > few || sight.Err != nil {
 		return next
