@@ -153,9 +153,21 @@ func get(f http.HandlerFunc) map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{http.MethodGet: f}
 }
 
-// routes are all paths, those that are refused for lack of a setting included: it
-// is said why.
+// routes serves all paths.
 func (a *API) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range a.paths() {
+		mux.Handle(a.cfg.Base+r.path, a.methods(r.do))
+	}
+	if a.cfg.Base != "" {
+		mux.Handle("/", a.methods(get(a.outside)))
+	}
+	return mux
+}
+
+// paths are all of them, those that are refused for lack of a setting included: it
+// is said why.
+func (a *API) paths() []route {
 	post := func(f http.HandlerFunc, on bool) map[string]http.HandlerFunc {
 		if !on {
 			return nil
@@ -189,15 +201,7 @@ func (a *API) routes() http.Handler {
 	if a.cfg.Page != nil {
 		page = a.cfg.Page.ServeHTTP
 	}
-	all = append(all, route{"/", get(page)})
-	mux := http.NewServeMux()
-	for _, r := range all {
-		mux.Handle(a.cfg.Base+r.path, a.methods(r.do))
-	}
-	if a.cfg.Base != "" {
-		mux.Handle("/", a.methods(get(a.outside)))
-	}
-	return mux
+	return append(all, route{"/", get(page)})
 }
 
 // methods serves what a path has, and says of everything else that it has it not.
@@ -238,9 +242,5 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 
 // outside answers for paths that are not below the base.
 func (a *API) outside(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == a.cfg.Base {
-		http.Redirect(w, r, a.cfg.Base+"/", http.StatusPermanentRedirect)
-		return
-	}
 	(&Problem{Status: http.StatusNotFound, Detail: "everything is below " + a.cfg.Base + "/", Do: "a proxy in between has to pass the whole path on"}).write(w, r)
 }

@@ -56,6 +56,7 @@ const mostLabel = 40
 // sized works out how wide things are. The letters are made to fit, whatever font
 // there is.
 func (b badge) sized() badge {
+	b.Label = plain(b.Label)
 	if runes := []rune(b.Label); len(runes) > mostLabel {
 		b.Label = string(runes[:mostLabel-1]) + "…"
 	}

@@ -1,14 +1,11 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 )
-
-// silent is for how long no record at all may be looked at before this process is
-// taken for dead. A record is looked at once a minute at the least.
-const silent = 3 * time.Minute
 
 // livez says whether the observer goes on looking.
 func (a *API) livez(w http.ResponseWriter, _ *http.Request) {
@@ -19,17 +16,14 @@ func (a *API) livez(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok\n")
 }
 
-// Live says why the observer seems to have stopped; nil: it has not.
+// Live says why the observer seems to have stopped; nil: it has not, or it has just
+// been started.
 func (a *API) Live(now time.Time) error {
-	v := a.view()
-	latest := a.started
-	for i := range v.items {
-		if seen := v.items[i].Seen; seen != nil && seen.After(latest) {
-			latest = *seen
-		}
+	if a.cfg.Observer == nil || now.Sub(a.started) < time.Minute {
+		return nil
 	}
-	if d := now.Sub(latest); len(v.items) > 0 && d > silent {
-		return fmt.Errorf("no record was looked at for %v", d.Round(time.Second))
+	if turns, _ := a.cfg.Observer.Alive(now); !turns {
+		return errors.New("the observer no longer looks at records: what is shown is old")
 	}
 	return nil
 }

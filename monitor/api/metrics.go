@@ -205,6 +205,6 @@ func one(is bool) float64 {
 	return 0
 }
 
-// label makes a text that comes from outside a value of a label: bounded, and UTF-8,
-// or nothing at all would be told.
-func label(text string) string { return bounded(text, 255) }
+// label makes a text that comes from outside a value of a label: bounded, safe to
+// show on a terminal, and UTF-8, or nothing at all would be told.
+func label(text string) string { return plain(bounded(text, 255)) }

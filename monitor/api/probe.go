@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"net/url"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,9 @@ func newProber(cfg Config) (*prober, error) {
 }
 
 func eyesOf(resolver string) (*monitor.Eyes, error) {
+	if err := CheckResolver(resolver); err != nil {
+		return nil, err
+	}
 	return monitor.NewEyes(monitor.EyesConfig{Servers: []string{resolver}})
 }
 
@@ -241,9 +245,17 @@ func CheckName(name string) error {
 
 // CheckResolver says what is wrong with an address in [Config.Resolvers].
 func CheckResolver(addr string) error {
-	if addr == "" || strings.ContainsAny(addr, " /?#@") {
-		return fmt.Errorf("%s: want the address of a resolver, and after a colon its port if it is not 53", url.QueryEscape(addr))
+	if _, err := netip.ParseAddr(addr); err == nil {
+		return nil
 	}
-	_, err := eyesOf(addr)
-	return err
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = addr, "53"
+	}
+	n, err := strconv.Atoi(port)
+	_, noIP := netip.ParseAddr(host)
+	if err != nil || n < 1 || n > 65535 || noIP != nil && CheckName(dnsName(host)) != nil {
+		return fmt.Errorf("resolver %s: want an address or a name, and after a colon the port if it is not 53", strconv.QuoteToASCII(bounded(addr, 100)))
+	}
+	return nil
 }

@@ -146,10 +146,19 @@ func (a *API) record(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := time.Now()
-	runs := a.cfg.History.Runs(item.Name, 0, now.Unix()+3600)
-	writeJSON(w, r, http.StatusOK, "application/json", recordDocument{
-		Schema: RecordSchema, Time: instant(now), Record: item, Runs: orNone(runs[max(0, len(runs)-latestRuns):]),
-	})
+	writeJSON(w, r, http.StatusOK, "application/json", recordDocument{Schema: RecordSchema, Time: instant(now), Record: item, Runs: orNone(a.latest(item.Name, now))})
+}
+
+// latest are the latest runs of a record. It looks no further back than it has to:
+// there may be many.
+func (a *API) latest(name string, now time.Time) []monitor.Run {
+	var runs []monitor.Run
+	for _, back := range []int64{3600, 24 * 3600, now.Unix()} {
+		if runs = a.cfg.History.Runs(name, now.Unix()-back, now.Unix()+3600); len(runs) >= latestRuns {
+			break
+		}
+	}
+	return runs[max(0, len(runs)-latestRuns):]
 }
 
 // runs serves the runs of one record between two moments: by default the last day.

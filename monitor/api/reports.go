@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -37,9 +39,12 @@ func (a *API) report(w http.ResponseWriter, r *http.Request) {
 	name, run, err := a.cfg.Receive(r)
 	if err != nil {
 		a.reports.WithLabelValues(reportRefused).Inc()
-		p := problemOf(err, http.StatusBadRequest)
+		p := *problemOf(err, http.StatusBadRequest)
+		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+			p.Status, p.Detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("a report has at most %d bytes", tooLong.Limit)
+		}
 		if p.Means == "" {
-			p = &Problem{Status: p.Status, Detail: p.Detail, Means: means, Do: p.Do}
+			p.Means = means
 		}
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="solotick"`)
