@@ -129,6 +129,10 @@ var table = []row{
 		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
 	},
 	{
+		dir: "monitor/alarm", own: []string{"alert", "elect", "monitor", "notify"},
+		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
@@ -179,7 +183,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
