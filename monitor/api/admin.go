@@ -292,4 +292,3 @@ func (d *desk) back(path string) string {
 func later(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 }
-

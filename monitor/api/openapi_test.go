@@ -303,4 +303,3 @@ func TestDocuments(t *testing.T) {
 		}
 	}
 }
-
