@@ -162,10 +162,11 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 		return Action{Verb: Run, Why: Claimed, Tick: r.TimerOld}, true
 	}
 	final := true
-	switch c.Result {
-	case record.Failed, record.Timeout:
+	switch {
+	case p.Lock: // nothing of it is retried
+	case c.Result == record.Failed, c.Result == record.Timeout:
 		final = try >= p.Attempts
-	case record.Lost:
+	case c.Result == record.Lost:
 		final = try >= p.Runs()
 	}
 	if c.Reported && !final {
@@ -197,6 +198,9 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 
 // handOver gives a tick that this agent does not run to its end to anybody.
 func (d *decision) handOver(r record.Record, try int) Action {
+	if d.p.Lock {
+		return d.swap(HandOver, idle(r, r.Last)) // nothing was done under it
+	}
 	n := idle(r, record.Lost)
 	if try < d.p.Runs() {
 		n.Try, n.Timer = try+1, d.sec()
