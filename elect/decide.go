@@ -68,7 +68,7 @@ func (d *decision) decide() Action {
 	if a, ok := d.stopRun(); ok {
 		return a
 	}
-	if s.Stopping && !s.Loose.Running && (!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp()) {
+	if s.Stopping && !s.Loose.Running && (!s.pending() && !d.mayHold() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp()) {
 		return Action{Verb: End, Why: Left}
 	}
 	if s.open(d.p, d.now) {

@@ -38,9 +38,14 @@ func (d *decision) newLock(why Reason) Action {
 
 // free is a lock that nobody holds and nobody has paused. Those who want it spread
 // out from the moment it was freed at, as its seq tells it. One that has been free
-// for longer is taken at once.
+// for longer is taken at once. Who held it last knows that first, and gives way to
+// those who have to look.
 func (d *decision) free(r record.Record) Action {
-	due := min(d.v.First, d.at(time.UnixMilli(r.Seq))) + d.stagger(0, 0)
+	var way time.Duration
+	if d.s.Claim.Phase != NoClaim && r.ID == d.s.ID {
+		way = d.p.Lease / 3
+	}
+	due := min(d.v.First, d.at(time.UnixMilli(r.Seq))) + d.stagger(r.Seq, way)
 	switch {
 	case d.now.Elapsed < due:
 		return d.wait(LockFree, due)
@@ -51,6 +56,13 @@ func (d *decision) free(r record.Record) Action {
 	}
 	r.Try = 0
 	return d.swap(LockFree, d.claimed(r))
+}
+
+// mayHold: a lock may have been claimed without this process knowing, and the
+// register was not asked since. It would keep others out for a lease and a margin.
+func (d *decision) mayHold() bool {
+	s := d.s
+	return d.p.Lock && s.open(d.p, d.now) && !s.Open.Told && s.Fails < 2
 }
 
 // seize ends the claim of a holder that has vanished.

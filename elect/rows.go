@@ -94,7 +94,7 @@ func (d *decision) repaired(a Action) Action {
 
 func (d *decision) stagger(tick int64, headStart time.Duration) time.Duration {
 	if d.p.Lock {
-		tick = d.v.Record.Seq // nobody is the first every time
+		tick = d.v.Record.Seq // another order for each turn
 	}
 	return headStart + scatter(d.s.ID, tick, d.p.Spread<<d.s.Wide)
 }

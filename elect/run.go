@@ -122,6 +122,7 @@ func (d *decision) holding() Action {
 		if c.Cut == "" {
 			return Action{Verb: Stop, Why: Newer, Result: record.Lost}
 		}
+	case d.p.Lock && !d.open(): // it may be another's, whatever is seen of that
 	case v.State != record.Present || !d.s.mine(r):
 		back := c.Record
 		if v.State == record.Present {
