@@ -127,7 +127,7 @@ func (j *judge) present() {
 	st.Original = r.Seq == 0 && !r.Claimed && r.Timer > 0
 	st.Last = r.TimerOld
 	switch {
-	case j.p.Schedule == nil && r.Timer == 0 && r.TimerOld == 0:
+	case (j.p.Schedule == nil || j.p.Lock) && isLock(r):
 		j.lock()
 	case r.TimerOld > j.now.Add(j.p.Skew+transit).Unix() && !st.Original:
 		st.Next = r.Timer
@@ -142,11 +142,15 @@ func (j *judge) present() {
 }
 
 func (j *judge) lock() {
-	if !j.r.Claimed || j.lapsed() {
+	switch {
+	case j.r.Claimed && !j.lapsed():
+		j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
+	case j.r.Pause < 0 || j.r.Pause > j.now.Unix():
+		j.paused()
+		j.st.Text = "a lock that nobody holds; " + j.st.Text
+	default:
 		j.say(HealthFree, "a lock that nobody holds")
-		return
 	}
-	j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
 }
 
 // until is when the claim lapses: as it says, but not later than its lease after
