@@ -194,7 +194,9 @@ func wishOf(howLong, reason string) (Wish, error) {
 // carryOut has a wish carried out, and notes who wished it.
 func (a *API) carryOut(r *http.Request, wish Wish, who string) (string, error) {
 	d := a.admin
-	ctx, cancel := context.WithTimeout(r.Context(), changeTime)
+	// Who has gone meanwhile does not leave a write behind of which nobody knows
+	// whether it was done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTime)
 	defer cancel()
 	attrs := append([]any{"verb", wish.Verb, "record", wish.Name, "by", who}, from(r)...)
 	if wish.For > 0 {
@@ -242,7 +244,11 @@ func (a *API) form(verb string) http.HandlerFunc {
 			return
 		}
 		if asksForPage(r) {
-			http.Redirect(w, r, a.admin.back(form.Get("back")), http.StatusSeeOther)
+			back := form.Get("back")
+			if back == "" {
+				back = a.admin.path + "records/" + url.PathEscape(item.Name)
+			}
+			http.Redirect(w, r, a.admin.back(back), http.StatusSeeOther)
 			return
 		}
 		writeJSON(w, r, http.StatusOK, "application/json", changeDocument{ChangeSchema, item.Name, verb, text})

@@ -92,6 +92,9 @@ func TestForms(t *testing.T) {
 		if status, text := read(t, o.post(base+"/admin/resume", cookie, url.Values{"name": {"canary"}, "csrf": {csrf}}, "Accept", "application/json")); status != http.StatusOK || !strings.Contains(text, `"text":"canary.example.com: done"`) {
 			t.Errorf("for a program: %d %s", status, text)
 		}
+		if resp := o.post(base+"/admin/resume", cookie, url.Values{"name": {"canary"}, "csrf": {csrf}}); resp.Header.Get("Location") != base+"/records/canary.example.com" {
+			t.Errorf("from the page of a record back to %s", resp.Header.Get("Location"))
+		}
 		status, text := read(t, o.post(base+"/admin/trigger", cookie, url.Values{"name": {"nightly"}, "csrf": {csrf}}))
 		if status != http.StatusConflict || !strings.Contains(text, "To do: resume it") || !strings.Contains(text, "<h1>Conflict</h1>") {
 			t.Errorf("a refusal: %d %s", status, text)
@@ -140,7 +143,7 @@ func TestForgery(t *testing.T) {
 	if len(o.wishes) > 0 {
 		t.Errorf("done: %+v", o.wishes)
 	}
-	for _, back := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "/\r\nX: y", "back", ""} {
+	for _, back := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "/\r\nX: y", "back"} {
 		form := good()
 		form.Set("back", back)
 		if resp := o.post("/admin/resume", cookie, form); resp.Header.Get("Location") != "/" {

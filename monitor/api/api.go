@@ -38,8 +38,9 @@ type Config struct {
 	Eyes     *monitor.Eyes     // that /probe looks through; nil: there is no /probe
 	Register *monitor.Register // where a file says that the records are; nil: not known
 
-	// Base is the path that everything is below, as a proxy passes it on: "/solotick".
-	// Empty: the root.
+	// Base is the path below which everything is, as the browser sees it: "/solotick";
+	// empty: the root. Requests may arrive with it or, from a proxy that takes it away,
+	// without.
 	Base    string
 	Title   string // of status.json; empty: solotick
 	Version string
@@ -157,10 +158,11 @@ func get(f http.HandlerFunc) map[string]http.HandlerFunc {
 func (a *API) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range a.paths() {
-		mux.Handle(a.cfg.Base+r.path, a.methods(r.do))
-	}
-	if a.cfg.Base != "" {
-		mux.Handle("/", a.methods(get(a.outside)))
+		h := a.methods(r.do)
+		mux.Handle(r.path, h)
+		if a.cfg.Base != "" {
+			mux.Handle(a.cfg.Base+r.path, h)
+		}
 	}
 	return mux
 }
@@ -238,9 +240,4 @@ func (a *API) methods(do map[string]http.HandlerFunc) http.Handler {
 
 func notFound(w http.ResponseWriter, r *http.Request) {
 	(&Problem{Status: http.StatusNotFound, Detail: "there is nothing at this path", Do: "what there is: api/v1/openapi.json"}).write(w, r)
-}
-
-// outside answers for paths that are not below the base.
-func (a *API) outside(w http.ResponseWriter, r *http.Request) {
-	(&Problem{Status: http.StatusNotFound, Detail: "everything is below " + a.cfg.Base + "/", Do: "a proxy in between has to pass the whole path on"}).write(w, r)
 }
