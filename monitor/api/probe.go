@@ -23,7 +23,8 @@ import (
 
 // A prober asks DNS because somebody asks for it.
 type prober struct {
-	eyes  map[string]*monitor.Eyes // by resolver; empty: whom the observer asks
+	eyes  map[string]*monitor.Eyes // by resolver
+	own   *monitor.Eyes            // those of the observer
 	any   bool
 	slots chan struct{}
 }
@@ -41,35 +42,36 @@ func newProber(cfg Config) (*prober, error) {
 	if cfg.Eyes == nil {
 		return nil, nil
 	}
-	p := &prober{eyes: map[string]*monitor.Eyes{"": cfg.Eyes}, any: cfg.AnyResolver, slots: make(chan struct{}, probesAtOnce)}
+	p := &prober{eyes: map[string]*monitor.Eyes{}, own: cfg.Eyes, any: cfg.AnyResolver, slots: make(chan struct{}, probesAtOnce)}
 	for _, resolver := range cfg.Resolvers {
-		e, err := eyesOf(resolver)
+		addr, err := address(resolver)
 		if err != nil {
 			return nil, err
 		}
-		p.eyes[resolver] = e
+		if p.eyes[addr], err = eyesOf(addr); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
 
-func eyesOf(resolver string) (*monitor.Eyes, error) {
-	if err := CheckResolver(resolver); err != nil {
-		return nil, err
-	}
-	return monitor.NewEyes(monitor.EyesConfig{Servers: []string{resolver}})
+func eyesOf(addr string) (*monitor.Eyes, error) {
+	return monitor.NewEyes(monitor.EyesConfig{Servers: []string{addr}})
 }
 
 // through finds the eyes for the resolver that a request names.
 func (p *prober) through(resolver string) (*monitor.Eyes, error) {
-	if e := p.eyes[resolver]; e != nil {
-		return e, nil
+	if resolver == "" {
+		return p.own, nil
 	}
-	if p.any {
-		e, err := eyesOf(resolver)
-		if err != nil {
-			return nil, &Problem{Status: http.StatusBadRequest, Detail: err.Error()}
-		}
+	addr, err := address(resolver)
+	switch e := p.eyes[addr]; {
+	case err != nil:
+		return nil, err
+	case e != nil:
 		return e, nil
+	case p.any:
+		return eyesOf(addr)
 	}
 	return nil, &Problem{
 		Status: http.StatusForbidden, Detail: "the resolver " + strconv.QuoteToASCII(bounded(resolver, 100)) + " is none of those that may be asked here",
@@ -245,17 +247,22 @@ func CheckName(name string) error {
 
 // CheckResolver says what is wrong with an address in [Config.Resolvers].
 func CheckResolver(addr string) error {
-	if _, err := netip.ParseAddr(addr); err == nil {
-		return nil
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		host, port = addr, "53"
+	_, err := address(addr)
+	return err
+}
+
+// address is a resolver's with its port, so that two ways to write it are one.
+func address(text string) (string, error) {
+	host, port := text, "53"
+	if _, err := netip.ParseAddr(text); err != nil {
+		if h, p, err := net.SplitHostPort(text); err == nil {
+			host, port = h, p
+		}
 	}
 	n, err := strconv.Atoi(port)
 	_, noIP := netip.ParseAddr(host)
 	if err != nil || n < 1 || n > 65535 || noIP != nil && CheckName(dnsName(host)) != nil {
-		return fmt.Errorf("resolver %s: want an address or a name, and after a colon the port if it is not 53", strconv.QuoteToASCII(bounded(addr, 100)))
+		return "", fmt.Errorf("resolver %s: want an address or a name, and after a colon the port if it is not 53", strconv.QuoteToASCII(bounded(text, 100)))
 	}
-	return nil
+	return net.JoinHostPort(host, strconv.Itoa(n)), nil
 }

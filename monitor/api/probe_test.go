@@ -27,6 +27,12 @@ func TestProbe(t *testing.T) {
 	if !strings.Contains(text, "\nprobe_duration_seconds 0.") {
 		t.Error("it is not said how long it took")
 	}
+	for _, way := range []string{"192.0.2.9", "192.0.2.9:53", "2001:db8::1", "[2001:db8::1]:53"} {
+		b := serve(t, Config{Eyes: z.eyes(t), Resolvers: []string{"192.0.2.9", "[2001:db8::1]:53"}})
+		if _, err := b.prober.through(way); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+	}
 	wants(t, get200(t, a, "/probe?target=canary.example.com&resolver="+other.addr), "probe_success 0", `solotick_record_condition{condition="absent",job="canary",name="canary.example.com"} 1`)
 	wants(t, get200(t, a, "/probe?target=bad.example.com"), "probe_success 0", `solotick_record_condition{condition="damaged",job="",name="bad.example.com"} 1`)
 	text = get200(t, a, "/probe?debug=true&target=EVIL.example.com.")
