@@ -44,6 +44,7 @@ var verbs = []string{Pause, Resume, Trigger}
 const (
 	leastToken  = 16
 	mostForm    = 8 << 10
+	mostReason  = 40 // as the record has it
 	changeTime  = 50 * time.Second // which is more than a change by hand takes
 	mostChanges = 4                // at once
 )
@@ -160,8 +161,11 @@ func (d *desk) prove(r *http.Request, given bool, token string) *Problem {
 // wishOfJSON reads the body of a program's request, which may be empty.
 func wishOfJSON(w http.ResponseWriter, r *http.Request) (Wish, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostForm))
+	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+		return Wish{}, fmt.Errorf("the body has more than %d bytes", tooLong.Limit)
+	}
 	if err != nil {
-		return Wish{}, fmt.Errorf("the body cannot be read: %w", err)
+		return Wish{}, errors.New("the body ended early")
 	}
 	if len(body) == 0 {
 		return Wish{}, nil
@@ -181,6 +185,9 @@ func wishOfJSON(w http.ResponseWriter, r *http.Request) (Wish, error) {
 
 func wishOf(howLong, reason string) (Wish, error) {
 	wish := Wish{Reason: reason}
+	if len(reason) > mostReason {
+		return Wish{}, fmt.Errorf("the reason has %d bytes: want at most %d, since it goes into the record", len(reason), mostReason)
+	}
 	if howLong = strings.TrimSpace(howLong); howLong == "" {
 		return wish, nil
 	}
@@ -273,7 +280,7 @@ func (a *API) ofSession(w http.ResponseWriter, r *http.Request) (who string, for
 	s, found := a.admin.sessions.of(r, time.Now())
 	switch {
 	case !found:
-		(&Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in: " + a.admin.path + "admin/login"}).write(w, r)
+		(&Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in", link: a.admin.path + "admin/login"}).write(w, r)
 		return "", nil, false
 	case !same(r.PostForm.Get("csrf"), s.csrf):
 		p := &Problem{Status: http.StatusForbidden, Detail: "this form is not of this session", Means: means, Do: "load the page again, and send it once more"}

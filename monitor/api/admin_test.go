@@ -102,8 +102,9 @@ func TestForms(t *testing.T) {
 		if resp := o.post(base+"/admin/logout", cookie, url.Values{"csrf": {csrf}}); resp.StatusCode != http.StatusSeeOther || resp.Cookies()[0].MaxAge >= 0 {
 			t.Errorf("logout: %d %v", resp.StatusCode, resp.Cookies())
 		}
-		if resp := o.post(base+"/admin/resume", cookie, url.Values{"name": {"canary"}, "csrf": {csrf}}); resp.StatusCode != http.StatusUnauthorized {
-			t.Errorf("after logout: %d", resp.StatusCode)
+		status, text = read(t, o.post(base+"/admin/resume", cookie, url.Values{"name": {"canary"}, "csrf": {csrf}}))
+		if status != http.StatusUnauthorized || !strings.Contains(text, `<a href="`+base+`/admin/login">log in</a>`) {
+			t.Errorf("after logout: %d %s", status, text)
 		}
 		if page := get200(t, o, base+"/admin/login?back="+url.QueryEscape(`/"><script>`)); !strings.Contains(page, `action="`+base+`/admin/login"`) || strings.Contains(page, "<script>") {
 			t.Errorf("the page to log in:\n%s", page)
@@ -170,6 +171,7 @@ func TestPrograms(t *testing.T) {
 		"no kind":          {map[string]string{TokenHeader: testToken}, `{"for":"2h"}`, 400},
 		"too short":        {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"for":"1ms"}`, 400},
 		"too long a body":  {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", mostForm) + `"}`, 400},
+		"too long a why":   {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", 41) + `"}`, 400},
 		"a cookie":         {map[string]string{"Cookie": cookieName + "=x"}, "", 401},
 		"the wrong bearer": {map[string]string{"Authorization": "Bearer " + testToken + "x"}, "", 401},
 	} {

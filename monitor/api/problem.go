@@ -20,6 +20,8 @@ type Problem struct {
 	Detail string `json:"detail"`          // what happened
 	Means  string `json:"means,omitempty"` // for the job
 	Do     string `json:"do,omitempty"`
+
+	link string // where that is done
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -44,8 +46,14 @@ func (p *Problem) write(w http.ResponseWriter, r *http.Request) {
 	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
 	out.Detail, out.Means, out.Do = bounded(p.Detail, maxText), bounded(p.Means, maxText), bounded(p.Do, maxText)
 	if r.Method == http.MethodPost && asksForPage(r) {
-		writePage(w, out.Status, problemPage, out)
+		writePage(w, out.Status, problemPage, struct {
+			Problem
+			Link string
+		}{out, p.link})
 		return
+	}
+	if p.link != "" {
+		out.Do += ": " + p.link
 	}
 	writeJSON(w, r, out.Status, "application/problem+json", out)
 }
@@ -108,6 +116,6 @@ var problemPage = template.Must(template.New("problem").Parse(pageHead + `<title
 <body><main><h1>{{.Title}}</h1>
 <p>{{.Detail}}</p>
 {{with .Means}}<p>The job: {{.}}</p>
-{{end}}{{with .Do}}<p>To do: {{.}}</p>
+{{end}}{{with .Do}}<p>To do: {{if $.Link}}<a href="{{$.Link}}">{{.}}</a>{{else}}{{.}}{{end}}</p>
 {{end}}</main></body></html>
 `))
