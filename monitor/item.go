@@ -131,13 +131,23 @@ func (s Sight) servers() []Server {
 // seconds between the two writes. Where it shows none, that is how long the newest
 // one has been there.
 func (s Sight) behind(a lookup.Answer, set record.Set) float64 {
+	newest := written(s.Set.Record)
 	switch {
-	case a.Err != nil, s.Set.State != record.Present, set.Record.Seq >= s.Set.Record.Seq:
+	case a.Err != nil, s.Set.State != record.Present, !newer(s.Set, set):
 		return 0
-	case set.State != record.Present || set.Record.Seq == 0:
-		return max(s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)).Round(time.Second).Seconds(), 0)
+	case set.State != record.Present:
+		return max(s.Time.Sub(time.Unix(newest, 0)).Round(time.Second).Seconds(), 0)
 	}
-	return float64(s.Set.Record.Seq/1000 - set.Record.Seq/1000)
+	return float64(max(newest-written(set.Record), 0))
+}
+
+// written is about when a record was written, in epoch seconds: as its seq tells,
+// or by the latest run of an agent of 2022.
+func written(r record.Record) int64 {
+	if r.Seq == 0 {
+		return last(r)
+	}
+	return r.Seq / 1000
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
