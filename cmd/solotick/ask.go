@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ type query struct {
 	resolvers []string // asked beside
 	port      int
 	file      string
-	dns       *config.DNS // of the file, if one was read
+	timeout   time.Duration // 0: that of lookups
+	dns       *config.DNS   // of the file, if one was read
 }
 
 func (a *app) queryFlags(c *cobra.Command, q *query) {
@@ -97,6 +99,9 @@ type sight struct {
 // every authoritative server of each name; and the resolvers beside.
 func (q *query) eyes() (*monitor.Eyes, error) {
 	cfg := monitor.EyesConfig{Probe: true, Resolvers: q.resolvers, Servers: q.addresses()}
+	if q.timeout > 0 {
+		cfg.Timeout = min(q.timeout, lookup.DefaultTimeout)
+	}
 	if len(cfg.Servers) == 0 && q.dns != nil {
 		cfg.Servers = outside(q.dns)
 	}

@@ -78,7 +78,7 @@ func (l Limits) Judge(item monitor.Item, at time.Time, old time.Duration) Result
 	j := judgement{Limits: l, Result: &r}
 	switch {
 	case item.Error != "":
-		r.State, r.Text = Unknown, item.Text+": "+item.Error
+		r.State, r.Text = Unknown, "not known: "+item.Text+": "+item.Error
 		return r
 	case item.State == elect.HealthPaused && l.Paused != "":
 		r.State = l.Paused
