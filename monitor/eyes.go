@@ -190,12 +190,23 @@ func (s Sight) Others() []string {
 	}
 	var out []string
 	for i, o := range s.Answers {
+		who := o.Server.Addr
+		if !strings.HasPrefix(who, o.Server.Name) {
+			who = o.Server.Name + " (" + who + ")"
+		}
 		switch set := record.Read(o.Texts, 0); {
 		case i == s.Best:
 		case o.Err != nil:
 			out = append(out, "another server gave no answer: "+o.Err.Error())
-		case set.State != s.Set.State || set.Record != s.Set.Record:
-			out = append(out, o.Server.Name+" ("+o.Server.Addr+") shows something older")
+		case set.State == s.Set.State && set.Record == s.Set.Record:
+		case set.State == record.Absent:
+			out = append(out, who+" shows no record")
+		case set.State != record.Present:
+			out = append(out, who+" shows a record that is "+set.State.String())
+		case s.behind(o, set) > 0:
+			out = append(out, fmt.Sprintf("%s shows an older record, by %s", who, words(time.Duration(s.behind(o, set))*time.Second)))
+		default:
+			out = append(out, who+" shows something else")
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/solotick/solotick/elect"
@@ -104,6 +105,42 @@ func Judge(s Sight, now time.Time) Item {
 		item.Bytes = len(item.Raw)
 	}
 	return item
+}
+
+// Old is how long before now it was at most that the newest record was what the
+// item shows: 0 if a server with authority shows it, else the age of a cache's
+// answer. A cache tells only for how long it keeps the answer, so full is the TTL
+// that the record has, where it is known; 0: a minute, which is what agents write
+// by default. No answer is older than the record itself.
+//
+// What is old should be judged for that much before now: that a run is late would
+// else be true of the cache only.
+func (i Item) Old(now time.Time, full time.Duration) time.Duration {
+	full = cmp.Or(full, time.Minute)
+	old := time.Duration(-1)
+	for _, s := range i.Servers {
+		if !s.Newest || s.Error != "" {
+			continue
+		}
+		if s.Authority {
+			return 0
+		}
+		age := time.Duration(s.Age * float64(time.Second))
+		if s.Age == 0 {
+			age = max(full-time.Duration(s.TTL*float64(time.Second)), 0)
+		}
+		if old < 0 || age < old {
+			old = age
+		}
+	}
+	wrote := i.Written
+	if i.Original {
+		wrote = i.LastTick
+	}
+	if wrote != nil && wrote.Before(now) {
+		old = min(old, now.Sub(*wrote))
+	}
+	return max(old, 0)
 }
 
 func (s Sight) servers() []Server {

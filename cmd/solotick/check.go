@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/lookup"
-	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/monitor/nagios"
 )
 
@@ -21,14 +20,13 @@ type check struct {
 
 	limits  nagios.Limits
 	paused  string
-	ttl     time.Duration
 	verbose int
 	asJSON  bool
 	version bool
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	q := check{query: query{timeout: 10 * time.Second}}
+	q := check{query: query{timeout: 10 * time.Second, often: true}}
 	c := &cobra.Command{
 		Use: "check [NAME...] [@server...]", Short: "Be a plugin of Nagios or Icinga; asks DNS, needs no credentials",
 		Long: `Say in the form of a monitoring plugin whether jobs run as they should: one line,
@@ -103,19 +101,14 @@ func (a *app) check(ctx context.Context, q *check, args []string) (nagios.State,
 	if err != nil {
 		return nagios.Unknown, err
 	}
-	if q.ttl == 0 && q.dns != nil {
-		q.ttl = q.dns.TTL
-	}
 	now := time.Now()
 	results := make([]nagios.Result, len(sights))
 	for i, s := range sights {
 		if ctx.Err() != nil && s.Err != nil {
 			s.Err = fmt.Errorf("%w within %s", lookup.ErrTimeout, seconds(q.timeout))
 		}
-		item := monitor.Judge(s.Sight, now)
-		old := nagios.Old(item, now, q.ttl)
-		at := now.Add(-old)
-		results[i] = q.limits.Judge(monitor.Judge(s.Sight, at), at, old)
+		item, old := q.judge(s, now)
+		results[i] = q.limits.Judge(item, now.Add(-old), old)
 	}
 	text, state := nagios.Report(results, q.verbose)
 	if q.asJSON {

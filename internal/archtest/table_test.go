@@ -133,7 +133,7 @@ var table = []row{
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},
 	{
-		dir: "monitor/nagios", own: []string{"elect", "monitor"},
+		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
 	{

@@ -2,11 +2,13 @@ package nagios
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/monitor"
+	"github.com/solotick/solotick/record"
 )
 
 // Limits say from when on something is a warning or critical. The zero Limits are
@@ -25,54 +27,14 @@ type Limits struct {
 type Result struct {
 	Item    monitor.Item
 	AsOf    time.Time     // the moment that Item was judged for
-	Old     time.Duration // how much later than AsOf it was looked at: see Old
+	Old     time.Duration // how much later than AsOf it was looked at
 	State   State
 	Text    string // one sentence, without the record's name
 	Metrics []Metric
 }
 
-// Old is how long before now it was at most that the newest record of an item was
-// what the item shows: 0 if a server with authority shows it, else the age of a
-// cache's answer. A cache tells only for how long it keeps the answer, so full is
-// the TTL that the record has, where it is known; 0: 60 s, which is what agents
-// write by default. No answer is older than the record itself.
-//
-// An item that is old should be judged for that much before now, and given with
-// that to [Limits.Judge]: that a run is late would else be true of the cache only.
-func Old(item monitor.Item, now time.Time, full time.Duration) time.Duration {
-	if full == 0 {
-		full = time.Minute
-	}
-	old := time.Duration(-1)
-	for _, s := range item.Servers {
-		if !s.Newest || s.Error != "" {
-			continue
-		}
-		if s.Authority {
-			return 0
-		}
-		age := seconds(s.Age)
-		if s.Age == 0 {
-			age = max(full-seconds(s.TTL), 0)
-		}
-		if old < 0 || age < old {
-			old = age
-		}
-	}
-	wrote := item.Written
-	if item.Original {
-		wrote = item.LastTick
-	}
-	if wrote != nil && wrote.Before(now) {
-		old = min(old, now.Sub(*wrote))
-	}
-	return max(old, 0)
-}
-
-func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-
-// Judge says what an item is that was judged for the moment at. old is what [Old]
-// says of it.
+// Judge says what an item is that was judged for the moment at, which is before the
+// present by old: see [monitor.Item.Old].
 func (l Limits) Judge(item monitor.Item, at time.Time, old time.Duration) Result {
 	r := Result{Item: item, AsOf: at, Old: old}
 	j := judgement{Limits: l, Result: &r}
@@ -97,7 +59,7 @@ func (l Limits) Judge(item monitor.Item, at time.Time, old time.Duration) Result
 		j.measure(Metric{Name: overdue, Value: float64(item.Overdue)}, l.Overdue, "--overdue", "--overdue ,")
 	}
 	j.servers()
-	r.Metrics = append(r.Metrics, Metric{Name: took, Value: item.TookMS / 1000, Unit: "s", State: OK})
+	r.Metrics = append(r.Metrics, Metric{Name: took, Value: math.Round(item.TookMS*1000) / 1e6, Unit: "s", State: OK})
 	j.age()
 	return r
 }
@@ -229,12 +191,15 @@ func (j *judgement) servers() {
 		j.say("%d of %d servers gave no answer", all-answered, all)
 	}
 	if answered > 1 {
-		j.measure(Metric{Name: behind, Value: whole(seconds(furthest)), Unit: "s"}, j.Behind, "--behind", "--behind ,")
+		j.measure(Metric{Name: behind, Value: whole(time.Duration(furthest * float64(time.Second))), Unit: "s"}, j.Behind, "--behind", "--behind ,")
 	}
 }
 
 // trails says how far behind a server is, and of a cache for how long it may be.
 func trails(s monitor.Server) string {
+	if s.State != record.Present.String() {
+		return fmt.Sprintf("%s shows the record as %s, %.0f s after it was written", s.Addr, s.State, s.Behind)
+	}
 	text := fmt.Sprintf("%s is %.0f s behind", s.Addr, s.Behind)
 	if !s.Authority {
 		text += fmt.Sprintf(", a cache that may show this for %.0f s more", s.TTL)

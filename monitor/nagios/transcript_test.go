@@ -146,7 +146,7 @@ func check(t *testing.T, d *datadriven.TestData, seen []*monitor.Sight) string {
 	for _, s := range seen {
 		s.Time = now
 		item := monitor.Judge(*s, now)
-		old := nagios.Old(item, now, full)
+		old := item.Old(now, full)
 		at := now.Add(-old)
 		results = append(results, l.Judge(monitor.Judge(*s, at), at, old))
 	}
