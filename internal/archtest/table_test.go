@@ -129,6 +129,14 @@ var table = []row{
 		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
 	},
 	{
+		dir: "monitor/api", own: []string{"elect", "monitor", "record"},
+		other: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/common/expfmt",
+		},
+		why: "a history over HTTP: how reports are proved and records written it is told, so that it knows neither keys nor registers",
+	},
+	{
 		dir: "monitor/alarm", own: []string{"alert", "elect", "monitor", "notify"},
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},

@@ -241,5 +241,7 @@ func everyday(now time.Time) *world {
 	return w
 }
 
-var _ = hex.EncodeToString
-var _ = elect.LevelFine
+var (
+	_ = hex.EncodeToString
+	_ = elect.LevelFine
+)
