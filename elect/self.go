@@ -171,7 +171,7 @@ func (s *Self) See(now Now, g Sight) bool {
 
 // news tells that r shows a claim, or what came of one, that was does not show.
 func news(was, r record.Record) bool {
-	return r.TimerOld > was.TimerOld || isLock(r) && r.Claimed && !(was.Claimed && was.ID == r.ID)
+	return r.TimerOld > was.TimerOld || IsLock(r) && r.Claimed && !(was.Claimed && was.ID == r.ID)
 }
 
 // lagMost is how far DNS may trail the register and be waited for.

@@ -141,6 +141,10 @@ var table = []row{
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},
 	{
+		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
+		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
@@ -191,7 +195,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
