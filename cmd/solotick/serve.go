@@ -242,7 +242,7 @@ func (o *observatory) tell(addr interface{ String() string }) {
 // keepUp reads the names again when they have changed, and lets the service manager
 // know that the observer lives.
 func (o *observatory) keepUp(ctx context.Context, hup <-chan os.Signal) {
-	look := time.NewTicker(5 * time.Second)
+	look := time.NewTicker(2 * time.Second)
 	defer look.Stop()
 	var beat <-chan time.Time
 	if every := watchdogEvery(); every > 0 {
