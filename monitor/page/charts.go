@@ -181,6 +181,7 @@ const (
 func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 	t := times{}
 	s := stretch{seconds(from), seconds(to)}
+	s.from -= (s.to - s.from) * .08 // room for the times at the lines
 	type one struct {
 		monitor.Run
 		took time.Duration
@@ -240,7 +241,9 @@ func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 }
 
 // round are the tops that an axis may have, in seconds.
-var round = []float64{.01, .02, .05, .1, .2, .5, 1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 7200, 14400, 36000, 86400}
+var round = []float64{
+	.01, .02, .04, .1, .2, .4, 1, 2, 4, 6, 10, 20, 30, 40, 60, 90, 120, 180, 240, 360, 600, 1200, 1800, 2400, 3600, 7200, 10800, 14400, 28800, 43200, 86400,
+}
 
 // grid draws lines at round times and returns what the topmost stands for.
 func (t *times) grid(most time.Duration) time.Duration {

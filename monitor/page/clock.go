@@ -219,8 +219,12 @@ func length(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", int64(d.Seconds()+.5))
+	case d < time.Hour && d%time.Minute < time.Second:
+		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d/time.Second%60)
+	case d < 48*time.Hour && d%time.Hour < time.Minute:
+		return fmt.Sprintf("%d h", d/time.Hour)
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d/time.Minute%60)
 	}
