@@ -214,7 +214,7 @@ var table = []row{
 	},
 	{
 		dir:   "internal/bench",
-		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "register", "register/rfc2136", "schedule", "steps"},
+		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "record", "register", "register/rfc2136", "schedule", "steps"},
 		other: []string{mdns},
 		why:   "measures the parts in one process and the whole in many; the DNS library is for the bare update that is the yardstick",
 	},
