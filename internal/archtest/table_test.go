@@ -209,6 +209,18 @@ var table = []row{
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
 	},
 	{
+		dir: "internal/outbox",
+		why: "what is sent in the background, whatever it is: it knows no HTTP, so that it can be tried in virtual time",
+	},
+	{
+		dir: "internal/trace", own: []string{"internal/outbox", "internal/web"}, other: []string{"golang.org/x/net/http/httpguts"},
+		why: "spans by OTLP in JSON: OpenTelemetry's own library costs 5 MB and 22 modules for one request",
+	},
+	{
+		dir: "report", own: []string{"internal/outbox", "internal/web", "record", "register"},
+		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
+	},
+	{
 		dir: "internal/dnstest",
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
