@@ -90,6 +90,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.statusCommand(),
 		a.nextCommand(),
 		a.checkCommand(),
+		a.historyCommand(),
 		a.triggerCommand(),
 		a.pauseCommand(),
 		a.resumeCommand(),

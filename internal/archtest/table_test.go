@@ -195,7 +195,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
@@ -207,6 +207,18 @@ var table = []row{
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
+	},
+	{
+		dir: "internal/outbox",
+		why: "what is sent in the background, whatever it is: it knows no HTTP, so that it can be tried in virtual time",
+	},
+	{
+		dir: "internal/trace", own: []string{"internal/outbox", "internal/web"}, other: []string{"golang.org/x/net/http/httpguts"},
+		why: "spans by OTLP in JSON: OpenTelemetry's own library costs 5 MB and 22 modules for one request",
+	},
+	{
+		dir: "report", own: []string{"internal/outbox", "internal/web", "record", "register"},
+		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
 	},
 	{
 		dir: "internal/dnstest",
