@@ -81,8 +81,8 @@ func (x *explorer) spared(w *world, k kind) bool {
 func (x *explorer) lockWritten(w *world, old text, r record.Record, by int, late bool) string {
 	o := old.rec
 	bad := first(
-		x.breaks(pJobs, old.state != record.Present || isLock(o), "%s became %s", o, r),
-		x.breaks(pTickless, isLock(r) && r.Try == 0, "%s", r))
+		x.breaks(pJobs, old.state != record.Present || IsLock(o), "%s became %s", o, r),
+		x.breaks(pTickless, IsLock(r) && r.Try == 0, "%s", r))
 	if why := w.actors[by].action.Why; !late && (why == Renewal || why == ClaimGone) {
 		bad = first(bad, x.breaks(pFreed, old.state != record.Present || o.Claimed && o.ID == r.ID, "%s became %s", o, r))
 	}

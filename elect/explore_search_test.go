@@ -340,7 +340,7 @@ type mark struct {
 }
 
 func (x *explorer) paused(w *world) bool {
-	if x.policy.Lock && w.reg.state == record.Present && !isLock(w.reg.rec) {
+	if x.policy.Lock && w.reg.state == record.Present && !IsLock(w.reg.rec) {
 		return true // it has become a job's
 	}
 	if w.reg.rec.Pause < 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause < 0 {

@@ -127,7 +127,7 @@ func (j *judge) present() {
 	st.Original = r.Seq == 0 && !r.Claimed && r.Timer > 0
 	st.Last = r.TimerOld
 	switch {
-	case (j.p.Schedule == nil || j.p.Lock) && isLock(r):
+	case (j.p.Schedule == nil || j.p.Lock) && IsLock(r):
 		j.lock()
 	case r.TimerOld > j.now.Add(j.p.Skew+transit).Unix() && !st.Original:
 		st.Next = r.Timer
@@ -153,14 +153,17 @@ func (j *judge) lock() {
 	}
 }
 
-// until is when the claim lapses: as it says, but not later than its lease after
-// it was written, which its seq tells.
-func (j *judge) until() int64 {
-	written := j.r.Seq / 1000
-	if end := written + int64(j.r.LeaseOr(j.p.Lease)/time.Second); written <= j.now.Unix() && end < j.r.Until && written > 0 {
+func (j *judge) until() int64 { return Until(&j.p, j.now, j.r) }
+
+// Until is the epoch second at which a claim lapses if it is not renewed, for
+// people and monitors: as it says, but not later than its lease after it was
+// written, which its seq tells.
+func Until(p *Policy, now time.Time, r record.Record) int64 {
+	written := r.Seq / 1000
+	if end := written + int64(r.LeaseOr(p.Lease)/time.Second); written <= now.Unix() && end < r.Until && written > 0 {
 		return end
 	}
-	return j.r.Until
+	return r.Until
 }
 
 // takeover is when a claim that is no longer renewed counts as late.

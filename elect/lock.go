@@ -16,9 +16,9 @@ type noTicks struct{}
 func (noTicks) Next(int64) int64 { return 0 }
 func (noTicks) Prev(int64) int64 { return 0 }
 
-// isLock tells the record of a lock from that of a job, which has a next tick from
+// IsLock tells the record of a lock from that of a job, which has a next tick from
 // its creation on and keeps its latest.
-func isLock(r record.Record) bool { return r.Timer == 0 && r.TimerOld == 0 }
+func IsLock(r record.Record) bool { return r.Timer == 0 && r.TimerOld == 0 }
 
 // newLock creates the record of a lock, in a place that was seen empty or damaged
 // for a lease and a margin: who holds it puts its claim back within that time, or
@@ -26,7 +26,7 @@ func isLock(r record.Record) bool { return r.Timer == 0 && r.TimerOld == 0 }
 func (d *decision) newLock(why Reason) Action {
 	s, p := d.s, d.p
 	r := record.Record{ID: s.ID}
-	if s.Known && isLock(s.Last) {
+	if s.Known && IsLock(s.Last) {
 		last := s.Last.Last
 		if s.Last.Claimed {
 			last = record.Lost

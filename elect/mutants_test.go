@@ -89,7 +89,7 @@ var mutants = []mutant{
 	{"a lock is taken over in a pause", "lock, by hand", "lock.go", "	if d.paused(r) {\n", "	if false {\n"},
 	{"a lock that is free for long is waited for", "lock", "lock.go", "	due := min(d.v.First, d.at(time.UnixMilli(r.Seq)))", "	due := d.v.First"},
 	{"who freed a lock takes it again at once", "lock, network", "lock.go", "		way = d.p.Lease / 3\n", "		way = 0\n"},
-	{"who wants a lock takes the record of a job", "lock", "rows.go", "	if p.Lock && !isLock(r) {\n", "	if false {\n"},
+	{"who wants a lock takes the record of a job", "lock", "rows.go", "	if p.Lock && !IsLock(r) {\n", "	if false {\n"},
 	{"a lock is taken over as an attempt", "lock", "rows.go", "	case p.Lock:\n		return d.seize(r)\n", ""},
 	{"what is done under a lock is retried", "lock", "run.go", "	case p.Lock: // nothing of it is retried\n", ""},
 	{"a lock that was not used is handed over", "lock, network", "run.go", "		return d.swap(HandOver, idle(r, r.Last)) // nothing was done under it\n", "		r.Try = 0\n"},

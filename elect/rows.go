@@ -102,7 +102,7 @@ func (d *decision) stagger(tick int64, headStart time.Duration) time.Duration {
 // others is a record that is not a claim of mine.
 func (d *decision) others(r record.Record) Action {
 	p, v, now := d.p, d.v, d.now
-	if p.Lock && !isLock(r) {
+	if p.Lock && !IsLock(r) {
 		return d.wait(JobsRecord, d.nextMoment())
 	}
 	if (!r.Claimed || d.lapsed(r)) && now.Told && unix(r.TimerOld).After(now.Time.Add(p.Skew)) {

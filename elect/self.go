@@ -171,7 +171,7 @@ func (s *Self) See(now Now, g Sight) bool {
 
 // news tells that r shows a claim, or what came of one, that was does not show.
 func news(was, r record.Record) bool {
-	return r.TimerOld > was.TimerOld || isLock(r) && r.Claimed && !(was.Claimed && was.ID == r.ID)
+	return r.TimerOld > was.TimerOld || IsLock(r) && r.Claimed && !(was.Claimed && was.ID == r.ID)
 }
 
 // lagMost is how far DNS may trail the register and be waited for.
@@ -330,6 +330,10 @@ const (
 	Refused           // not applied; the register does not serve this agent
 	Unreached         // not applied; the register cannot be reached
 )
+
+var outcomes = [...]string{"done", "conflict", "uncertain", "refused", "unreached"}
+
+func (o Outcome) String() string { return outcomes[o] }
 
 // Swapped notes how the swap just sent ended. After Done, sum is that of the new set.
 func (s *Self) Swapped(now Now, a Action, out Outcome, sum uint64) {

@@ -145,7 +145,7 @@ func (f *file) load(name string, t *track) {
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				var r Run
 				if len(k) == 8 && json.Unmarshal(v, &r) == nil {
-					r.n, r.Over = binary.BigEndian.Uint64(k), true
+					r.n, r.Over, r.counted = binary.BigEndian.Uint64(k), true, true
 					t.runs = append(t.runs, r)
 				}
 			}

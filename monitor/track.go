@@ -31,6 +31,8 @@ type track struct {
 	fresh []Event   // of the look in progress
 	dirty []uint64  // runs to be written
 	next  func() uint64
+
+	totals Totals
 }
 
 // see takes a look in.

@@ -37,9 +37,9 @@ func show(h *monitor.History, name string, at int64, text string) {
 	})
 }
 
-// watched is a history of three ticks of canary.t.test, the second of them taken
+// recordIn is a history of three ticks of canary.t.test, the second of them taken
 // over, with a gap before the third, which an agent has told of as well.
-func watched(t *testing.T, h *monitor.History) (base int64) {
+func recordIn(t *testing.T, h *monitor.History) (base int64) {
 	t.Helper()
 	const name = "canary.t.test"
 	h.Watch(monitor.Target{Name: name})
@@ -97,7 +97,7 @@ func TestHistoryOfFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := watched(t, h)
+	base := recordIn(t, h)
 	code, _, stderr := invoke(t, "history", "--from", path)
 	if code != exitTryAgain || !strings.Contains(stderr, "another process has it open") || !strings.Contains(stderr, "to do:   ask that process") {
 		t.Errorf("while it is open: exit code %d, and on stderr\n%s", code, stderr)
@@ -145,7 +145,7 @@ func TestHistoryOfFile(t *testing.T) {
 
 func TestHistoryOfServer(t *testing.T) {
 	h := monitor.NewHistory(monitor.Limits{})
-	base := watched(t, h)
+	base := recordIn(t, h)
 	status, body := http.StatusOK, ""
 	var asked []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -113,14 +113,6 @@ func resultOf(r monitor.Run) string {
 	return text
 }
 
-// clip is a text of at most n characters.
-func clip(text string, n int) string {
-	if all := []rune(text); len(all) > n {
-		return string(all[:n-3]) + "..."
-	}
-	return text
-}
-
 // news are the runs that have ended since the last look, and what else there is to
 // say.
 func (t *table) news(s site, h *monitor.History, events []monitor.Event) {

@@ -86,6 +86,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.runCommand(),
 		a.execCommand(),
 		a.zoneCommand(),
+		a.serveCommand(),
 		a.statusCommand(),
 		a.nextCommand(),
 		a.checkCommand(),

@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"cmp"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"time"
@@ -23,30 +24,29 @@ type incident struct {
 	subject
 	job     string // of one record
 	members map[string]*trouble
-	most    int   // how many members it had at most
-	since   int64 // when it began
-	version int   // counts how often its members changed
-	text    string
+	most    int              // how many members it had at most
+	since   int64            // when it began
+	worst   int              // the highest rank that it had
+	text    string           // what the latest member to leave was over with
 	told    map[string]*told // by place
 }
 
 // told is what one place knows of an incident.
 type told struct {
 	alert.Status
-	version int
-	rank    int   // how bad it was said to be
-	tries   int   // of the message that is due, so far
-	next    int64 // before that there is no other try
-	busy    bool  // the message is being sent
+	view  view  // what it was told
+	news  int64 // since when there is something else to tell; 0: there is not
+	tries int   // of the message that is due, so far
+	next  int64 // before that there is no other try
+	busy  bool  // the message is being sent
 }
 
 // A letter is a message that is due, and where to.
 type letter struct {
-	to      string
-	about   *incident
-	step    alert.Step
-	version int
-	rank    int
+	to    string
+	about *incident
+	step  alert.Step
+	view  view
 	notify.Message
 }
 
@@ -165,14 +165,13 @@ func (inc *incident) on() bool { return inc != nil && len(inc.members) > 0 }
 
 func (inc *incident) join(t *trouble) {
 	if len(inc.members) == 0 {
-		inc.since, inc.most = t.since, 0
+		inc.since, inc.most, inc.worst = t.since, 0, 0
 	}
 	if inc.name != "" {
 		inc.job = t.of.job
 	}
 	inc.members[t.of.name] = t
 	inc.most = max(inc.most, len(inc.members))
-	inc.version++
 	t.in = inc
 }
 
@@ -181,30 +180,29 @@ func (t *trouble) leave() {
 	delete(t.of.troubles, t.kind)
 	if t.in != nil {
 		delete(t.in.members, t.of.name)
-		t.in.version++
 		t.in.text = t.text
 	}
 }
 
-// hushed says that nothing is to be told about any member now.
-func (inc *incident) hushed() bool {
-	for _, t := range inc.members {
-		if !t.hush {
-			return false
-		}
-	}
-	return inc.on()
-}
-
 var ranks = []notify.Severity{"", notify.Info, notify.Warning, notify.Error, notify.Critical}
 
-// rank is how bad the worst member is.
-func (inc *incident) rank() int {
-	worst := 0
-	for _, t := range inc.members {
-		worst = max(worst, slices.Index(ranks, t.severity))
+// A view is what there is to say of an incident's members that hold. The zero view
+// says that nothing is to be told about any.
+type view struct {
+	n    int
+	rank int    // how bad the worst is, in ranks
+	set  uint64 // differs for other members
+}
+
+func (inc *incident) view() (v view) {
+	for name, t := range inc.members {
+		if t.holds() {
+			h := fnv.New64a()
+			h.Write([]byte(name))
+			v.n, v.set, v.rank = v.n+1, v.set^h.Sum64(), max(v.rank, slices.Index(ranks, t.severity))
+		}
 	}
-	return worst
+	return v
 }
 
 // letters are the messages that are due now. What becomes of each has to be told by
@@ -216,23 +214,24 @@ func (b *book) letters(now int64) []*letter {
 	})
 	for _, s := range order {
 		inc := b.incidents[s]
-		rank, hushed := inc.rank(), inc.hushed()
+		seen := inc.view()
+		inc.worst = max(inc.worst, seen.rank)
 		for _, p := range b.places {
 			at := inc.told[p.Name]
 			if at == nil {
 				at = &told{}
 				inc.told[p.Name] = at
 			}
-			if at.busy || now < at.next || hushed {
+			if at.busy || now < at.next || inc.on() && seen.n == 0 {
 				continue
 			}
-			step, worse := b.decide(inc, at, rank, now)
+			step, worse := b.decide(inc, at, seen, now)
 			if step.Kind == alert.Nothing {
 				at.Status = step.After(alert.Accepted, 0)
 				continue
 			}
-			l := &letter{to: p.Name, about: inc, step: step, version: inc.version, rank: rank}
-			l.Message = b.message(inc, step, rank, now)
+			l := &letter{to: p.Name, about: inc, step: step, view: seen}
+			l.Message = b.message(inc, step, now)
 			l.Worse = worse
 			if p.Referenced {
 				l.Ref = step.Ref.String()
@@ -248,14 +247,20 @@ func (b *book) letters(now int64) []*letter {
 }
 
 // decide says what a place has to be told of an incident. That it has become worse
-// is told at once, and that other records are concerned after an interval.
-func (b *book) decide(inc *incident, at *told, rank int, now int64) (step alert.Step, worse bool) {
+// is told at once, and that it is about other records now and then.
+func (b *book) decide(inc *incident, at *told, seen view, now int64) (step alert.Step, worse bool) {
 	rule := alert.Rule{Remind: b.rules.Remind}
-	if at.Phase == alert.Told && inc.on() {
-		worse = rank > at.rank
-		if worse || at.version != inc.version && now-at.Told >= seconds(b.rules.Interval) {
-			rule.Remind = time.Nanosecond
-		}
+	if at.Phase != alert.Told || !inc.on() {
+		return alert.Decide(rule, at.Status, inc.on(), now), false
+	}
+	worse = seen.rank > at.view.rank
+	if seen.set == at.view.set {
+		at.news = 0
+	} else {
+		at.news = cmp.Or(at.news, now)
+	}
+	if worse || at.news != 0 && now-at.news >= seconds(b.rules.Calm) && now-at.Told >= seconds(b.rules.Interval) {
+		rule.Remind = time.Nanosecond
 	}
 	return alert.Decide(rule, at.Status, inc.on(), now), worse
 }
@@ -273,8 +278,9 @@ func (b *book) close(inc *incident) {
 	delete(b.incidents, inc.subject)
 }
 
-// The time before a message that was not accepted is sent again.
-const firstRetry, lastRetry = 10, 600 // seconds
+// How many seconds it takes until a message that was not accepted is sent again.
+// One that may have been delivered has more time, since it may be a double.
+const firstRetry, firstDoubt, lastRetry = 10, 60, 600
 
 // became takes in what became of a message.
 func (b *book) became(l *letter, o alert.Outcome, ref string, now int64) {
@@ -282,11 +288,15 @@ func (b *book) became(l *letter, o alert.Outcome, ref string, now int64) {
 	at.busy = false
 	at.Status = l.step.After(o, alert.ParseReference(ref))
 	if o == alert.Accepted || o == alert.Doubtful && l.step.Kind == alert.Reminder {
-		at.version, at.rank, at.tries, at.next = l.version, l.rank, 0, 0
+		at.view, at.news, at.tries, at.next = l.view, 0, 0, 0
 		b.close(l.about)
 		return
 	}
-	at.next = now + int64(min(firstRetry<<min(at.tries, 10), lastRetry))
+	first := firstRetry
+	if o == alert.Doubtful {
+		first = firstDoubt
+	}
+	at.next = now + int64(min(first<<min(at.tries, 10), lastRetry))
 	at.tries++
 }
 

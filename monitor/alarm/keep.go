@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/alert"
+	"github.com/solotick/solotick/notify"
 )
 
 const keptSchema = "solotick.alarms/v1"
@@ -31,7 +32,7 @@ type keptIncident struct {
 	Job     string      `json:"job,omitempty"`
 	Since   int64       `json:"since"`
 	Most    int         `json:"most,omitempty"`
-	Version int         `json:"version,omitempty"`
+	Worst   int         `json:"worst,omitempty"`
 	Text    string      `json:"text,omitempty"`
 	Members []keptMemb  `json:"members,omitempty"`
 	Told    []keptPlace `json:"told,omitempty"`
@@ -46,14 +47,15 @@ type keptMemb struct {
 }
 
 type keptPlace struct {
-	Place   string `json:"place"`
-	Phase   int    `json:"phase"`
-	Since   int64  `json:"since,omitempty"`
-	Told    int64  `json:"told,omitempty"`
-	Ref     string `json:"ref,omitempty"`
-	Doubt   bool   `json:"doubt,omitempty"`
-	Version int    `json:"version,omitempty"`
-	Rank    int    `json:"rank,omitempty"`
+	Place string `json:"place"`
+	Phase int    `json:"phase"`
+	Since int64  `json:"since,omitempty"`
+	Told  int64  `json:"told,omitempty"`
+	Ref   string `json:"ref,omitempty"`
+	Doubt bool   `json:"doubt,omitempty"`
+	N     int    `json:"n,omitempty"`
+	Rank  int    `json:"rank,omitempty"`
+	Set   uint64 `json:"set,omitempty"`
 }
 
 type keptRecord struct {
@@ -68,14 +70,15 @@ type keptRecord struct {
 func (b *book) text(now time.Time) ([]byte, error) {
 	k := kept{Schema: keptSchema, Time: now.UTC().Truncate(time.Second)}
 	for _, inc := range b.incidents {
-		one := keptIncident{Kind: inc.kind, Name: inc.name, Job: inc.job, Since: inc.since, Most: inc.most, Version: inc.version, Text: inc.text}
+		one := keptIncident{Kind: inc.kind, Name: inc.name, Job: inc.job, Since: inc.since, Most: inc.most, Worst: inc.worst, Text: inc.text}
 		for _, t := range inc.members {
 			one.Members = append(one.Members, keptMemb{Name: t.of.name, Job: t.of.job, Since: t.since, Text: t.text, Rank: slices.Index(ranks, t.severity)})
 		}
 		for name, at := range inc.told {
 			if at.Status != (alert.Status{}) {
 				one.Told = append(one.Told, keptPlace{
-					Place: name, Phase: int(at.Phase), Since: at.Since, Told: at.Told, Ref: at.Ref.String(), Doubt: at.Doubt, Version: at.version, Rank: at.rank,
+					Place: name, Phase: int(at.Phase), Since: at.Since, Told: at.Told, Ref: at.Ref.String(), Doubt: at.Doubt,
+					N: at.view.n, Rank: at.view.rank, Set: at.view.set,
 				})
 			}
 		}
@@ -107,7 +110,7 @@ func (b *book) restore(data []byte) (time.Time, error) {
 	for _, one := range k.Incidents {
 		s := subject{one.Kind, one.Name}
 		inc := &incident{
-			subject: s, job: one.Job, since: one.Since, most: one.Most, version: one.Version, text: one.Text,
+			subject: s, job: one.Job, since: one.Since, most: one.Most, worst: min(max(one.Worst, 0), len(ranks)-1), text: one.Text,
 			members: map[string]*trouble{}, told: map[string]*told{},
 		}
 		b.incidents[s] = inc
@@ -123,8 +126,8 @@ func (b *book) restore(data []byte) (time.Time, error) {
 		}
 		for _, p := range one.Told {
 			inc.told[p.Place] = &told{
-				Status:  alert.Status{Phase: alert.Phase(p.Phase), Since: p.Since, Told: p.Told, Ref: alert.ParseReference(p.Ref), Doubt: p.Doubt},
-				version: p.Version, rank: p.Rank,
+				Status: alert.Status{Phase: alert.Phase(p.Phase), Since: p.Since, Told: p.Told, Ref: alert.ParseReference(p.Ref), Doubt: p.Doubt},
+				view:   view{p.N, p.Rank, p.Set},
 			}
 		}
 	}
@@ -136,14 +139,13 @@ func (b *book) away(from, to time.Time) {
 	if b.rules.Gap == 0 || to.Sub(from) < b.rules.Gap {
 		return
 	}
-	const form = "2006-01-02 15:04:05Z"
 	inc := &incident{
-		subject: subject{kind: Gap}, since: from.Unix(), told: map[string]*told{},
-		text: fmt.Sprintf("From %s to %s, for %s, this observer did not look: it was stopped, or its machine was. Nothing was told in that time; what is still wrong follows.",
-			from.UTC().Format(form), to.UTC().Format(form), lasting(seconds(to.Sub(from)))),
+		subject: subject{kind: Gap}, since: from.Unix(), worst: slices.Index(ranks, notify.Warning), told: map[string]*told{},
+		text: fmt.Sprintf("From %s to %s, for %s, this observer did not look: it was stopped, or its machine was. Nothing was told in that time; what went wrong in it and still is follows.",
+			from.UTC().Format(timeForm), to.UTC().Format(timeForm), lasting(seconds(to.Sub(from)))),
 	}
 	for _, p := range b.places {
-		inc.told[p.Name] = &told{Status: alert.Status{Phase: alert.OwesPassed, Since: from.Unix()}, rank: slices.Index(ranks, "warning")}
+		inc.told[p.Name] = &told{Status: alert.Status{Phase: alert.OwesPassed, Since: from.Unix()}}
 	}
 	b.incidents[inc.subject] = inc
 }

@@ -24,6 +24,7 @@ type trouble struct {
 	due      int64 // since when it is to be told; 0: it is not
 	severity notify.Severity
 	text     string // what is wrong, or once it is over what is right
+	brief    string // the same where it is one of many; empty: text
 	in       *incident
 }
 
@@ -72,9 +73,9 @@ func (m *memory) note(e monitor.Event, r *Rules) {
 			m.failures, m.failed = m.failures+1, e.Tick
 		}
 	case monitor.KindRolledBack, monitor.KindFuture, monitor.KindForeign, monitor.KindGone, monitor.KindDamaged:
-		m.mark(Tampered, e)
+		m.mark(Tampered, e, r)
 	case monitor.KindDuplicate:
-		m.mark(Duplicate, e)
+		m.mark(Duplicate, e, r)
 	case monitor.KindStale:
 		if m.stale == nil {
 			m.stale = map[string]string{}
@@ -86,12 +87,20 @@ func (m *memory) note(e monitor.Event, r *Rules) {
 	}
 }
 
-func (m *memory) mark(k Kind, e monitor.Event) {
+func (m *memory) mark(k Kind, e monitor.Event, r *Rules) {
 	if m.marks == nil {
 		m.marks = map[Kind]mark{}
 	}
+	if was := m.marks[k]; was.Level == elect.LevelBad && e.Level != elect.LevelBad && e.Time.Unix()-was.At < seconds(r.Quiet) {
+		was.At = e.Time.Unix() // the worse one is what people have to know
+		m.marks[k] = was
+		return
+	}
 	m.marks[k] = mark{At: e.Time.Unix(), Event: e.Kind, Level: e.Level, Text: e.Text}
 }
+
+// holds says that a trouble is still there, and may be told.
+func (t *trouble) holds() bool { return t.over == 0 && !t.hush }
 
 // A verdict says whether a trouble holds.
 type verdict uint8
@@ -111,6 +120,7 @@ type finding struct {
 	wait     time.Duration
 	severity notify.Severity
 	text     string
+	brief    string
 }
 
 // judge says what a record as it is now amounts to.
@@ -136,7 +146,7 @@ func (m *memory) judge(item monitor.Item, now int64, r *Rules) []finding {
 	}
 	return append(all,
 		m.late(item, now, r), m.failing(item, now, r), m.flapping(item, now, r), m.tampered(item, now, r),
-		m.marked(Duplicate, now, r), m.absent(item, r), m.unreadable(item, r), paused(item, r), m.staleServers(item, r))
+		m.marked(Duplicate, now, r), m.absent(item, now, r), m.unreadable(item, now, r), paused(item, r), m.staleServers(item, r))
 }
 
 // recent says whether something of a kind happened not long ago.
@@ -149,9 +159,16 @@ func (m *memory) recent(k Kind, now int64, r *Rules) bool {
 // to by now is not known.
 func (m *memory) late(item monitor.Item, now int64, r *Rules) finding {
 	f := finding{kind: Late, verdict: no, text: item.Text}
+	if item.Paused {
+		f.text = "it is paused"
+		return f
+	}
 	switch item.State {
 	case elect.HealthLate, elect.HealthMissed:
-		f.verdict, f.wait, f.severity = yes, r.Late, notify.Warning
+		f.verdict, f.wait, f.severity, f.brief = yes, r.Late, notify.Warning, overdue(item)
+		if m.interval <= 3*r.Late {
+			f.wait = m.interval // by then it is missed, and there are no two messages
+		}
 		if item.State == elect.HealthMissed {
 			f.wait, f.severity = 0, notify.Critical
 		}
@@ -161,7 +178,7 @@ func (m *memory) late(item monitor.Item, now int64, r *Rules) finding {
 				f.verdict = unknown
 			}
 		}
-		if m.recent(Tampered, now, r) && m.marks[Tampered].Event == monitor.KindFuture {
+		if m.lasts(item, now) {
 			f.verdict = unknown // that is told already
 		}
 	case elect.HealthAbsent, elect.HealthDamaged, elect.HealthSealed:
@@ -170,6 +187,24 @@ func (m *memory) late(item monitor.Item, now int64, r *Rules) finding {
 	}
 	return f
 }
+
+// overdue is how many ticks are, and since when.
+func overdue(item monitor.Item) string {
+	if item.Overdue == 0 {
+		return ""
+	}
+	text := "1 tick is overdue"
+	if item.Overdue > 1 {
+		text = fmt.Sprintf("%d ticks are overdue", item.Overdue)
+	}
+	if item.LastTick != nil {
+		text += ", the latest run was for " + item.LastTick.Format(timeForm)
+	}
+	return text
+}
+
+// timeForm is how people are shown a moment, which is in UTC.
+const timeForm = "2006-01-02 15:04:05Z"
 
 // failing lasts while another attempt, or the next tick, runs.
 func (m *memory) failing(item monitor.Item, now int64, r *Rules) finding {
@@ -216,9 +251,9 @@ func (m *memory) marked(k Kind, now int64, r *Rules) finding {
 	return f
 }
 
-// tampered lasts for as long as a record that vanished or was damaged stays so.
+// tampered lasts for as long as what was done is not undone.
 func (m *memory) tampered(item monitor.Item, now int64, r *Rules) finding {
-	if m.spoilt(item) {
+	if m.lasts(item, now) {
 		mark := m.marks[Tampered]
 		mark.At = now
 		m.marks[Tampered] = mark
@@ -226,28 +261,29 @@ func (m *memory) tampered(item monitor.Item, now int64, r *Rules) finding {
 	return m.marked(Tampered, now, r)
 }
 
-// spoilt says that the record is gone, or cannot be read, and that it was seen to
-// happen.
-func (m *memory) spoilt(item monitor.Item) bool {
+// lasts says that what was done to the record is not undone.
+func (m *memory) lasts(item monitor.Item, now int64) bool {
 	switch m.marks[Tampered].Event {
 	case monitor.KindGone, monitor.KindDamaged:
 		return item.State == elect.HealthAbsent || item.State == elect.HealthDamaged || item.State == elect.HealthSealed
+	case monitor.KindFuture:
+		return item.LastTick != nil && item.LastTick.Unix() > now
 	default:
 		return false
 	}
 }
 
-func (m *memory) absent(item monitor.Item, r *Rules) finding {
+func (m *memory) absent(item monitor.Item, now int64, r *Rules) finding {
 	f := finding{kind: Absent, verdict: no, wait: r.Gone, severity: notify.Error, text: item.Text}
-	if item.State == elect.HealthAbsent && !m.spoilt(item) {
+	if item.State == elect.HealthAbsent && !m.lasts(item, now) {
 		f.verdict = yes
 	}
 	return f
 }
 
-func (m *memory) unreadable(item monitor.Item, r *Rules) finding {
+func (m *memory) unreadable(item monitor.Item, now int64, r *Rules) finding {
 	f := finding{kind: Unreadable, verdict: no, wait: r.Gone, severity: notify.Error, text: item.Text}
-	if (item.State == elect.HealthDamaged || item.State == elect.HealthSealed) && !m.spoilt(item) {
+	if (item.State == elect.HealthDamaged || item.State == elect.HealthSealed) && !m.lasts(item, now) {
 		f.verdict = yes
 	}
 	return f
@@ -259,6 +295,9 @@ func paused(item monitor.Item, r *Rules) finding {
 	f := finding{kind: Paused, verdict: no, wait: r.Paused, severity: notify.Info, text: item.Text}
 	if item.Paused && r.Paused > 0 {
 		f.verdict = yes
+		if item.State != elect.HealthPaused { // a claim stands in the record, too
+			f.text = "an operator has paused it"
+		}
 		if item.Written != nil {
 			f.since = item.Written.Unix()
 		}
@@ -292,7 +331,7 @@ func (m *memory) take(found []finding, now int64) {
 				}
 				m.add(t)
 			}
-			t.over, t.sure, t.hush, t.wait, t.severity, t.text = 0, true, f.hush, seconds(f.wait), f.severity, f.text
+			t.over, t.sure, t.hush, t.wait, t.severity, t.text, t.brief = 0, true, f.hush, seconds(f.wait), f.severity, f.text, f.brief
 		case t == nil:
 		case f.verdict == no:
 			t.end(now, f.text)

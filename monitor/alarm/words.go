@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/solotick/solotick/alert"
 	"github.com/solotick/solotick/notify"
@@ -25,7 +24,7 @@ var phrases = map[Kind]struct{ one, many, over string }{
 	Duplicate:   {"was claimed twice for one attempt", "were claimed twice for one attempt", "claimed twice for one attempt"},
 	Absent:      {"has no record", "have no record", "without a record"},
 	Unreadable:  {"has a record that cannot be read", "have records that cannot be read", "unreadable"},
-	Paused:      {"is still paused", "are still paused", "paused"},
+	Paused:      {"has been paused for a long time", "have been paused for a long time", "paused"},
 	Stale:       {"is shown as it was by some server", "are shown as they were by some server", "shown as it was by some server"},
 	Unreachable: {"cannot be seen", "cannot be seen", "out of sight"},
 }
@@ -35,13 +34,13 @@ var kindOf = map[alert.Kind]notify.Kind{
 }
 
 // message is what is told.
-func (b *book) message(inc *incident, step alert.Step, rank int, now int64) notify.Message {
+func (b *book) message(inc *incident, step alert.Step, now int64) notify.Message {
 	m := notify.Message{
-		Kind: kindOf[step.Kind], Severity: ranks[rank], Job: cmp.Or(inc.job, inc.name), Alert: string(inc.kind),
+		Kind: kindOf[step.Kind], Severity: ranks[max(inc.view().rank, 1)], Job: cmp.Or(inc.job, inc.name), Alert: string(inc.kind),
 		Tick: time.Unix(now, 0).UTC(), Since: time.Unix(inc.since, 0).UTC(), Doubt: step.Doubt, Observed: true,
 	}
-	if rank == 0 { // it is over
-		m.Severity = ranks[max(inc.worst(), 1)]
+	if !inc.on() {
+		m.Severity = ranks[max(inc.worst, 1)]
 	}
 	over := step.Kind == alert.Cleared || step.Kind == alert.Passed
 	switch {
@@ -60,14 +59,6 @@ func (b *book) message(inc *incident, step alert.Step, rank int, now int64) noti
 	return m
 }
 
-// worst is how bad it was said to be.
-func (inc *incident) worst() (rank int) {
-	for _, at := range inc.told {
-		rank = max(rank, at.rank)
-	}
-	return rank
-}
-
 func (t *trouble) phrase() string {
 	if t.kind == Late && t.severity == notify.Critical {
 		return "has missed ticks"
@@ -79,7 +70,7 @@ func (t *trouble) phrase() string {
 func (b *book) where(t *trouble) string {
 	text := "Record " + t.of.name
 	if t.since > 0 {
-		text += ", since " + time.Unix(t.since, 0).UTC().Format("2006-01-02 15:04:05Z")
+		text += ", since " + time.Unix(t.since, 0).UTC().Format(timeForm)
 	}
 	return text + ". Look with: solotick status " + t.of.name
 }
@@ -93,8 +84,10 @@ func (b *book) wordsOver(m *notify.Message, inc *incident, step alert.Step, now 
 	case inc.kind == Unreachable:
 		m.Title, m.Text = "DNS answers again", ""
 	default:
-		m.Title = fmt.Sprintf("no job is %s any more, after %s", over, upTo(inc.most))
-		m.Text = ""
+		m.Title, m.Text = fmt.Sprintf("%d jobs are no longer %s", inc.most, over), "At most so many were at a time."
+		if inc.most == 1 {
+			m.Title, m.Text = "1 job is no longer "+over, ""
+		}
 	}
 	if step.Kind == alert.Passed {
 		m.Text = strings.TrimSpace("Nobody could be told in between. " + m.Text)
@@ -102,22 +95,13 @@ func (b *book) wordsOver(m *notify.Message, inc *incident, step alert.Step, now 
 	m.Text = strings.TrimSpace("It lasted " + lasting(max(now-inc.since, 0)) + ". " + m.Text)
 }
 
-func upTo(n int) string {
-	if n == 1 {
-		return "1 was"
-	}
-	return fmt.Sprintf("up to %d were", n)
-}
-
 func (b *book) wordsMany(m *notify.Message, inc *incident) {
 	all := slices.SortedFunc(maps.Values(inc.members), func(x, y *trouble) int {
 		return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.of.name, y.of.name))
 	})
+	all = slices.DeleteFunc(all, func(t *trouble) bool { return !t.holds() })
 	n, total := len(all), max(len(b.records), len(all))
-	what := phrases[inc.kind].many
-	if n == 1 {
-		what = all[0].phrase()
-	}
+	what, lines := inc.phrases(all)
 	switch {
 	case total == 1:
 		m.Title = all[0].of.String() + " " + what
@@ -126,25 +110,18 @@ func (b *book) wordsMany(m *notify.Message, inc *incident) {
 	default:
 		m.Title = fmt.Sprintf("%d of %d jobs %s", n, total, what)
 	}
-	var lines []string
-	if inc.kind == Late {
-		missed := 0
-		for _, t := range all {
-			if t.severity == notify.Critical {
-				missed++
-			}
-		}
-		lines = append(lines, fmt.Sprintf("%d late, and %d of which another tick is overdue too.", n-missed, missed))
-	}
 	if inc.kind == Unreachable {
+		if n == total && n > 1 {
+			m.Title = fmt.Sprintf("none of the %d jobs can be seen", n)
+		}
 		m.Title = "DNS does not answer: " + m.Title
 		lines = append(lines, "Nothing is known of them from here until it does, and nothing else is told about them. Their agents need not be affected.")
 	}
 	if inc.most > n {
-		lines = append(lines, fmt.Sprintf("%d at most so far.", inc.most))
+		lines = append(lines, fmt.Sprintf("At most there were %d at a time so far.", inc.most))
 	}
 	for _, t := range all[:min(n, firstNames)] {
-		lines = append(lines, "- "+t.of.String()+": "+clip(t.text, 300))
+		lines = append(lines, "- "+t.of.String()+": "+clip(cmp.Or(t.brief, t.text), 300))
 	}
 	if n > firstNames {
 		lines = append(lines, fmt.Sprintf("- and %d more", n-firstNames))
@@ -152,13 +129,37 @@ func (b *book) wordsMany(m *notify.Message, inc *incident) {
 	m.Text = strings.Join(lines, "\n")
 }
 
-// sentence begins with a capital letter and ends with a full stop.
+// phrases are what is to be said of many, and how many of them it concerns.
+func (inc *incident) phrases(all []*trouble) (what string, lines []string) {
+	missed := 0
+	for _, t := range all {
+		if t.severity == notify.Critical {
+			missed++
+		}
+	}
+	switch {
+	case len(all) == 1:
+		return all[0].phrase(), nil
+	case inc.kind == Late && missed == len(all):
+		return "have missed ticks", nil
+	case inc.kind == Late && missed == 0:
+		return "are late", nil
+	case inc.kind == Late:
+		lines = []string{fmt.Sprintf("%d have missed ticks, %d are late.", missed, len(all)-missed)}
+	}
+	return phrases[inc.kind].many, lines
+}
+
+// sentence begins with a capital letter, unless that would change a name, and ends
+// with a full stop.
 func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	r, n := utf8.DecodeRuneInString(text)
-	return strings.ToUpper(string(r)) + strings.TrimSuffix(text[n:], ".") + "."
+	if word, _, _ := strings.Cut(text, " "); !strings.Contains(word, ".") {
+		text = strings.ToUpper(text[:1]) + text[1:] // of other than ASCII nothing changes
+	}
+	return strings.TrimSuffix(text, ".") + "."
 }
 
 // clip bounds a text of one line.

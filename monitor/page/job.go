@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	fewRuns, manyRuns     = 30, 500 // in the table of the latest ones
-	fewEvents, manyEvents = 30, 500
+	fewRuns, manyRuns     = 15, 500 // in the table of the latest ones
+	fewEvents, manyEvents = 15, 500
 	// lookBack is how many events are gone through for pauses and delays to draw.
 	lookBack = 2000
 	// farthest is how wide a stretch of time may be.

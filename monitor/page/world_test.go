@@ -155,7 +155,7 @@ func (p *player) end(tick int64, began float64, try int, takes float64, result r
 		return
 	}
 	p.write(int64(over), func(r *record.Record) { r.Claimed, r.Lease, r.Until, r.Last, r.Try = false, 0, 0, result, 0 })
-	if !p.m.told {
+	if !p.m.told || p.blind {
 		return
 	}
 	code := 0
@@ -241,5 +241,7 @@ func everyday(now time.Time) *world {
 	return w
 }
 
-var _ = hex.EncodeToString
-var _ = elect.LevelFine
+var (
+	_ = hex.EncodeToString
+	_ = elect.LevelFine
+)

@@ -209,7 +209,7 @@ function count() {
   for (const el of document.querySelectorAll('[data-until]')) {
     const left = Number(el.dataset.until) - now;
     write(el, countdown(left));
-    el.classList.toggle('over', left < 0);
+    if (el.dataset.late) el.classList.toggle('over', now > Number(el.dataset.late));
   }
   for (const el of document.querySelectorAll('[data-ago]')) write(el, ago(now - Number(el.dataset.ago)));
   for (const el of document.querySelectorAll('.ring')) {

@@ -1,0 +1,59 @@
+// Package tui shows on a terminal what is known of records: which of them are fine,
+// when they run next, who ran them, and what servers show of them.
+//
+// [Run] is the whole of it: a live view of a [monitor.History], which somebody else
+// feeds, until its user quits. It gives the terminal back as it was, however it
+// ends.
+//
+// It asks no server anything and writes nothing: what an operator changes is for
+// the commands. Where there is no terminal, it is of no use.
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"github.com/solotick/solotick/monitor"
+)
+
+// A Config is what a view shows, and where.
+type Config struct {
+	History *monitor.History
+	In, Out *os.File       // the terminal; nil: those of the process
+	Color   bool           // colours may be used
+	Unicode bool           // the terminal shows more than ASCII
+	Local   *time.Location // the user's; nil: that of the machine
+	Notices <-chan string  // what the user should know, in few words; nil: nothing
+}
+
+// Run shows the view until its user quits, or ctx ends; both are no error. It
+// returns an error if there is no terminal that can be used.
+func Run(ctx context.Context, c Config) error {
+	updates, cancel := c.History.Subscribe(4096)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	profile := colorprofile.ASCII
+	if c.Color {
+		profile = colorprofile.ANSI
+	}
+	m := newModel(c, updates, done, time.Now())
+	p := tea.NewProgram(m, tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
+	go func() {
+		select {
+		case <-ctx.Done():
+			p.Quit()
+		case <-done:
+		}
+	}()
+	if _, err := p.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("tui: %w", err)
+	}
+	return nil
+}
