@@ -15,7 +15,7 @@ const (
 	KindEnded       Kind = "ended"       // a run ended, well or not
 	KindTakeover    Kind = "takeover"    // another agent took a tick over that was lost
 	KindUnseen      Kind = "unseen"      // ticks passed between two looks
-	KindPassed      Kind = "passed"       // ticks were left out: nobody ran them
+	KindPassed      Kind = "passed"      // ticks were left out: nobody ran them
 	KindDuplicate   Kind = "duplicate"   // two agents claimed the same attempt
 	KindCondition   Kind = "condition"   // the condition changed: late, missed, on time again
 	KindPaused      Kind = "paused"      // by an operator

@@ -21,9 +21,11 @@ type Observer struct {
 	// Every is the time between two looks at a record; 0: what fits the number of
 	// records, from 5 s to a minute.
 	Every time.Duration
-	Rate  float64              // questions a second at most, resolvers not counted; 0: 200
+	Rate  float64              // looks a second at most; 0: 200
 	Log   *slog.Logger         // nil: silent
 	Saw   func(Sight, []Event) // nil: none. After each look; must not block
+
+	see func(ctx context.Context, t Target, all bool) Sight // replaced in tests
 
 	asked, failed atomic.Int64
 	beat          atomic.Int64 // when the loop last turned, in Unix seconds
@@ -41,8 +43,8 @@ const (
 	soon = 1500 * time.Millisecond
 )
 
-// interval is the time between two looks at one of n records.
-func (o *Observer) interval(n int) time.Duration {
+// Interval is the time between two looks at one of n records.
+func (o *Observer) Interval(n int) time.Duration {
 	if o.Every > 0 {
 		return o.Every
 	}
@@ -67,6 +69,8 @@ type stop struct {
 	due  time.Time
 	slot time.Time // of its beat
 	gone bool
+
+	looked bool // once
 }
 
 type stops []*stop
@@ -133,8 +137,9 @@ func (o *Observer) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
+			records := len(known)
 			looks.Go(func() {
-				o.look(ctx, s, len(known))
+				o.look(ctx, s, records)
 				<-free
 				select {
 				case back <- s:
@@ -150,7 +155,7 @@ func (o *Observer) Run(ctx context.Context) error {
 // once, as fast as the rate allows, and then each on a beat of its own.
 func (o *Observer) meet(known map[string]*stop, queue *stops, now time.Time) {
 	targets := o.History.Targets()
-	every := o.interval(len(targets))
+	every := o.Interval(len(targets))
 	o.History.Apart(3*every + 10*time.Second)
 	here := make(map[string]bool, len(targets))
 	for i, t := range targets {
@@ -176,15 +181,11 @@ func (o *Observer) meet(known map[string]*stop, queue *stops, now time.Time) {
 
 // look looks at one record and says when it is looked at next.
 func (o *Observer) look(ctx context.Context, s *stop, records int) {
-	t, ok := o.History.target(s.name)
+	t, ok := o.History.Target(s.name)
 	if !ok {
 		return
 	}
-	see := o.Eyes.Glance
-	if records <= few {
-		see = o.Eyes.Look
-	}
-	sight := see(ctx, t)
+	sight := o.ask(ctx, t, records <= few)
 	if ctx.Err() != nil {
 		return // not the servers' fault
 	}
@@ -203,12 +204,27 @@ func (o *Observer) look(ctx context.Context, s *stop, records int) {
 	s.due = o.nextLook(s, sight, records, time.Now())
 }
 
+// ask asks one server, or all of them.
+func (o *Observer) ask(ctx context.Context, t Target, all bool) Sight {
+	switch {
+	case o.see != nil:
+		return o.see(ctx, t, all)
+	case all:
+		return o.Eyes.Look(ctx, t)
+	}
+	return o.Eyes.Glance(ctx, t)
+}
+
 // nextLook is the next beat, or sooner if something is due before that.
 func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) time.Time {
-	every := o.interval(records)
+	every := o.Interval(records)
 	if late := now.Sub(s.slot); late >= 0 {
 		s.slot = s.slot.Add((late/every + 1) * every)
 	}
+	if !s.looked && s.slot.Sub(now) < every/2 {
+		s.slot = s.slot.Add(every) // the first look was not on the beat
+	}
+	s.looked = true
 	next := s.slot
 	if records > few || sight.Err != nil {
 		return next
@@ -224,8 +240,8 @@ func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) ti
 	return next
 }
 
-// target is the record of that name, if it is watched.
-func (h *History) target(name string) (Target, bool) {
+// Target is the record of that name, if it is watched.
+func (h *History) Target(name string) (Target, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if t := h.tracks[name]; t != nil {

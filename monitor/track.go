@@ -31,6 +31,8 @@ type track struct {
 	fresh []Event   // of the look in progress
 	dirty []uint64  // runs to be written
 	next  func() uint64
+
+	totals Totals
 }
 
 // see takes a look in.
@@ -179,7 +181,7 @@ func (t *track) resume(b record.Record) {
 		t.renewed(cur)
 	case r.Claimed:
 		t.closeRun(record.None, 0)
-		t.began(r, max(r.TimerOld, b.Seq/1000), false)
+		t.began(r, notBefore(b, r), false)
 	case cur != nil:
 		t.closeRun(record.None, 0)
 	case last(r) > last(b):
@@ -204,7 +206,7 @@ func (t *track) tick(b record.Record, looked time.Time) {
 	}
 	switch {
 	case a.Claimed:
-		t.began(a, max(a.TimerOld, b.Seq/1000), false)
+		t.began(a, notBefore(b, a), false)
 	case t.target.Policy.AtMostOnce:
 		t.add(Run{Tick: a.TimerOld, Attempt: 1, Agent: a.ID, Began: a.Seq / 1000, Fence: a.Seq, Over: true})
 		t.say(KindBegan, elect.LevelFine, "%s runs the tick of %s, at most once", quoted(a.ID), clock(a.TimerOld))
@@ -232,7 +234,7 @@ func (t *track) same(b record.Record) {
 			result = a.Last
 		}
 		t.closeRun(result, 0)
-		t.began(a, max(a.TimerOld, b.Seq/1000), a.Last == record.Lost && a.Attempt() > b.Attempt())
+		t.began(a, notBefore(b, a), a.Last == record.Lost && a.Attempt() > b.Attempt())
 	case b.Claimed:
 		if cur == nil {
 			t.finished(b, b.Attempt(), false)
@@ -241,7 +243,7 @@ func (t *track) same(b record.Record) {
 		t.closeRun(a.Last, a.Seq/1000)
 		t.end(*cur)
 	case a.Claimed:
-		t.began(a, max(a.TimerOld, b.Seq/1000), b.Last == record.Lost && b.Attempt() > 1)
+		t.began(a, notBefore(b, a), b.Last == record.Lost && b.Attempt() > 1)
 	case b.Attempt() > 1 && a.Try != b.Try && !a.Claimed:
 		t.finished(b, b.Attempt(), b.Last == record.Lost)
 	}
@@ -369,7 +371,8 @@ func (t *track) closeRun(result record.Result, at int64) {
 func (t *track) add(r Run) *Run {
 	if r.Tick != 0 {
 		if old := t.find(r.Tick, r.Attempt, r.Agent); old != nil {
-			old.Began, old.Fence, old.Alive, old.Ended = orElse(r.Began, old.Began), orElse(r.Fence, old.Fence), orElse(r.Alive, old.Alive), orElse(r.Ended, old.Ended)
+			old.Began, old.Fence, old.Ended = orElse(old.Began, r.Began), orElse(old.Fence, r.Fence), orElse(old.Ended, r.Ended)
+			old.Alive = max(old.Alive, r.Alive)
 			old.Over, old.Takeover = old.Over || r.Over, old.Takeover || r.Takeover
 			if r.Result != record.None {
 				old.Result = r.Result
@@ -401,6 +404,16 @@ func (t *track) find(tick int64, attempt int, agent string) *Run {
 		}
 	}
 	return nil
+}
+
+// notBefore is a moment before which claim a cannot have been made, if b was there
+// before it.
+func notBefore(b, a record.Record) int64 {
+	not := max(a.TimerOld, b.Seq/1000)
+	if !b.Claimed && b.Timer <= a.Seq/1000 {
+		not = max(not, b.Timer)
+	}
+	return not
 }
 
 // began notes a claim that is seen for the first time. not is a moment before

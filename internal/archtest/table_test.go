@@ -125,12 +125,24 @@ var table = []row{
 		why: "asks DNS as any outsider does; what the texts mean is for package record",
 	},
 	{
-		dir: "monitor", own: []string{"elect", "lookup", "record"}, other: []string{"go.etcd.io/bbolt", "golang.org/x/time/rate"},
+		dir: "monitor", own: []string{"elect", "lookup", "record"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
 		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
+	},
+	{
+		dir: "monitor/api", own: []string{"elect", "monitor", "record"},
+		other: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/common/expfmt",
+		},
+		why: "a history over HTTP: how reports are proved and records written it is told, so that it knows neither keys nor registers",
 	},
 	{
 		dir: "monitor/alarm", own: []string{"alert", "elect", "monitor", "notify"},
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
+	},
+	{
+		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
+		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
 	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
@@ -183,7 +195,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{
