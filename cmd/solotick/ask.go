@@ -23,6 +23,7 @@ type query struct {
 	resolvers []string // asked beside
 	port      int
 	file      string
+	again     bool        // the same names will be asked for over and over
 	dns       *config.DNS // of the file, if one was read
 }
 
@@ -96,7 +97,7 @@ type sight struct {
 // eyes are those that the command asks through: @servers, else the file's, else
 // every authoritative server of each name; and the resolvers beside.
 func (q *query) eyes() (*monitor.Eyes, error) {
-	cfg := monitor.EyesConfig{Probe: true, Resolvers: q.resolvers, Servers: q.addresses()}
+	cfg := monitor.EyesConfig{Probe: !q.again, Resolvers: q.resolvers, Servers: q.addresses()}
 	if len(cfg.Servers) == 0 && q.dns != nil {
 		cfg.Servers = outside(q.dns)
 	}

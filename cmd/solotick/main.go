@@ -81,6 +81,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.zoneCommand(),
 		a.statusCommand(),
 		a.nextCommand(),
+		a.watchCommand(),
 		a.triggerCommand(),
 		a.pauseCommand(),
 		a.resumeCommand(),
