@@ -36,21 +36,26 @@ type Config struct {
 // Run shows the view until its user quits, or ctx ends; both are no error. It
 // returns an error if the terminal cannot be used.
 func Run(ctx context.Context, c Config) error {
-	in, out := cmp.Or(c.In, os.Stdin), cmp.Or(c.Out, os.Stdout)
 	updates, cancel := c.History.Subscribe(4096)
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)
-	profile := colorprofile.ASCII
-	if c.Color {
-		profile = colorprofile.ANSI
-	}
-	p := tea.NewProgram(newModel(c, updates, done, time.Now()),
-		tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
+	return run(ctx, cmp.Or(c.In, os.Stdin), cmp.Or(c.Out, os.Stdout), c.Color, newModel(c, updates, done, time.Now()))
+}
+
+// patience is how long a terminal may take for the last screen.
+const patience = 2 * time.Second
+
+func run(ctx context.Context, in, out *os.File, colour bool, m tea.Model) error {
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {
 		return fmt.Errorf("tui: no terminal to read keys from: %w", err)
 	}
+	profile := colorprofile.ASCII
+	if colour {
+		profile = colorprofile.ANSI
+	}
+	p := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
 	ended := make(chan error, 1)
 	go func() {
 		_, err := p.Run()
@@ -73,6 +78,3 @@ func Run(ctx context.Context, c Config) error {
 	}
 	return nil
 }
-
-// patience is how long a terminal may take for the last screen.
-const patience = 2 * time.Second
