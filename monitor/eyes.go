@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,8 @@ func sightOf(t Target, at time.Time, answers, beside []lookup.Answer, cause erro
 }
 
 // newer says whether a shows more of the record than b: something rather than
-// nothing, and of two records the one with the greater seq.
+// nothing, and of two records the one with the greater seq. The agents of 2022
+// wrote none; with each of their runs timer grew.
 func newer(a, b record.Set) bool {
 	switch {
 	case a.State == record.Absent:
@@ -126,7 +128,7 @@ func newer(a, b record.Set) bool {
 	case b.State == record.Absent:
 		return true
 	}
-	return a.Record.Seq > b.Record.Seq
+	return cmp.Or(cmp.Compare(a.Record.Seq, b.Record.Seq), cmp.Compare(a.Record.Timer, b.Record.Timer)) > 0
 }
 
 // Answer is the one with the newest record; the zero Answer if nobody answered.
@@ -148,7 +150,8 @@ func (s Sight) Text() string {
 	return ""
 }
 
-// Notes are what is odd about what DNS shows, a sentence each.
+// Notes are what is odd about the newest record and the answer that shows it, a
+// sentence each.
 func (s Sight) Notes() []string {
 	if s.Best < 0 {
 		return nil
@@ -177,13 +180,33 @@ func (s Sight) Notes() []string {
 	if a.Age > 0 || !a.Authoritative {
 		out = append(out, fmt.Sprintf("from a cache, which may be old: it keeps this answer for %d s more", int(a.TTL.Seconds())))
 	}
+	return out
+}
+
+// Others are the servers that do not show the newest record, a sentence each.
+func (s Sight) Others() []string {
+	if s.Best < 0 {
+		return nil
+	}
+	var out []string
 	for i, o := range s.Answers {
+		who := o.Server.Addr
+		if !strings.HasPrefix(who, o.Server.Name) {
+			who = o.Server.Name + " (" + who + ")"
+		}
 		switch set := record.Read(o.Texts, 0); {
 		case i == s.Best:
 		case o.Err != nil:
 			out = append(out, "another server gave no answer: "+o.Err.Error())
-		case set.State != s.Set.State || set.Record != s.Set.Record:
-			out = append(out, o.Server.Name+" ("+o.Server.Addr+") shows something older")
+		case set.State == s.Set.State && set.Record == s.Set.Record:
+		case set.State == record.Absent:
+			out = append(out, who+" shows no record")
+		case set.State != record.Present:
+			out = append(out, who+" shows a record that is "+set.State.String())
+		case s.behind(o, set) > 0:
+			out = append(out, fmt.Sprintf("%s shows an older record, by %s", who, words(time.Duration(s.behind(o, set))*time.Second)))
+		default:
+			out = append(out, who+" shows something else")
 		}
 	}
 	return out

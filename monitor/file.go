@@ -43,12 +43,22 @@ const (
 	writeEvery = 3 * time.Second
 )
 
+// ErrInUse says that another process has the file of a history open.
+var ErrInUse = errors.New("another process has it open")
+
+func knownForm(was []byte) error {
+	if string(was) != fileForm {
+		return fmt.Errorf("is of the form %q, and this version knows %q: use another file", was, fileForm)
+	}
+	return nil
+}
+
 // OpenHistory returns a history that is kept in a file, which is made if it is not
 // there. No two processes can have it open.
 func OpenHistory(path string, l Limits) (*History, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
 	if errors.Is(err, berrors.ErrTimeout) {
-		err = errors.New("another process has it open")
+		err = ErrInUse
 	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
@@ -70,13 +80,12 @@ func (h *History) prepare(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	switch was := b.Get(form); {
-	case was == nil:
-		if err := b.Put(form, []byte(fileForm)); err != nil {
+	if was := b.Get(form); was != nil {
+		if err := knownForm(was); err != nil {
 			return err
 		}
-	case string(was) != fileForm:
-		return fmt.Errorf("is of the form %q, and this version knows %q: use another file", was, fileForm)
+	} else if err := b.Put(form, []byte(fileForm)); err != nil {
+		return err
 	}
 	for _, name := range [][]byte{runsBucket, eventsBucket, spansBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -136,7 +145,7 @@ func (f *file) load(name string, t *track) {
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				var r Run
 				if len(k) == 8 && json.Unmarshal(v, &r) == nil {
-					r.n, r.Over = binary.BigEndian.Uint64(k), true
+					r.n, r.Over, r.counted = binary.BigEndian.Uint64(k), true, true
 					t.runs = append(t.runs, r)
 				}
 			}

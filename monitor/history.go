@@ -155,6 +155,7 @@ func (h *History) publish(t *track, looked bool) []Event {
 		}
 		e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	}
+	t.count(events)
 	t.events = keepLast(append(t.events, events...), h.share(h.limits.Events, leastEvents, mostEvents))
 	h.events = keepLast(append(h.events, events...), newestEvents)
 	t.runs = keepLast(t.runs, h.share(h.limits.Runs, leastRuns, mostRuns))
@@ -162,7 +163,7 @@ func (h *History) publish(t *track, looked bool) []Event {
 	for len(t.runs) > 0 && t.runs[0].Over && t.runs[0].At() < old {
 		t.runs = t.runs[1:]
 	}
-	if h.file != nil {
+	if h.file != nil && (looked || len(events)+len(t.dirty) > 0) {
 		h.file.note(t, events)
 	}
 	t.dirty = t.dirty[:0]

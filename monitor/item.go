@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/solotick/solotick/elect"
@@ -106,6 +107,42 @@ func Judge(s Sight, now time.Time) Item {
 	return item
 }
 
+// Old is how long before now it was at most that the newest record was what the
+// item shows: 0 if a server with authority shows it, else the age of a cache's
+// answer. A cache tells only for how long it keeps the answer, so full is the TTL
+// that the record has, where it is known; 0: a minute, which is what agents write
+// by default. No answer is older than the record itself.
+//
+// What is old should be judged for that much before now: that a run is late would
+// else be true of the cache only.
+func (i Item) Old(now time.Time, full time.Duration) time.Duration {
+	full = cmp.Or(full, time.Minute)
+	old := time.Duration(-1)
+	for _, s := range i.Servers {
+		if !s.Newest || s.Error != "" {
+			continue
+		}
+		if s.Authority {
+			return 0
+		}
+		age := time.Duration(s.Age * float64(time.Second))
+		if s.Age == 0 {
+			age = max(full-time.Duration(s.TTL*float64(time.Second)), 0)
+		}
+		if old < 0 || age < old {
+			old = age
+		}
+	}
+	wrote := i.Written
+	if i.Original {
+		wrote = i.LastTick
+	}
+	if wrote != nil && wrote.Before(now) {
+		old = min(old, now.Sub(*wrote))
+	}
+	return max(old, 0)
+}
+
 func (s Sight) servers() []Server {
 	all := make([]Server, 0, len(s.Answers))
 	for _, a := range s.Answers {
@@ -131,13 +168,23 @@ func (s Sight) servers() []Server {
 // seconds between the two writes. Where it shows none, that is how long the newest
 // one has been there.
 func (s Sight) behind(a lookup.Answer, set record.Set) float64 {
+	newest := written(s.Set.Record)
 	switch {
-	case a.Err != nil, s.Set.State != record.Present, set.Record.Seq >= s.Set.Record.Seq:
+	case a.Err != nil, s.Set.State != record.Present, !newer(s.Set, set):
 		return 0
-	case set.State != record.Present || set.Record.Seq == 0:
-		return max(s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)).Round(time.Second).Seconds(), 0)
+	case set.State != record.Present:
+		return max(s.Time.Sub(time.Unix(newest, 0)).Round(time.Second).Seconds(), 0)
 	}
-	return float64(s.Set.Record.Seq/1000 - set.Record.Seq/1000)
+	return float64(max(newest-written(set.Record), 0))
+}
+
+// written is about when a record was written, in epoch seconds: as its seq tells,
+// or by the latest run of an agent of 2022.
+func written(r record.Record) int64 {
+	if r.Seq == 0 {
+		return last(r)
+	}
+	return r.Seq / 1000
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

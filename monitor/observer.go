@@ -38,13 +38,15 @@ const (
 	// few records are looked at through all their servers, and again as soon as
 	// something is due.
 	few = 100
-	// soon is how long after a run is due its record is looked at: by then an agent
-	// whose incumbent lives has claimed it.
-	soon = 1500 * time.Millisecond
 )
 
-// interval is the time between two looks at one of n records.
-func (o *Observer) interval(n int) time.Duration {
+// soon is how long after a run is due its record is looked at. An incumbent that
+// lives has claimed it by the first, and if it does not live, somebody else by the
+// second.
+var soon = [...]time.Duration{300 * time.Millisecond, 4 * time.Second}
+
+// Interval is the time between two looks at one of n records.
+func (o *Observer) Interval(n int) time.Duration {
 	if o.Every > 0 {
 		return o.Every
 	}
@@ -155,7 +157,7 @@ func (o *Observer) Run(ctx context.Context) error {
 // once, as fast as the rate allows, and then each on a beat of its own.
 func (o *Observer) meet(known map[string]*stop, queue *stops, now time.Time) {
 	targets := o.History.Targets()
-	every := o.interval(len(targets))
+	every := o.Interval(len(targets))
 	o.History.Apart(3*every + 10*time.Second)
 	here := make(map[string]bool, len(targets))
 	for i, t := range targets {
@@ -181,7 +183,7 @@ func (o *Observer) meet(known map[string]*stop, queue *stops, now time.Time) {
 
 // look looks at one record and says when it is looked at next.
 func (o *Observer) look(ctx context.Context, s *stop, records int) {
-	t, ok := o.History.target(s.name)
+	t, ok := o.History.Target(s.name)
 	if !ok {
 		return
 	}
@@ -217,7 +219,7 @@ func (o *Observer) ask(ctx context.Context, t Target, all bool) Sight {
 
 // nextLook is the next beat, or sooner if something is due before that.
 func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) time.Time {
-	every := o.interval(records)
+	every := o.Interval(records)
 	if late := now.Sub(s.slot); late >= 0 {
 		s.slot = s.slot.Add((late/every + 1) * every)
 	}
@@ -230,18 +232,19 @@ func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) ti
 		return next
 	}
 	r := sight.Set.Record
-	due := time.Unix(max(r.Timer, r.Pause), 0).Add(soon)
 	if r.Claimed && now.Add(2*time.Second).Before(next) {
-		due = now.Add(2 * time.Second) // its end, or its renewal
+		return now.Add(2 * time.Second) // its end, or its renewal
 	}
-	if due.After(now) && due.Before(next) {
-		return due
+	for _, d := range soon {
+		if due := time.Unix(max(r.Timer, r.Pause), 0).Add(d); due.After(now) && due.Before(next) {
+			return due
+		}
 	}
 	return next
 }
 
-// target is the record of that name, if it is watched.
-func (h *History) target(name string) (Target, bool) {
+// Target is the record of that name, if it is watched.
+func (h *History) Target(name string) (Target, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if t := h.tracks[name]; t != nil {

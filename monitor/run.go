@@ -21,7 +21,8 @@ type Run struct {
 	Takeover bool          `json:"takeover,omitempty"` // of a tick that the agent before it lost
 	Detail   *Detail       `json:"detail,omitempty"`   // what its agent has told; nil: nothing
 
-	n uint64 // its place in the file of a history
+	n       uint64 // its place in the file of a history
+	counted bool   // in the totals
 }
 
 // A Detail is what an agent tells of its own run, which DNS cannot.

@@ -171,6 +171,9 @@ func (c *Command) environment(run Run, statePath string) []string {
 		"SOLOTICK_STATE=" + run.State,
 		"SOLOTICK_STATE_OUT=" + statePath,
 	}
+	if run.TraceParent != nil {
+		ours = append(ours, "TRACEPARENT="+run.TraceParent(run.step), "TRACESTATE=") // what this process has belongs to another parent
+	}
 	at := make(map[string]int)
 	var env []string
 	for _, list := range [][]string{os.Environ(), c.Env, ours} {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,10 @@ type query struct {
 	resolvers []string // asked beside
 	port      int
 	file      string
-	again     bool        // the same names will be asked for over and over
-	dns       *config.DNS // of the file, if one was read
+	timeout   time.Duration // 0: that of lookups
+	ttl       time.Duration // of the records; 0: the file's, or what agents write by default
+	often     bool          // asks again and again: does not look for wildcards
+	dns       *config.DNS   // of the file, if one was read
 }
 
 func (a *app) queryFlags(c *cobra.Command, q *query) {
@@ -97,7 +100,10 @@ type sight struct {
 // eyes are those that the command asks through: @servers, else the file's, else
 // every authoritative server of each name; and the resolvers beside.
 func (q *query) eyes() (*monitor.Eyes, error) {
-	cfg := monitor.EyesConfig{Probe: !q.again, Resolvers: q.resolvers, Servers: q.addresses()}
+	cfg := monitor.EyesConfig{Probe: !q.often, Resolvers: q.resolvers, Servers: q.addresses()}
+	if q.timeout > 0 {
+		cfg.Timeout = min(q.timeout, lookup.DefaultTimeout)
+	}
 	if len(cfg.Servers) == 0 && q.dns != nil {
 		cfg.Servers = outside(q.dns)
 	}
@@ -169,17 +175,36 @@ func checkDNSName(name string) error {
 	return nil
 }
 
+// judge says what a sight amounts to, and as of when: what only a cache shows was
+// the record when the cache asked for it, so that it is judged for that moment.
+func (q *query) judge(s sight, now time.Time) (item monitor.Item, old time.Duration) {
+	full := q.ttl
+	if full == 0 && q.dns != nil {
+		full = q.dns.TTL
+	}
+	item = monitor.Judge(s.Sight, now)
+	if old = item.Old(now, full); old > 0 {
+		item = monitor.Judge(s.Sight, now.Add(-old))
+	}
+	return item, old
+}
+
 // serverName is the server that answered, for people.
 func (s sight) serverName() string {
 	answer := s.Answer()
-	name := answer.Server.Name
-	if name != answer.Server.Addr {
-		name += " (" + answer.Server.Addr + ")"
-	}
+	name := nameOf(answer.Server.Name, answer.Server.Addr)
 	if answer.Authoritative {
 		name += ", authoritative"
 	}
 	return name
+}
+
+// nameOf is a server for people: its name, and its address where that says more.
+func nameOf(name, addr string) string {
+	if strings.HasPrefix(addr, name) {
+		return addr
+	}
+	return name + " (" + addr + ")"
 }
 
 // sights asks for all that a command names, a few at a time.

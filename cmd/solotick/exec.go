@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return usage("the command is missing: it stands behind --, as in: -- ./job.sh --fast")
 	}
-	c, err := a.execConfig(cmd.Flags(), f, args)
+	c, secret, err := a.execConfig(cmd.Flags(), f, args)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,10 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
 	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.hide(secret, svc)
+	if err := a.outlets(c, fleet, nil, log); err != nil {
+		return err
+	}
 	if f.once {
 		return a.once(cmd.Context(), fleet, m, to)
 	}
@@ -143,10 +148,11 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 }
 
 // execConfig makes a file of the flags, so that both are judged by the same
-// rules, and takes the section dns from a real one unless --zone is given.
-func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*config.Config, error) {
+// rules, and takes the sections dns and agent from a real one, which knows what is
+// secret, unless --zone is given.
+func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, secret *config.Config, err error) {
 	if f.name == "" {
-		return nil, usage("--name is missing: agents of one job have the same name")
+		return nil, nil, usage("--name is missing: agents of one job have the same name")
 	}
 	job := map[string]any{"exec": argv}
 	for _, j := range jobFlags {
@@ -162,33 +168,32 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 	var from *config.Config
 	if dns["zone"] == nil {
 		if len(dns) > 0 {
-			return nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
+			return nil, nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
 		}
 		var err error
 		if from, err = a.loadConfig(f.file); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
 	} else if f.file != "" {
-		return nil, usage("-c and --zone both say where the record is: take one")
+		return nil, nil, usage("-c and --zone both say where the record is: take one")
 	} else if err := missing(dns); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if path, ok := dns["tsig"].(string); ok && from == nil {
 		path, err := filepath.Abs(path) // a file may not hold a relative one, a command line may
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		dns["tsig"] = path
 	}
 	dns["provider"] = "rfc2136"
 	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{f.name: job}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c, err := config.Parse("the command line", text)
-	if err != nil {
-		return nil, flagMistakes(err, f.name)
+	if c, err = config.Parse("the command line", text); err != nil {
+		return nil, nil, flagMistakes(err, f.name)
 	}
 	if from != nil {
 		c.DNS, c.Agent = from.DNS, from.Agent
@@ -196,7 +201,7 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 			c.Jobs[0].HeadStart = max(c.Jobs[0].HeadStart, c.DNS.Lag())
 		}
 	}
-	return c, nil
+	return c, cmp.Or(from, c), nil
 }
 
 // missing names the flags that --zone cannot do without.

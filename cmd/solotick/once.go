@@ -46,8 +46,12 @@ func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
 	defer cancel()
 	o := &once{policy: m.Policy, record: m.Record, end: cancel}
 	o.policy.Fill()
-	f.observe = func(_ member, ev solotick.Event) { o.see(ev) }
-	f.result = func(_ member, r steps.Result, err error) { o.ran(r, err) }
+	f.observe = append(f.observe, func(_ member, ev solotick.Event) { o.see(ev) })
+	f.finish = append(f.finish, func(r *finished) {
+		if r.plan != nil {
+			o.ran(r.steps, r.err)
+		}
+	})
 	crews, err := f.prepare([]member{m}, to)
 	if err != nil {
 		return configFailure(err)
@@ -95,7 +99,7 @@ func (o *once) see(ev solotick.Event) {
 		}
 	case o.started:
 	case ev.Verb == elect.Swap && ev.Outcome == elect.Done:
-		if claims(ev.Why) {
+		if ev.Why.Claims() {
 			o.late.Reset(o.patience(o.policy.Lease))
 			return
 		}
@@ -110,9 +114,6 @@ func (o *once) see(ev solotick.Event) {
 		o.judge(ev)
 	}
 }
-
-// claims says that a swap for this reason is a claim, which a run follows.
-func claims(why elect.Reason) bool { return why == elect.TickDue || why == elect.ClaimLapsed }
 
 // judge ends the turn if the record shows that there is nothing to run. Where
 // the record needs repair the agent may go on and see to that.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -159,7 +160,7 @@ func (a *app) recordLong(s sight) {
 	for _, t := range s.Answer().Texts {
 		a.sayf("  %s\n", strconv.QuoteToGraphic(t))
 	}
-	a.notes(s.Notes())
+	a.notes(slices.Concat(s.Notes(), s.Others()))
 	r := s.Set.Record
 	if s.Set.State != record.Present {
 		a.sayf("  %s\n", map[record.State]string{

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
@@ -32,7 +31,7 @@ damaged, no record), 69 if DNS does not answer.`,
 			if err != nil {
 				return err
 			}
-			return a.status(cmd, q.dns, sights, asJSON)
+			return a.status(cmd, &q, sights, asJSON)
 		},
 	}
 	a.queryFlags(c, &q)
@@ -40,16 +39,19 @@ damaged, no record), 69 if DNS does not answer.`,
 	return c
 }
 
-// status tells of what was seen. dns is that of the file; nil: none was read.
-func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON bool) error {
-	now := time.Now()
+// status tells of what was seen.
+func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) error {
+	now, dns := time.Now(), q.dns
 	doc := monitor.Document{Schema: monitor.StatusSchema, Time: now.UTC().Truncate(time.Millisecond), Records: []monitor.Item{}}
 	if dns != nil {
 		doc.Register = &monitor.Register{Provider: dns.Provider, Zone: dns.Zone, Class: classOf(*dns).String()}
 	}
 	code := exitOK
 	for _, s := range sights {
-		item := monitor.Judge(s.Sight, now)
+		item, old := q.judge(s, now)
+		if old >= time.Second {
+			item.Notes = append(item.Notes, fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), ago(old)))
+		}
 		doc.Records = append(doc.Records, item)
 		if s.err != nil {
 			if !asJSON {
@@ -67,6 +69,7 @@ func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON
 			a.statusLong(s, item, now)
 		default:
 			a.statusLine(item, now)
+			a.notes(s.Others())
 		}
 	}
 	switch {
@@ -168,9 +171,69 @@ func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 		if item.Original {
 			kind = "as the agents of 2022 wrote it"
 		}
-		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), "TTL " + seconds(s.Answer().TTL), kind}, dot))
+		ttl := "TTL " + seconds(s.Answer().TTL)
+		if !item.Authority {
+			ttl = seconds(s.Answer().TTL) + " left in the cache"
+		}
+		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), ttl, kind}, dot))
+	}
+	if len(item.Servers) > 1 {
+		a.seenBy(item.Servers)
 	}
 	a.notes(item.Notes)
+}
+
+// seenBy is what each server shows, side by side.
+func (a *app) seenBy(servers []monitor.Server) {
+	width := 0
+	for _, s := range servers {
+		width = max(width, len(nameOf(s.Name, s.Addr)))
+	}
+	for i, s := range servers {
+		head := ""
+		if i == 0 {
+			head = "seen by"
+		}
+		t, who, what, long := neutral, "no answer", plain(causeOf(s)), ""
+		if s.Error == "" {
+			t, who, what, long = seenAs(s)
+		}
+		line := fmt.Sprintf("  %-10s %-*s  %s %-13s  %-14s  %s", head, width, nameOf(s.Name, s.Addr), a.sign(a.stdout, t), who, what, long)
+		a.sayf("%s\n", strings.TrimRight(line, " "))
+	}
+}
+
+// causeOf is why a server gave no answer, without its name.
+func causeOf(s monitor.Server) string {
+	for _, end := range []string{s.Addr + "): ", s.Addr + ": "} {
+		if _, cause, ok := strings.Cut(s.Error, end); ok {
+			return cause
+		}
+	}
+	return s.Error
+}
+
+// seenAs is what a server shows: what it is, how that compares to the newest, and
+// for how long it may show it.
+func seenAs(s monitor.Server) (t tone, who, what, long string) {
+	t, who, what = good, "authoritative", "the newest"
+	switch {
+	case s.Newest:
+	case s.State != record.Present.String():
+		t, what = doubtful, s.State
+	case s.Behind > 0:
+		t, what = doubtful, fmt.Sprintf("%.0f s behind", s.Behind)
+	default:
+		t, what = doubtful, "another text"
+	}
+	if s.Authority {
+		return t, who, what, fmt.Sprintf("TTL %.0f s", s.TTL)
+	}
+	long = fmt.Sprintf("%.0f s left", s.TTL)
+	if s.Age > 0 {
+		long += fmt.Sprintf(", %.0f s old", s.Age)
+	}
+	return t, "a cache", what, long
 }
 
 // dot stands between things on one line.

@@ -67,7 +67,7 @@ func (f *watchFlags) parse(args []string) error {
 	case f.limit < 0:
 		return usage("--for %v: want a time, or 0 for no end", f.limit)
 	}
-	f.again = true
+	f.often = true
 	return f.query.parse(args)
 }
 
