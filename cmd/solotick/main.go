@@ -92,6 +92,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.watchCommand(),
 		a.checkCommand(),
 		a.historyCommand(),
+		a.explainCommand(),
 		a.triggerCommand(),
 		a.pauseCommand(),
 		a.resumeCommand(),
