@@ -89,6 +89,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.serveCommand(),
 		a.statusCommand(),
 		a.nextCommand(),
+		a.watchCommand(),
 		a.checkCommand(),
 		a.historyCommand(),
 		a.triggerCommand(),

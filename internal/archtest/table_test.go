@@ -195,7 +195,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
+			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
 			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
 		},
 		other: []string{

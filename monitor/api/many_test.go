@@ -104,7 +104,7 @@ func TestBoundedHistory(t *testing.T) {
 	a := serve(t, Config{History: h, Records: -1})
 	sum := 0
 	for i := range n {
-		doc := document[runsDocument](t, a, fmt.Sprintf("/api/v1/records/job%03d.example.com/runs?from=0", i))
+		doc := document[monitor.Runs](t, a, fmt.Sprintf("/api/v1/records/job%03d.example.com/runs?from=0", i))
 		sum += len(doc.Runs)
 	}
 	if sum < most || sum > most*3/2+8*n {

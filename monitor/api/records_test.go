@@ -89,7 +89,7 @@ func TestRecord(t *testing.T) {
 	a := serve(t, Config{})
 	for _, name := range []string{"canary.example.com", "CANARY.example.com.", "canary"} {
 		doc := document[recordDocument](t, a, "/api/v1/records/"+name)
-		if doc.Schema != RecordSchema || doc.Record.Job != "canary" || doc.Record.State != "on_time" || len(doc.Runs) != 1 || doc.Runs[0].Result != record.OK || doc.Runs[0].Agent != agentA {
+		if doc.Schema != DetailSchema || doc.Record.Job != "canary" || doc.Record.State != "on_time" || len(doc.Runs) != 1 || doc.Runs[0].Result != record.OK || doc.Runs[0].Agent != agentA {
 			t.Errorf("%s: %+v", name, doc)
 		}
 	}
@@ -105,12 +105,12 @@ func TestRuns(t *testing.T) {
 	h := watched(t)
 	a := serve(t, Config{History: h})
 	now := time.Now().Unix()
-	doc := document[runsDocument](t, a, "/api/v1/records/canary.example.com/runs")
-	if doc.Schema != RunsSchema || doc.Name != "canary.example.com" || doc.To < now || doc.To > now+60 || doc.To-doc.From != 86400 || len(doc.Runs) != 1 || len(doc.Spans) != 1 {
+	doc := document[monitor.Runs](t, a, "/api/v1/records/canary.example.com/runs")
+	if doc.Schema != monitor.RunsSchema || doc.Name != "canary.example.com" || doc.To < now || doc.To > now+60 || doc.To-doc.From != 86400 || len(doc.Runs) != 1 || len(doc.Spans) != 1 {
 		t.Errorf("%+v", doc)
 	}
 	since := time.Unix(now-15, 0).UTC().Format(time.RFC3339)
-	doc = document[runsDocument](t, a, fmt.Sprintf("/api/v1/records/canary/runs?from=%s&to=%d", since, now))
+	doc = document[monitor.Runs](t, a, fmt.Sprintf("/api/v1/records/canary/runs?from=%s&to=%d", since, now))
 	if doc.From != now-15 || doc.To != now || len(doc.Runs) != 0 || len(doc.Spans) != 1 || doc.Spans[0].From != now-15 {
 		t.Errorf("%+v", doc)
 	}
@@ -138,7 +138,7 @@ func TestManyRuns(t *testing.T) {
 		}
 	}
 	a := serve(t, Config{History: h})
-	doc := document[runsDocument](t, a, "/api/v1/records/often.example.com/runs?from=0")
+	doc := document[monitor.Runs](t, a, "/api/v1/records/often.example.com/runs?from=0")
 	if len(doc.Runs) != mostRuns || doc.From != begin+500*apart || doc.Runs[mostRuns-1].Tick != end-apart {
 		t.Errorf("%d runs from %d, begun at %d", len(doc.Runs), doc.From, begin)
 	}

@@ -72,10 +72,19 @@ func newModel(c Config, updates <-chan monitor.Update, done <-chan struct{}, now
 }
 
 // Init implements tea.Model.
-func (m *model) Init() tea.Cmd { return tea.Batch(everySecond(), m.listen) }
+func (m *model) Init() tea.Cmd { return tea.Batch(m.second, m.listen) }
 
-func everySecond() tea.Cmd {
-	return tea.Every(time.Second, func(t time.Time) tea.Msg { return tickMsg(t) })
+// second waits for the next whole second.
+func (m *model) second() tea.Msg {
+	now := time.Now()
+	timer := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
+	defer timer.Stop()
+	select {
+	case t := <-timer.C:
+		return tickMsg(t)
+	case <-m.done:
+		return nil
+	}
 }
 
 const (
@@ -117,7 +126,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
 		m.now = time.Time(msg)
-		next = tea.Batch(everySecond(), m.pass())
+		next = tea.Batch(m.second, m.pass())
 	case seenMsg:
 		m.seen(msg)
 		next = m.listen
