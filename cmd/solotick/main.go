@@ -78,6 +78,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.demoJobCommand(),
 		a.runCommand(),
 		a.execCommand(),
+		a.lockCommand(),
+		a.electCommand(),
 		a.zoneCommand(),
 		a.statusCommand(),
 		a.nextCommand(),
