@@ -85,6 +85,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.demoJobCommand(),
 		a.runCommand(),
 		a.execCommand(),
+		a.lockCommand(),
+		a.electCommand(),
 		a.zoneCommand(),
 		a.serveCommand(),
 		a.statusCommand(),
