@@ -129,7 +129,7 @@ jobs:
 		return cmp.Equal(ran, causes(parse(explaining(t, file, tick, []string{dir + "/events"}, true, exitOK))))
 	})
 
-	operate(t, text, "canary", pause)
+	operate(t, text, "canary", pauseForTwoHours)
 	await(t, "the pause", func() bool {
 		return crew[0].value("paused", "job", "canary") == 1 && crew[1].value("paused", "job", "canary") == 1
 	})

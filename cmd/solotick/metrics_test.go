@@ -110,7 +110,7 @@ jobs:
 	}
 
 	// An operator pauses the job: every agent sees it. What falls due is passed over.
-	operate(t, text, "tick", pause)
+	operate(t, text, "tick", pauseForTwoHours)
 	await(t, "the pause", func() bool { return a.value("paused") == 1 && b.value("paused") == 1 })
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(3100 * time.Millisecond))) // three ticks fall due
 	operate(t, text, "tick", resume)

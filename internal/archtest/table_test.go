@@ -141,6 +141,19 @@ var table = []row{
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},
 	{
+		dir: "monitor/page", own: []string{"elect", "internal/spell", "monitor", "record", "schedule"},
+		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a history on a terminal, and the only place that draws there",
+	},
+	{
+		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		why: "a real browser for tests, and nothing of what they look at",
+	},
+	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
