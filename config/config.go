@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/solotick/solotick/schedule"
@@ -48,6 +49,7 @@ type Config struct {
 	// files, and no secret, since the file holds none.
 	Hash string
 
+	secrets  func() []string   // a function, since fmt shows the fields of any struct
 	resolved [sha256.Size]byte // of all that came from elsewhere
 	common   string            // a hash of what all jobs share
 	shared   shared            // by all jobs of lists from elsewhere
@@ -63,9 +65,31 @@ func (c *Config) Equal(d *Config) bool {
 type Agent struct {
 	ID    string        // the beginning of its id; empty: all of it is random
 	Grace time.Duration // what a run gets to end by itself when the agent stops
-	// Listen is where it answers /metrics, /livez, /readyz and /status; empty:
-	// nowhere.
+	// Listen is where it answers /metrics, /livez, /readyz, /status and /events;
+	// empty: nowhere.
 	Listen string
+	// Events is the file to which it appends what it reads, decides and writes;
+	// empty: none.
+	Events string
+	Report *Report // where it tells of its runs; nil: nowhere
+}
+
+// A Report says where an agent tells of its runs. It has either Token or HMAC.
+type Report struct {
+	URL    Secret
+	Token  Secret // of a bearer
+	HMAC   Secret // a key to sign with
+	Output bool   // the end of what commands print goes along
+}
+
+// Secrets are the values of the file that came from elsewhere and may be secret, for
+// who has to take them out of texts that commands have written. Numbers, durations
+// and words of which there are only some are none.
+func (c *Config) Secrets() []string {
+	if c.secrets == nil {
+		return nil
+	}
+	return c.secrets()
 }
 
 // A Job is what is to be done, and when.
@@ -186,6 +210,9 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	hash := sha256.Sum256(data)
 	c.Hash = hex.EncodeToString(hash[:])
 	w.digest.Sum(c.resolved[:0])
+	slices.Sort(w.hushed)
+	secrets := slices.Compact(w.hushed)
+	c.secrets = func() []string { return secrets }
 	return c, nil
 }
 

@@ -186,7 +186,7 @@ func (c *Command) environment(run Run, statePath string) []string {
 			"SOLOTICK_LOCK=" + run.Lock, "SOLOTICK_FENCE=" + fence, "SOLOTICK_AGENT=" + run.Agent, "SOLOTICK_DEADLINE=" + deadline,
 		})
 	}
-	return overlay(os.Environ(), c.Env, []string{
+	ours := []string{
 		"SOLOTICK_JOB=" + run.Job,
 		"SOLOTICK_TICK=" + strconv.FormatInt(run.Tick.Unix(), 10),
 		"SOLOTICK_ATTEMPT=" + strconv.Itoa(run.Attempt),
@@ -197,7 +197,11 @@ func (c *Command) environment(run Run, statePath string) []string {
 		"SOLOTICK_UNARBITRATED=" + unarbitrated,
 		"SOLOTICK_STATE=" + run.State,
 		"SOLOTICK_STATE_OUT=" + statePath,
-	})
+	}
+	if run.TraceParent != nil {
+		ours = append(ours, "TRACEPARENT="+run.TraceParent(run.step), "TRACESTATE=") // what this process has belongs to another parent
+	}
+	return overlay(os.Environ(), c.Env, ours)
 }
 
 // told are the names of all that a command is told by its environment. None of it

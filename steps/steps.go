@@ -114,6 +114,15 @@ type Run struct {
 	// are those of its commands, where a command of a [Plan] has none itself.
 	Stdout, Stderr io.Writer
 	Guards         *Guards
+
+	// TraceParent is what a command gets as TRACEPARENT, if it is what the step of
+	// that number, from 0, does (W3C Trace Context); on_failure has the number after
+	// the last. Nil: whatever this process has itself.
+	TraceParent func(step int) string
+	// Secrets are not to be in [Result.Tail], beside those of the step itself.
+	Secrets []string
+
+	step int // that is done
 }
 
 func (r *Run) room() int { return cmp.Or(r.Room, MaxState) }
@@ -130,7 +139,7 @@ type Result struct {
 	Code     int
 	Signal   syscall.Signal // 0: none
 	Took     time.Duration  // from just before its start to the end of its last process
-	Tail     string         // the beginning and the end of what it printed, see [Command]
+	Tail     string         // the beginning and the end of what it printed, see [Command]; of a plan without secrets
 	State    string         // the job's new state
 	StateSet bool           // the job changed its state
 	Stdout   string         // of a command with Keep: what it printed there

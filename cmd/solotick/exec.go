@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return usage("the command is missing: it stands behind --, as in: -- ./job.sh --fast")
 	}
-	c, err := a.execConfig(cmd.Flags(), f, args)
+	c, secret, err := a.execConfig(cmd.Flags(), f, args)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,10 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
 	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.hide(secret, svc)
+	if err := a.outlets(c, fleet, nil, log); err != nil {
+		return err
+	}
 	if f.once {
 		return a.once(cmd.Context(), fleet, m, to)
 	}
@@ -143,10 +148,11 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 }
 
 // execConfig makes a file of the flags, so that both are judged by the same
-// rules, and takes the section dns from a real one unless --zone is given.
-func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*config.Config, error) {
+// rules, and takes the sections dns and agent from a real one, which knows what is
+// secret, unless --zone is given.
+func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, secret *config.Config, err error) {
 	if f.name == "" {
-		return nil, usage("--name is missing: agents of one job have the same name")
+		return nil, nil, usage("--name is missing: agents of one job have the same name")
 	}
 	job := map[string]any{"exec": argv}
 	for _, j := range jobFlags {
@@ -157,11 +163,11 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 	}
 	from, dns, err := a.place(flags, f.file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c, err := madeConfig(f.name, "--name "+f.name, job, dns)
+	c, err = madeConfig(f.name, "--name "+f.name, job, dns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if from != nil {
 		c.DNS, c.Agent = from.DNS, from.Agent
@@ -169,7 +175,7 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 			c.Jobs[0].HeadStart = max(c.Jobs[0].HeadStart, c.DNS.Lag())
 		}
 	}
-	return c, nil
+	return c, cmp.Or(from, c), nil
 }
 
 // place is where the flags say that the record is: the section dns of a file, and

@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if os.Getenv(panicsEnv) != "" {
+		panics()
+	}
 	testscript.Main(m, map[string]func(){"solotick": main, "webget": webget})
 }
 

@@ -1,0 +1,54 @@
+package nagios_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/solotick/solotick/monitor/nagios"
+)
+
+// The form of a plugin's output: what Nagios, Icinga and readers of performance
+// data take, and no more.
+var (
+	firstLine = regexp.MustCompile(`^SOLOTICK (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+?)(?: \| ([^|]+))?$`)
+	datum     = regexp.MustCompile(`^[^\s='|;]+=-?[0-9]+(\.[0-9]+)?s?(;` + rangeForm + `?(;` + rangeForm + `?(;(-?[0-9]+)?)?)?)?$`)
+)
+
+const rangeForm = `(@?(~|-?[0-9.]*):?(-?[0-9.]+)?)`
+
+func wantForm(t *testing.T, pos, text string, state nagios.State) {
+	t.Helper()
+	if !strings.HasSuffix(text, "\n") {
+		t.Errorf("%s: the last line has no end: %q", pos, text)
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		for _, r := range line {
+			if r < ' ' || r == 0x7f {
+				t.Errorf("%s: line %d has the control character %q", pos, i+1, r)
+			}
+		}
+		if i > 0 {
+			if strings.Contains(line, "|") {
+				t.Errorf("%s: line %d has a vertical bar, which begins performance data: %s", pos, i+1, line)
+			}
+			continue
+		}
+		m := firstLine.FindStringSubmatch(line)
+		if m == nil || m[1] != state.String() {
+			t.Errorf("%s: not the first line of a plugin that says %s: %s", pos, state, line)
+			continue
+		}
+		seen := map[string]bool{}
+		for _, d := range strings.Fields(m[3]) {
+			if !datum.MatchString(d) {
+				t.Errorf("%s: no performance datum: %s", pos, d)
+			}
+			label, _, _ := strings.Cut(d, "=")
+			if seen[label] {
+				t.Errorf("%s: two data have the label %s", pos, label)
+			}
+			seen[label] = true
+		}
+	}
+}
