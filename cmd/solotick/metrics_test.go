@@ -120,7 +120,9 @@ jobs:
 
 	// Swaps that do not end well.
 	for outcome, what := range map[string]int32{"uncertain": replyLost, "conflict": refusedAsConflict} {
-		count := func() float64 { return a.value("swaps_total", "outcome", outcome) + b.value("swaps_total", "outcome", outcome) }
+		count := func() float64 {
+			return a.value("swaps_total", "outcome", outcome) + b.value("swaps_total", "outcome", outcome)
+		}
 		before := count()
 		a.swap.Store(what)
 		b.swap.Store(what)

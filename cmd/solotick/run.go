@@ -91,10 +91,11 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
-	if r.desk, err = a.answer(ctx, c, f, log); err != nil {
+	r.desk = newDesk(f.id)
+	if err := a.outlets(c, f, r.desk, log); err != nil {
 		return err
 	}
-	if err := a.outlets(c, f, r.desk.metrics, log); err != nil {
+	if err := r.desk.answer(ctx, c, f, log); err != nil {
 		return err
 	}
 	crews, err := r.begin(ctx)

@@ -2,26 +2,26 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/monitor/tui"
 )
 
+// watchFlags are those of "watch".
 type watchFlags struct {
-	query
+	q     query
+	alarm alarmFlags
+
 	every time.Duration
 	limit time.Duration // --for
 	jsonl bool
@@ -34,16 +34,20 @@ func (a *app) watchCommand() *cobra.Command {
 		Use: "watch [NAME...] [@server...]", Short: "Show live what happens to records; asks DNS, needs no credentials",
 		Long: `Look at records again and again, and show what happens to them: who runs which tick,
 how it ends, takeovers, what is late. A NAME with a dot is a DNS name and needs no file;
-else it is a job of the file; without names, all jobs of the file.
+else it is a job of the file; without names, all jobs of the file, which is read again
+when its text has changed.
 
 On a terminal it is a live view, whose last line shows its keys. Where standard input or
-output is no terminal, it is a line for each event; --jsonl has them as JSON. It goes on
-until q, Ctrl-C or --for, and ends with 0; with --fail it ends with 1 if any record was
-bad meanwhile, as status has it (missed, failing, damaged, no record), or something else
-bad happened, and with 69 if there is one that no server has told about.`,
-		Example: "  solotick watch canary.example.com\n  solotick watch -c solotick.yaml --resolver 1.1.1.1 --resolver 8.8.8.8\n  solotick watch canary.example.com --jsonl | jq -r 'select(.kind == \"takeover\").text'\n  solotick watch canary.example.com --for 10m --fail >deploy.log",
+output is no terminal, it is a line for each event; --jsonl prints them as JSON. It goes
+on until q, Ctrl-C or --for, and ends with 0. With --fail it ends with 1 if any record
+was bad meanwhile, as status has it (missed, failing, damaged, no record), or something
+else bad happened, and with 69 if there is one that no server has told of.`,
+		Example: "  solotick watch canary.example.com\n" +
+			"  solotick watch -c solotick.yaml --resolver 1.1.1.1 --resolver 8.8.8.8\n" +
+			"  solotick watch canary.example.com --jsonl | jq -r 'select(.kind == \"takeover\").text'\n" +
+			"  solotick watch canary --for 10m --fail </dev/null",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.parse(args); err != nil {
+			if err := f.q.parse(args); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -52,43 +56,57 @@ bad happened, and with 69 if there is one that no server has told about.`,
 			return a.watch(ctx, &f)
 		},
 	}
-	a.queryFlags(c, &f.query)
-	c.Flags().DurationVar(&f.every, "every", 0, "time between two looks at a record; 0: 5s, and more for many records")
-	c.Flags().DurationVar(&f.limit, "for", 0, "end after this time; 0: never")
-	c.Flags().BoolVar(&f.jsonl, "jsonl", false, "print events as JSON, one document a line, each with a schema field")
-	c.Flags().BoolVar(&f.fail, "fail", false, "end with 1 if anything was bad meanwhile, 69 if there was no answer")
+	a.queryFlags(c, &f.q)
+	fl := c.Flags()
+	fl.DurationVar(&f.every, "every", 0, "how often each record is looked at (default: 5s to 1m, as there are few or many)")
+	fl.DurationVar(&f.limit, "for", 0, "end after this time (default: at q or Ctrl-C)")
+	fl.BoolVar(&f.jsonl, "jsonl", false, "print events as JSON, one document a line, with a schema field")
+	fl.BoolVar(&f.fail, "fail", false, "end with 1 if anything was bad meanwhile, with 69 if DNS did not answer")
+	f.alarm.add(c)
 	return c
 }
 
-func (f *watchFlags) parse(args []string) error {
+func (f *watchFlags) check() error {
 	switch {
 	case f.every != 0 && f.every < time.Second:
-		return usage("--every %v: want 1s or more", f.every)
+		return usage("--every %s: want at least 1s", f.every)
 	case f.limit < 0:
-		return usage("--for %v: want a time, or 0 for no end", f.limit)
+		return usage("--for %s: want a time", f.limit)
 	}
-	f.often = true
-	return f.query.parse(args)
+	return nil
+}
+
+// A watch is a running "watch".
+type watch struct {
+	app     *app
+	flags   *watchFlags
+	list    *watchList
+	history *monitor.History
+	live    bool        // on a terminal
+	notices chan string // of a live view
 }
 
 func (a *app) watch(ctx context.Context, f *watchFlags) error {
-	sites, err := a.asked(&f.query)
+	if err := f.check(); err != nil {
+		return err
+	}
+	w := &watch{app: a, flags: f, history: monitor.NewHistory(monitor.Limits{}), live: !f.jsonl && a.interactive(), notices: make(chan string, 16)}
+	log := w.log()
+	f.q.often = true
+	var err error
+	if w.list, err = a.newWatchList(ctx, &f.q, "", log); err != nil {
+		return err
+	}
+	f.q.dns = w.list.now.dns
+	eyes, err := f.q.eyes()
 	if err != nil {
 		return err
 	}
-	var targets []monitor.Target
-	for _, s := range sites {
-		if err := checkDNSName(s.name); err != nil {
-			return usage("%q is no DNS name: %w", s.name, err)
-		}
-		targets = append(targets, s.target())
-	}
-	history := monitor.NewHistory(monitor.Limits{})
-	history.Watch(targets...)
-	eyes, err := f.eyes()
+	alarms, err := a.alarmDesk(f.alarm, f.q.file, "", w.history, log)
 	if err != nil {
 		return err
 	}
+	w.history.Watch(w.list.now.targets...)
 	if f.limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.limit)
@@ -96,28 +114,23 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	updates, cancel := history.Subscribe(4096)
-	defer cancel()
 	var seen onlooker
-	go seen.follow(ctx, history, updates)
-	observed := make(chan error, 1)
-	go func() {
-		o := &monitor.Observer{Eyes: eyes, History: history, Every: f.every}
-		observed <- o.Run(ctx)
-	}()
-	if a.interactive() && !f.jsonl {
-		err = tui.Run(ctx, tui.Config{History: history, Color: a.colored(a.stdout), Unicode: a.unicode()})
-	} else {
-		err = a.watchLines(ctx, history, f.jsonl, len(sites))
+	var parts sync.WaitGroup
+	begin := func(part func(context.Context)) { parts.Go(func() { part(ctx) }) }
+	begin(seen.follow(w.history))
+	begin(w.keepUp)
+	observer := &monitor.Observer{Eyes: eyes, History: w.history, Every: f.every}
+	begin(func(ctx context.Context) { _ = observer.Run(ctx) }) // ends with ctx, and without an error
+	if alarms != nil {
+		begin(func(ctx context.Context) { _ = alarms.Run(ctx) })
 	}
+	err = w.show(ctx)
 	end()
-	if err := errors.Join(err, <-observed); err != nil {
-		return err
+	parts.Wait()
+	if err == nil && f.fail {
+		err = exit(seen.code(w.history))
 	}
-	if f.fail {
-		return exit(seen.code(history))
-	}
-	return nil
+	return err
 }
 
 // interactive says whether there is a terminal for a live view.
@@ -126,104 +139,55 @@ func (a *app) interactive() bool {
 	return isTerminal(a.stdin) && isTerminal(a.stdout) && term != "" && term != "dumb"
 }
 
-// An onlooker remembers for --fail whether anything was bad.
-type onlooker struct{ bad atomic.Bool }
+// show shows what is seen until ctx ends, or the user has seen enough.
+func (w *watch) show(ctx context.Context) error {
+	a := w.app
+	if !w.live {
+		return a.watchLines(ctx, w.history, w.flags.jsonl)
+	}
+	err := tui.Run(ctx, tui.Config{
+		History: w.history, Color: a.colored(a.stdout), Unicode: a.unicode(), Notices: w.notices,
+	})
+	if err != nil {
+		return &failure{code: exitFailed, err: err, means: "nothing is shown any more; agents are not affected", do: "append </dev/null for a line for each event"}
+	}
+	return nil
+}
 
-// follow goes through what is seen until ctx ends.
-func (o *onlooker) follow(ctx context.Context, h *monitor.History, updates <-chan monitor.Update) {
+// log is for what the user should know of beside the records. A live view has a
+// place for it.
+func (w *watch) log() *slog.Logger {
+	out := &lineHandler{level: slog.LevelInfo, w: w.app.stderr, paint: w.app.paint, mu: new(sync.Mutex)}
+	if w.live {
+		out.w, out.paint = noticeWriter(w.notices), func(_ io.Writer, _ tone, text string) string { return text }
+	}
+	return slog.New(adviser{out})
+}
+
+// A noticeWriter hands lines on, as long as somebody takes them.
+type noticeWriter chan<- string
+
+func (n noticeWriter) Write(line []byte) (int, error) {
+	select {
+	case n <- strings.TrimSpace(string(line)):
+	default:
+	}
+	return len(line), nil
+}
+
+// keepUp has records come and go as the file says.
+func (w *watch) keepUp(ctx context.Context) {
+	look := time.NewTicker(5 * time.Second)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case u := <-updates:
-			for _, e := range u.Events {
-				if e.Level == elect.LevelBad {
-					o.bad.Store(true)
-				}
-			}
-			if item, ok := h.Item(u.Name, time.Now()); ok && troubled(item) {
-				o.bad.Store(true)
+		case <-look.C:
+			if gone, changed := w.list.look(ctx, false); changed {
+				w.history.Forget(gone...)
+				w.history.Watch(w.list.current().targets...)
 			}
 		}
 	}
-}
-
-// troubled says whether a record is one for which status ends with 1.
-func troubled(item monitor.Item) bool {
-	l := item.State.Level()
-	return item.State != "" && (l == elect.LevelBad || l == elect.LevelUnknown)
-}
-
-func (o *onlooker) code(h *monitor.History) int {
-	items := h.Items(time.Now())
-	switch {
-	case o.bad.Load() || slices.ContainsFunc(items, troubled):
-		return exitFailed
-	case slices.ContainsFunc(items, func(item monitor.Item) bool { return item.Seen == nil || item.Error != "" && item.Raw == "" }):
-		return exitUnreachable
-	}
-	return exitOK
-}
-
-// eventDoc is a line of --jsonl.
-type eventDoc struct {
-	Schema string `json:"schema"`
-	monitor.Event
-}
-
-// watchLines prints events as they come, until ctx ends, even if nobody reads what
-// it prints.
-func (a *app) watchLines(ctx context.Context, h *monitor.History, jsonl bool, records int) error {
-	updates, cancel := h.Subscribe(4096)
-	defer cancel()
-	if isTerminal(a.stderr) {
-		fmt.Fprintf(a.stderr, "watching %d of DNS; a line for each event. Ctrl-C ends\n", records)
-	}
-	printed := make(chan error, 1)
-	go func() { printed <- a.printEvents(ctx, h, updates, jsonl) }()
-	select {
-	case err := <-printed:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
-}
-
-func (a *app) printEvents(ctx context.Context, h *monitor.History, updates <-chan monitor.Update, jsonl bool) error {
-	var last uint64
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case u := <-updates:
-			events := u.Events
-			if u.Lost {
-				events = h.Events("", 0, 1<<20)
-				slices.Reverse(events)
-			}
-			for _, e := range events {
-				if e.ID <= last {
-					continue
-				}
-				last = e.ID
-				if err := a.printEvent(e, jsonl); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-func (a *app) printEvent(e monitor.Event, jsonl bool) error {
-	if jsonl {
-		enc := json.NewEncoder(a.stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(eventDoc{"solotick.event/v1", e})
-	}
-	name := e.Name
-	if e.Job != "" {
-		name = e.Job
-	}
-	t := [...]tone{elect.LevelFine: good, elect.LevelDoubtful: doubtful, elect.LevelBad: bad, elect.LevelUnknown: neutral}[min(e.Level, elect.LevelUnknown)]
-	return a.sayf("%s  %s %s  %s\n", e.Time.Format(time.RFC3339), a.sign(a.stdout, t), plain(name), plain(strings.TrimSpace(e.Text)))
 }

@@ -118,7 +118,7 @@ func enlist(t *testing.T, id, text string, furnish ...func(*crewman)) *crewman {
 	f, d := c.fleet, c.desk
 	f.observe, f.finish, f.forget = append(f.observe, d.see), append(f.finish, d.ran), append(f.forget, d.forget)
 	a := &app{stdout: io.Discard, stderr: io.Discard, env: os.Getenv}
-	if err := a.outlets(conf, f, d.metrics, log); err != nil {
+	if err := a.outlets(conf, f, d, log); err != nil {
 		t.Fatal(err)
 	}
 	for _, one := range furnish {

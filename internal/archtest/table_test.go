@@ -193,10 +193,13 @@ var table = []row{
 		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
 	},
 	{
+		dir: "docs",
+		why: "the JSON Schemas where people look for them; nothing can be embedded from another folder",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
-			"register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
+			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
@@ -208,6 +211,10 @@ var table = []row{
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
+	},
+	{
+		dir: "internal/journal", own: []string{".", "elect", "record"},
+		why: "what agents did, kept and judged: it reads events, and neither the network nor the file of the user",
 	},
 	{
 		dir: "internal/outbox",

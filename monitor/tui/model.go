@@ -43,7 +43,9 @@ type model struct {
 	top           uint64 // the newest event that is shown, while the reader has scrolled
 	filtering     bool   // the keys go to the filter
 	reloading     bool
-	notice        string // what went wrong elsewhere
+	notices       <-chan string
+	notice        string // the latest of them, for a while
+	until         time.Time
 	drawn         string // the frame
 }
 
@@ -57,7 +59,7 @@ type (
 
 func newModel(c Config, updates <-chan monitor.Update, done <-chan struct{}, now time.Time) *model {
 	m := &model{
-		history: c.History, updates: updates, done: done, local: c.Local, now: now, utc: true,
+		history: c.History, updates: updates, done: done, local: c.Local, now: now, utc: true, notices: c.Notices,
 		glyphs: &simple, painter: painter{c.Color, c.Unicode}, facts: map[string]*facts{},
 	}
 	if c.Unicode {
@@ -72,7 +74,7 @@ func newModel(c Config, updates <-chan monitor.Update, done <-chan struct{}, now
 }
 
 // Init implements tea.Model.
-func (m *model) Init() tea.Cmd { return tea.Batch(m.second, m.listen) }
+func (m *model) Init() tea.Cmd { return tea.Batch(m.second, m.listen, m.hear) }
 
 // second waits for the next whole second.
 func (m *model) second() tea.Msg {
@@ -118,6 +120,19 @@ func (m *model) listen() tea.Msg {
 	return all
 }
 
+// noticeTime is how long a notice stands.
+const noticeTime = 20 * time.Second
+
+// hear waits for a notice.
+func (m *model) hear() tea.Msg {
+	select {
+	case text := <-m.notices:
+		return noticeMsg(text)
+	case <-m.done:
+		return nil
+	}
+}
+
 // Update implements tea.Model.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var next tea.Cmd
@@ -126,6 +141,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
 		m.now = time.Time(msg)
+		if m.now.After(m.until) {
+			m.notice = ""
+		}
 		next = tea.Batch(m.second, m.pass())
 	case seenMsg:
 		m.seen(msg)
@@ -134,7 +152,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.reloading = false
 		m.order.set(msg)
 	case noticeMsg:
-		m.notice = string(msg)
+		m.notice, m.until = string(msg), m.now.Add(noticeTime)
+		next = m.hear
 	case tea.PasteMsg:
 		if m.filtering {
 			m.filter(m.order.filter + msg.Content)

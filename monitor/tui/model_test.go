@@ -130,9 +130,27 @@ func isQuit(msg tea.Msg) bool { _, ok := msg.(tea.QuitMsg); return ok }
 func TestWayBack(t *testing.T) {
 	w := shared()
 	for _, keys := range [][]string{
-		{"enter", "enter"}, {"enter", "esc"}, {"e", "e"}, {"e", "enter"}, {"?", "?"}, {"enter", "e", "?", "esc", "esc", "esc"}, {"r", "r"}, {"t", "t"},
-		{"s", "s"}, {"/", "x", "esc"}, {"/", "x", "enter", "esc"}, {"down", "up"}, {"end", "home"}, {"pgdown", "pgup"}, {"j", "k"}, {"/", "enter"},
-		{"/", "x", "backspace", "enter"}, {"/", "a", "b", "ctrl+u", "enter"}, {"/", "q", "?", "esc"}, {"x"}, {"esc"},
+		{"enter", "enter"},
+		{"enter", "esc"},
+		{"e", "e"},
+		{"e", "enter"},
+		{"?", "?"},
+		{"enter", "e", "?", "esc", "esc", "esc"},
+		{"r", "r"},
+		{"t", "t"},
+		{"s", "s"},
+		{"/", "x", "esc"},
+		{"/", "x", "enter", "esc"},
+		{"down", "up"},
+		{"end", "home"},
+		{"pgdown", "pgup"},
+		{"j", "k"},
+		{"/", "enter"},
+		{"/", "x", "backspace", "enter"},
+		{"/", "a", "b", "ctrl+u", "enter"},
+		{"/", "q", "?", "esc"},
+		{"x"},
+		{"esc"},
 	} {
 		v := w.view(100, 25, Config{Unicode: true})
 		before := v.screen()
@@ -194,7 +212,7 @@ func TestSelection(t *testing.T) {
 
 // TestTime passes: countdowns run, and what becomes late says so without a look.
 func TestTime(t *testing.T) {
-	w := newWorld( &job{name: "canary.example.com", every: 60, agents: []string{first}, takes: seconds(2), ends: always(record.OK, nil), stops: begin.Add(5 * time.Minute)})
+	w := newWorld(&job{name: "canary.example.com", every: 60, agents: []string{first}, takes: seconds(2), ends: always(record.OK, nil), stops: begin.Add(5 * time.Minute)})
 	w.live(5*time.Minute-10*time.Second, 1)
 	v := w.view(100, 20, Config{Unicode: true})
 	for _, c := range []struct {
@@ -221,7 +239,7 @@ func TestTime(t *testing.T) {
 // lost.
 func TestSeen(t *testing.T) {
 	j := &job{name: "canary.example.com", every: 60, agents: []string{first, second}, takes: seconds(2), ends: always(record.OK, nil)}
-	w := newWorld( j)
+	w := newWorld(j)
 	updates, cancel := w.history.Subscribe(1)
 	defer cancel()
 	c := Config{History: w.history, Unicode: true}
