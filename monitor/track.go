@@ -194,7 +194,7 @@ func (t *track) tick(b record.Record, looked time.Time) {
 	a := t.rec
 	unseen, passed := t.between(b.TimerOld, a.TimerOld, looked.Unix())
 	result := record.None
-	if unseen+passed == 0 && a.Claimed {
+	if unseen+passed == 0 && a.Claimed && endedItself(b, a) {
 		result = a.Last // of the run before, whose end was not seen
 	}
 	t.closeRun(result, 0)
@@ -213,6 +213,13 @@ func (t *track) tick(b record.Record, looked time.Time) {
 	default:
 		t.finished(b, ended(a), false)
 	}
+}
+
+// endedItself says whether the run of claim b was ended by its own agent, if a is the
+// claim of the next tick and says how the tick of b ended. Where another agent made
+// that claim, it may have taken over before; but not within the lease.
+func endedItself(b, a record.Record) bool {
+	return a.ID == b.ID || time.Duration(a.Seq-b.Seq)*time.Millisecond < b.LeaseOr(15*time.Second)
 }
 
 // same takes in what became of the same tick.
@@ -238,6 +245,11 @@ func (t *track) same(b record.Record) {
 	case b.Claimed:
 		if cur == nil {
 			t.finished(b, b.Attempt(), false)
+			return
+		}
+		if a.ID != b.ID { // who ended it began between the two looks
+			t.closeRun(record.None, 0)
+			t.finished(b, b.Attempt()+1, false)
 			return
 		}
 		t.closeRun(a.Last, a.Seq/1000)

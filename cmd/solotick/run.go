@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -90,7 +91,11 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
 	defer sig.stop()
-	if r.desk, err = a.answer(ctx, c, f, log); err != nil {
+	r.desk = newDesk(f.id)
+	if err := a.outlets(c, f, r.desk, log); err != nil {
+		return err
+	}
+	if err := r.desk.answer(ctx, c, f, log); err != nil {
 		return err
 	}
 	crews, err := r.begin(ctx)
@@ -124,6 +129,7 @@ func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 	}
 	crews, err := f.prepare(members, to)
 	if err == nil {
+		f.hide(c, svc)
 		if f.svc != nil && f.svc != svc {
 			f.svc.close() // jobs that still use it until they are replaced connect anew
 		}
@@ -325,7 +331,7 @@ func (r *reloader) file(hup bool) []*crew {
 		r.ill("the configuration cannot be used; the jobs go on with the old one", err)
 		return nil
 	}
-	if c.Agent != r.last.Agent {
+	if !reflect.DeepEqual(c.Agent, r.last.Agent) {
 		r.log.Warn("agent: is of the process: it changes when that is started again")
 	}
 	if news {

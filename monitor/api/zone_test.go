@@ -27,8 +27,13 @@ type zoneServer struct {
 
 func newZone(t testing.TB) *zoneServer {
 	t.Helper()
+	return serveZone(t, zone.Zone{Name: "example.com"})
+}
+
+func serveZone(t testing.TB, of zone.Zone) *zoneServer {
+	t.Helper()
 	s, err := zone.Open(zone.Config{
-		Listen: []string{"127.0.0.1:0"}, Dir: t.TempDir(), Zones: []zone.Zone{{Name: "example.com"}},
+		Listen: []string{"127.0.0.1:0"}, Dir: t.TempDir(), Zones: []zone.Zone{of},
 		AllowUpdate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -86,8 +86,12 @@ func (l *lanes) pauses(s stretch, c clock, p past) {
 func (l *lanes) delays(s stretch, c clock, p past) {
 	var class, title string
 	var since time.Time
+	state, open := p.item.State, c.Now // since when it is so now, as the record tells
+	if late := state == elect.HealthLate || state == elect.HealthMissed; late && p.item.Next != nil && !p.item.Claimed {
+		open = *p.item.Next
+	}
 	for _, e := range slices.Backward(p.events) {
-		if e.Kind != monitor.KindCondition {
+		if e.Kind != monitor.KindCondition || !e.Time.Before(open) {
 			continue
 		}
 		if class != "" {
@@ -99,11 +103,10 @@ func (l *lanes) delays(s stretch, c clock, p past) {
 			class = word
 		}
 	}
-	switch state := p.item.State; {
-	case state != elect.HealthLate && state != elect.HealthMissed:
-	case p.item.Next != nil && p.item.Next.Before(c.Now) && !p.item.Claimed:
-		l.band(s, string(state), p.item.Text, seconds(*p.item.Next), seconds(c.Now))
-	case class != "":
+	switch {
+	case open.Before(c.Now):
+		l.band(s, string(state), p.item.Text, seconds(open), seconds(c.Now))
+	case class != "" && state.Level() != elect.LevelFine:
 		l.band(s, class, title, seconds(since), seconds(c.Now))
 	}
 }

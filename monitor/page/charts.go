@@ -16,7 +16,8 @@ type histogram struct {
 	N        int    // runs of which it is known
 	Exact    int    // of those, to the millisecond
 	Of       int    // runs altogether
-	P50, P99 string // of the exact ones if all are; else a bound to the second
+	Within   int    // of the others, those of the first second, which fine bins do not have
+	P50, P99 string // upper bounds where something is known to the second only
 	Most     string
 	Text     string
 }
@@ -27,7 +28,7 @@ type bin struct {
 	X, W  string
 	Y, H  int
 	Title string
-	Late  bool // beyond what a takeover takes
+	Minor bool // its label is left out where there is little room
 }
 
 // chartHeight is that of the drawing area of the two small charts.
@@ -43,29 +44,43 @@ var edges = []time.Duration{
 
 func newHistogram(runs []monitor.Run) histogram {
 	h := histogram{}
-	var lags []time.Duration
+	var bounds, lags []time.Duration // lags are what goes into bins
+	coarse := 0                      // of the first second
 	for _, r := range runs {
 		if r.Tick == 0 {
 			continue // a lock has no tick
 		}
 		h.Of++
 		lag, ok := r.Lag()
-		if !ok {
+		switch exact := r.Detail != nil && !r.Detail.Began.IsZero(); {
+		case !ok:
 			continue
+		case exact:
+			h.Exact++
+			bounds = append(bounds, lag)
+		case lag < time.Second:
+			coarse++
+			bounds = append(bounds, time.Second)
+			continue
+		default:
+			bounds = append(bounds, lag+time.Second) // it began within that second
 		}
 		lags = append(lags, lag)
-		if r.Detail != nil && !r.Detail.Began.IsZero() {
-			h.Exact++
-		}
 	}
-	h.N = len(lags)
+	h.N = len(bounds)
 	if h.N == 0 {
 		return h
 	}
-	slices.Sort(lags)
-	coarse := h.Exact < h.N
-	h.P50, h.P99, h.Most = lagText(quantile(lags, .5), coarse), lagText(quantile(lags, .99), coarse), lagText(lags[h.N-1], coarse)
-	h.bins(lags, coarse)
+	slices.Sort(bounds)
+	h.P50, h.P99, h.Most = length(quantile(bounds, .5)), length(quantile(bounds, .99)), length(bounds[h.N-1])
+	ends := edges
+	if h.Exact*2 >= h.N {
+		h.Within = coarse
+	} else {
+		lags = append(lags, make([]time.Duration, coarse)...)
+		ends = edges[slices.Index(edges, time.Second):]
+	}
+	h.bins(lags, ends)
 	h.Text = fmt.Sprintf("Start lag of %s: half within %s, 99 of 100 within %s, at most %s.", plural(h.N, "run", "runs"), h.P50, h.P99, h.Most)
 	return h
 }
@@ -75,19 +90,7 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
 }
 
-// lagText is a lag for people. One known to the second is somewhere in that second.
-func lagText(d time.Duration, coarse bool) string {
-	if coarse && d < time.Second {
-		return "1 s"
-	}
-	return length(d)
-}
-
-func (h *histogram) bins(lags []time.Duration, coarse bool) {
-	ends := edges
-	if coarse {
-		ends = edges[slices.Index(edges, time.Second):]
-	}
+func (h *histogram) bins(lags, ends []time.Duration) {
 	counts := make([]int, len(ends)+1)
 	for _, lag := range lags {
 		i, exact := slices.BinarySearch(ends, lag)
@@ -122,7 +125,7 @@ func (h *histogram) bins(lags []time.Duration, coarse bool) {
 			tall = max(tall, 2)
 		}
 		h.Bins = append(h.Bins, bin{
-			Label: label, N: counts[i], X: percent(float64(i-first)*wide + wide*.08), W: percent(wide * .84), Y: chartHeight - tall + 14, H: tall,
+			Minor: (i-first)%2 == 1, Label: label, N: counts[i], X: percent(float64(i-first)*wide + wide*.08), W: percent(wide * .84), Y: chartHeight - tall + 14, H: tall,
 			Title: fmt.Sprintf("%s began %s%s after the tick", plural(counts[i], "run", "runs"), between, label),
 		})
 	}
@@ -178,6 +181,7 @@ const (
 func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 	t := times{}
 	s := stretch{seconds(from), seconds(to)}
+	s.from -= (s.to - s.from) * .08 // room for the times at the lines
 	type one struct {
 		monitor.Run
 		took time.Duration
@@ -204,8 +208,7 @@ func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 		return t
 	}
 	slices.Sort(all)
-	coarse := t.Exact < t.N
-	t.P50, t.P99 = lagText(quantile(all, .5), coarse), lagText(quantile(all, .99), coarse)
+	t.P50, t.P99 = length(quantile(all, .5)), length(quantile(all, .99))
 	t.Text = fmt.Sprintf("Run times of %s: half within %s, 99 of 100 within %s.", plural(t.N, "run", "runs"), t.P50, t.P99)
 	top := t.grid(all[len(all)-1])
 	y := func(d time.Duration) int { return 14 + chartHeight - int(float64(chartHeight)*float64(d)/float64(top)) }
@@ -238,7 +241,9 @@ func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 }
 
 // round are the tops that an axis may have, in seconds.
-var round = []float64{.01, .02, .05, .1, .2, .5, 1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 7200, 14400, 36000, 86400}
+var round = []float64{
+	.01, .02, .04, .1, .2, .4, 1, 2, 4, 6, 10, 20, 30, 40, 60, 90, 120, 180, 240, 360, 600, 1200, 1800, 2400, 3600, 7200, 10800, 14400, 28800, 43200, 86400,
+}
 
 // grid draws lines at round times and returns what the topmost stands for.
 func (t *times) grid(most time.Duration) time.Duration {

@@ -117,13 +117,20 @@ func (c clock) Ago(t time.Time) template.HTML {
 }
 
 // Until is how long it is to a moment; the script goes on counting.
-func (c clock) Until(t time.Time) template.HTML {
+func (c clock) Until(t time.Time) template.HTML { return c.Due(t, nil) }
+
+// Due is Until, in another colour once something counts as late.
+func (c clock) Due(t time.Time, late *time.Time) template.HTML {
+	over := ""
+	if late != nil {
+		over = fmt.Sprintf(` data-late="%d"`, late.Unix())
+	}
 	class := "count"
-	if t.Before(c.Now) {
+	if late != nil && c.Now.After(*late) {
 		class = "count over"
 	}
-	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s" title="%s" data-until="%d">%s</time>`,
-		class, t.UTC().Format(time.RFC3339), html.EscapeString(c.Full(t)), t.Unix(), countdown(t.Unix()-c.Now.Unix())))
+	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s" title="%s" data-until="%d"%s>%s</time>`,
+		class, t.UTC().Format(time.RFC3339), html.EscapeString(c.Full(t)), t.Unix(), over, countdown(t.Unix()-c.Now.Unix())))
 }
 
 // moments are the times in a sentence of package elect or monitor, and the distance
@@ -132,7 +139,12 @@ var moments = regexp.MustCompile(`(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d)Z(, in 
 
 // Sentence writes the times in a sentence as all others on the page, and lets
 // distances count down. The rest of the text is escaped.
-func (c clock) Sentence(text string) template.HTML {
+func (c clock) Sentence(text string) template.HTML { return c.rewrite(text, true) }
+
+// Told is Sentence for what was said some time ago: its distances are those of then.
+func (c clock) Told(text string) template.HTML { return c.rewrite(text, false) }
+
+func (c clock) rewrite(text string, live bool) template.HTML {
 	var b strings.Builder
 	rest := 0
 	for _, m := range moments.FindAllStringSubmatchIndex(text, -1) {
@@ -146,8 +158,10 @@ func (c clock) Sentence(text string) template.HTML {
 		}
 		b.WriteString(html.EscapeString(text[rest:m[0]]))
 		b.WriteString(string(c.Stamp(t)))
-		rest = m[1]
-		if m[6] >= 0 {
+		if rest = m[1]; m[6] >= 0 && !live {
+			rest = m[6]
+		}
+		if m[6] >= 0 && live {
 			b.WriteString(", in " + string(c.Until(t)))
 			if strings.HasSuffix(text[m[6]:m[7]], " ") {
 				b.WriteByte(' ')
@@ -205,8 +219,12 @@ func length(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", int64(d.Seconds()+.5))
+	case d < time.Hour && d%time.Minute < time.Second:
+		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d/time.Second%60)
+	case d < 48*time.Hour && d%time.Hour < time.Minute:
+		return fmt.Sprintf("%d h", d/time.Hour)
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d/time.Minute%60)
 	}

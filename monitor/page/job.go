@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	fewRuns, manyRuns     = 30, 500 // in the table of the latest ones
-	fewEvents, manyEvents = 30, 500
+	fewRuns, manyRuns     = 15, 500 // in the table of the latest ones
+	fewEvents, manyEvents = 15, 500
 	// lookBack is how many events are gone through for pauses and delays to draw.
 	lookBack = 2000
 	// farthest is how wide a stretch of time may be.
@@ -236,7 +236,7 @@ func nearest(wide time.Duration) string {
 }
 
 func between(from, to time.Time) string {
-	return "?from=" + from.UTC().Format(time.RFC3339) + "&to=" + to.UTC().Format(time.RFC3339)
+	return "?" + url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}.Encode()
 }
 
 // moment is a time in an address: RFC 3339, or an epoch second.

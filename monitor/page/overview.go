@@ -153,7 +153,7 @@ func rowsOf(items []monitor.Item, q query, now time.Time) []row {
 	for _, item := range items {
 		if q.match(item) {
 			l := level(item)
-			rows = append(rows, row{Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine || len(item.Notes) > 0, level: l})
+			rows = append(rows, row{Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine, level: l})
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
@@ -201,8 +201,18 @@ func (o *overview) pages(n int) {
 // groups puts the records of one zone together, if there are several zones and
 // not nearly as many as records. Where a zone begins, names do not tell: what is
 // behind the first label is taken for it.
+//
+// What needs a look stands before that, if the worst comes first.
 func groups(rows []row, sort string) []group {
-	var all []group
+	whole := []group{{Rows: rows}}
+	if sort == "last" || sort == "next" {
+		return whole
+	}
+	var loud, all []group
+	if fine := slices.IndexFunc(rows, func(r row) bool { return r.level == elect.LevelFine }); sort == "" && fine > 0 {
+		loud = []group{{Rows: rows[:fine]}}
+		rows = rows[fine:]
+	}
 	at := map[string]int{}
 	for _, r := range rows {
 		_, zone, _ := strings.Cut(r.Name, ".")
@@ -214,10 +224,10 @@ func groups(rows []row, sort string) []group {
 		}
 		all[i].Rows = append(all[i].Rows, r)
 	}
-	if len(all) < 2 || len(all) > len(rows)/2 || sort == "last" || sort == "next" {
-		return []group{{Rows: rows}}
+	if len(all) < 2 || len(all) > len(rows)/2 {
+		return whole
 	}
-	return all
+	return append(loud, all...)
 }
 
 // A ring is how much of the time to the next tick has passed.

@@ -2,9 +2,8 @@ package page
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 
+	"github.com/solotick/solotick/internal/spell"
 	"github.com/solotick/solotick/monitor"
 )
 
@@ -41,7 +40,8 @@ type missingPage struct {
 	view
 	Name  string // of a record; empty: no such address
 	Plain bool   // it may be pasted into a shell
-	Close []monitor.Item
+	Meant string // the record that probably was; empty: none
+	Some  []monitor.Item
 	All   int
 }
 
@@ -53,26 +53,22 @@ func (s *server) missing(w http.ResponseWriter, r *http.Request, root, name stri
 	}
 	items := s.History.Items(p.Clock.Now)
 	p.All = len(items)
-	p.Close = alike(items, strings.ToLower(name))
+	p.Some = items[:min(len(items), 8)]
+	if name != "" {
+		p.Meant = alike(items, name)
+	}
 	s.show(w, r, http.StatusNotFound, "missing", p.view, p)
 }
 
-// alike are a few records whose names have something in common with the one that
-// was asked for.
-func alike(items []monitor.Item, name string) []monitor.Item {
-	const few = 8
-	first, _, _ := strings.Cut(name, ".")
-	var all []monitor.Item
+// alike is the record that was probably meant, by its name or that of its job; none
+// if nothing is near.
+func alike(items []monitor.Item, name string) string {
+	known := make([]string, 0, len(items))
 	for _, item := range items {
-		if first != "" && (strings.Contains(item.Name, first) || item.Job == name || strings.HasPrefix(first, strings.SplitN(item.Name, ".", 2)[0])) {
-			all = append(all, item)
+		if item.Job == name {
+			return item.Name
 		}
-		if len(all) == few {
-			break
-		}
+		known = append(known, item.Name)
 	}
-	if len(all) == 0 {
-		all = slices.Clone(items[:min(len(items), few)])
-	}
-	return all
+	return spell.Closest(name, known)
 }
