@@ -2,6 +2,7 @@ package solotick_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"sync"
@@ -53,4 +54,27 @@ func Example() {
 	// a tick that was run 1 time
 	// a tick that was run 1 time
 	// a tick that was run 1 time
+}
+
+// A lock, for what has to be done by one process at a time and at no certain time.
+func ExampleAgent_Lock() {
+	var store register.Memory
+	store.Put("deploy.example.com", `{"id":"","timer":0,"timerold":0}`) // nobody has it
+	agent := &solotick.Agent{
+		Job:      solotick.Job{Name: "deploy"},
+		Register: store.At("deploy.example.com"),
+	}
+	lock, err := agent.Lock(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = agent.TryLock(context.Background())
+	fmt.Println("may another have it?", !errors.Is(err, solotick.ErrHeld))
+
+	// deploy(lock.Context(), lock.Fence())
+
+	if err := lock.Unlock(context.Background()); err != nil {
+		log.Fatal(err) // it may have been done beside somebody else
+	}
+	// Output: may another have it? false
 }

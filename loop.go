@@ -34,7 +34,8 @@ type loop struct {
 	snap register.Snapshot // what the register last showed: what a swap is against
 	set  record.Set
 
-	busy       bool // a request is in flight
+	busy       bool   // a request is in flight
+	abandon    func() // gives up the Load or look that is in flight; nil: there is none
 	answers    chan func()
 	runs       map[bool]*run // by unarbitrated
 	offWarn    bool
@@ -99,6 +100,11 @@ func (l *loop) run(ctx context.Context) {
 	defer l.log.Debug("agent ended", "agent", l.self.ID)
 	stop := ctx.Done()
 	for {
+		select {
+		case <-stop: // before anything more is decided
+			stop = l.halt()
+		default:
+		}
 		wait, end := l.step(ctx)
 		if end {
 			return
@@ -116,6 +122,9 @@ func (l *loop) step(ctx context.Context) (wait time.Duration, end bool) {
 	for {
 		now := l.now()
 		act := elect.Decide(&l.policy, &l.self, now)
+		if l.busy && act.Verb == elect.End && l.abandon != nil {
+			l.abandon()
+		}
 		if l.busy && act.Verb != elect.Stop {
 			return min(time.Hour, elect.NextStop(&l.policy, &l.self, now)-now.Elapsed), false
 		}
@@ -162,11 +171,16 @@ func (l *loop) rest(wait time.Duration, stop *<-chan struct{}) {
 		note()
 	case <-timer.C:
 	case <-*stop:
-		*stop = nil
-		l.self.Stopping = true
-		l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
-		l.log.Debug("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
+		*stop = l.halt()
 	}
+}
+
+// halt has the loop claim nothing more, and end. There is nothing more to hear then.
+func (l *loop) halt() <-chan struct{} {
+	l.self.Stopping = true
+	l.self.StopBy = l.now().Elapsed + cmp.Or(l.StopGrace, 8*time.Second)
+	l.log.Debug("stopping: nothing more is claimed", "run_in_progress", len(l.runs) > 0)
+	return nil
 }
 
 func (l *loop) act(ctx context.Context, act elect.Action) {
@@ -181,7 +195,11 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 	case elect.Run:
 		l.start(base, act)
 	case elect.Stop:
-		l.log.Warn("stopping the run", "why", act.Why.String(), "unarbitrated", act.Loose)
+		if l.policy.Lock {
+			l.log.Warn("the lock is held no longer; what is done under it is to end", "why", act.Why.String())
+		} else {
+			l.log.Warn("stopping the run", "why", act.Why.String(), "unarbitrated", act.Loose)
+		}
 		l.self.Cutting(act)
 		l.runs[act.Loose].cut = act.Why
 		l.runs[act.Loose].cancel(cutError(act.Why))
@@ -212,12 +230,22 @@ func (l *loop) request(ctx context.Context, v elect.Verb, do func(context.Contex
 ) {
 	l.busy = true
 	sent, patience := l.clock.elapsed(), l.patience(v)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	abandoned := false
+	if v != elect.Swap {
+		l.abandon = func() {
+			abandoned = true
+			cancel()
+		}
+	}
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		s, err := do(ctx)
 		l.answers <- func() {
-			l.busy = false
+			l.busy, l.abandon = false, nil
+			if abandoned {
+				return
+			}
 			if err == nil {
 				l.hear(s.Time, sent)
 			}
@@ -295,6 +323,9 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 	was, stale := l.self.View, l.self.Stale
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
 	l.renewed() // a renewal whose reply was lost may have been found
+	if v := &l.self.View; l.policy.Lock && v.State == record.Present && !elect.IsLock(v.Record) && elect.IsLock(was.Record) {
+		l.log.Warn("the record is one of a job; it is left alone, and nothing is held here", "record", v.Record.String())
+	}
 	if l.self.Stale == 1 && stale == 0 {
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}
@@ -409,6 +440,10 @@ func (l *loop) tell(act elect.Action, ev Event) {
 		level = slog.LevelWarn
 	}
 	r := act.Next
+	if l.policy.Lock {
+		l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "seq", r.Seq, "last", string(r.Last))
+		return
+	}
 	l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "tick", stamp(r.TimerOld), "attempt", r.Attempt(),
 		"next", stamp(r.Timer), "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,7 +45,10 @@ func (l *loop) start(ctx context.Context, act elect.Action) {
 	l.self.Starting(now, act)
 	c := l.self.Claim
 	r := &run{loop: l, renewed: make(chan struct{}, 1)}
-	r.tick = Tick{Job: l.Job.Name, Time: time.Unix(act.Tick, 0).UTC(), Agent: l.self.ID, Unarbitrated: act.Loose, Attempt: 1, run: r}
+	r.tick = Tick{Job: l.Job.Name, Agent: l.self.ID, Unarbitrated: act.Loose, Attempt: 1, run: r}
+	if !l.policy.Lock {
+		r.tick.Time = time.Unix(act.Tick, 0).UTC()
+	}
 	if act.Loose {
 		r.until = now.Held + 365*24*time.Hour
 		if l.policy.Timeout > 0 {
@@ -88,26 +92,37 @@ func (l *loop) ended(r *run, act elect.Action, began elect.Now, err error) {
 		res = l.self.Claim.Result
 	}
 	now := l.now()
+	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
+	l.tellRun(r, ev, began)
+	l.observe(ev)
+}
+
+// tellRun logs how a run went.
+func (l *loop) tellRun(r *run, ev Event, began elect.Now) {
 	level := slog.LevelInfo
-	if res != record.OK && res != record.Skipped {
+	if ev.Result != record.OK && ev.Result != record.Skipped {
 		level = slog.LevelError
 	}
-	ev := Event{Verb: elect.Run, Why: act.Why, Tick: r.tick, Ended: true, Result: res, Took: now.Held - began.Held, Err: err}
-	args := []any{
-		"tick", stamp(r.tick.Time.Unix()), "attempt", r.tick.Attempt, "fence", r.tick.Fence, "result", string(res),
-		"took", ev.Took.Round(time.Millisecond), "lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond),
+	what, tick := "ran", stamp(r.tick.Time.Unix())
+	if l.policy.Lock {
+		level = slog.LevelInfo // whoever holds it has been told
+	}
+	args := []any{"fence", r.tick.Fence, "result", string(ev.Result), "took", ev.Took.Round(time.Millisecond)}
+	if l.policy.Lock {
+		what = "held the lock"
+	} else {
+		args = slices.Concat([]any{"tick", tick, "attempt", r.tick.Attempt}, args, []any{"lag", began.Time.Sub(r.tick.Time).Round(time.Millisecond)})
 	}
 	if r.tick.Unarbitrated {
 		args = append(args, "unarbitrated", true)
 	}
-	if err != nil {
-		args = append(args, "err", err)
+	if ev.Err != nil {
+		args = append(args, "err", ev.Err)
 	}
-	l.log.Log(context.Background(), level, "ran", args...)
-	if res == record.OK && (r.cut == elect.WindowOver || r.cut == elect.Newer) {
-		l.log.Warn("the run went well, but not in the time that was left: another agent has run this tick again, or will", "tick", stamp(r.tick.Time.Unix()))
+	l.log.Log(context.Background(), level, what, args...)
+	if ev.Result == record.OK && (r.cut == elect.WindowOver || r.cut == elect.Newer) && !l.policy.Lock {
+		l.log.Warn("the run went well, but not in the time that was left: another agent has run this tick again, or will", "tick", tick)
 	}
-	l.observe(ev)
 }
 
 func resultOf(err error) record.Result {

@@ -60,7 +60,7 @@ var (
 // A Tick is one instant of the schedule that this agent was given to run.
 type Tick struct {
 	Job          string
-	Time         time.Time     // the tick, a whole second, UTC
+	Time         time.Time     // the tick, a whole second, UTC; zero under a lock, which has no ticks
 	Attempt      int           // 1, and one more for each run of this tick that failed or was lost
 	Fence        int64         // only ever grows; 0 if Unarbitrated. A downstream system rejects a smaller one
 	Agent        string        // this agent's id
@@ -141,13 +141,17 @@ func NewID(prefix string) (string, error) {
 // Run runs the job until ctx ends and returns nil then: it claims nothing more,
 // lets a run end within StopGrace, or hands it over. An error means that the
 // agent is not fit to start.
+//
+// With Policy.Lock this is leadership: the job is run for as long as this agent
+// leads, and again when it leads again. Its context ends when it leads no longer.
+// See [Agent.Lock] for holding a lock once.
 func (a *Agent) Run(ctx context.Context) error {
 	switch {
 	case a.Job.Do == nil:
 		return errors.New("solotick: the job has nothing to do")
 	case a.Register == nil:
 		return errors.New("solotick: no register")
-	case a.Policy.Schedule == nil:
+	case a.Policy.Schedule == nil && !a.Policy.Lock:
 		return errors.New("solotick: no schedule")
 	}
 	l, err := newLoop(a)

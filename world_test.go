@@ -167,7 +167,7 @@ func (w *world) check() {
 			w.Errorf("two runs overlap: %v and %v", last, r)
 		}
 		try := fmt.Sprintf("tick %d, attempt %d", r.Time.Unix(), r.Attempt)
-		if seen[try] {
+		if seen[try] && !r.Time.IsZero() {
 			w.Errorf("%s was run twice", try)
 		}
 		seen[try], last = true, r

@@ -68,7 +68,7 @@ func (d *decision) decide() Action {
 	if a, ok := d.stopRun(); ok {
 		return a
 	}
-	if s.Stopping && !s.Loose.Running && (!s.pending() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp()) {
+	if s.Stopping && !s.Loose.Running && (!s.pending() && !d.mayHold() || s.Claim.Phase != InRun && d.now.Elapsed >= d.giveUp()) {
 		return Action{Verb: End, Why: Left}
 	}
 	if s.open(d.p, d.now) {
@@ -121,7 +121,7 @@ func (d *decision) resolve() (Action, bool) {
 		return Action{Verb: Load, Why: OutcomeOpen}, true
 	}
 	t := o.Texts[o.N-1]
-	claim := t.Why == TickDue || t.Why == ClaimLapsed || t.Why == Renewal || t.Why == ClaimGone
+	claim := t.Why.Claims() || t.Why == Renewal || t.Why == ClaimGone
 	if claim && !d.room(t.From) && o.N < 2 {
 		return Action{}, false
 	}
@@ -143,7 +143,7 @@ func (d *decision) swap(why Reason, r record.Record) Action {
 func (d *decision) notRunning() Action {
 	s, v := d.s, d.v
 	r, here := v.Record, v.State == record.Present
-	if !here && s.Known && s.mine(s.Last) && (v.State == record.Absent || d.damagedLongEnough()) {
+	if !here && s.Known && s.mine(s.Last) && (v.State == record.Absent || d.damagedLongEnough()) && (d.open() || !d.p.Lock) {
 		if !v.Held {
 			return Action{Verb: Load, Why: RecordLost}
 		}

@@ -62,6 +62,11 @@ const (
 // while it is being changed. [Policy.Fill] sets the defaults.
 type Policy struct {
 	Schedule Schedule
+	// Lock has the record be a lock, or a leadership: there is no schedule, whoever
+	// wants it claims it, and the run is for how long it is held (protocol section
+	// 11). Timeout bounds that; what is said below of ticks and attempts means
+	// nothing to it, and nobody holds it without the register.
+	Lock bool
 
 	Lease     time.Duration // how long a claim lasts; whole seconds
 	SwapTime  time.Duration // what one swap takes at most, where that is more than a request: see Check
@@ -88,6 +93,9 @@ type Policy struct {
 // Fill replaces zero fields by the defaults of protocol section 6. KillGrace,
 // Spread and HeadStart are taken as they are when Lease is set.
 func (p *Policy) Fill() {
+	if p.Lock && p.Schedule == nil {
+		p.Schedule = noTicks{}
+	}
 	if p.Lease == 0 {
 		p.Lease = 15 * time.Second
 		p.KillGrace = orElse(p.KillGrace, 3*time.Second)
@@ -198,6 +206,8 @@ const (
 	TooLate
 	TickDue
 	RegisterAway
+	LockFree
+	JobsRecord
 )
 
 var reasons = [...]string{
@@ -210,6 +220,7 @@ var reasons = [...]string{
 	RunningElsewhere: "running elsewhere", ClaimLapsed: "claim lapsed", ClaimExhausted: "claim lapsed, no takeover left",
 	ScheduleChanged: "timer beyond the schedule", RetryTooFar: "retry beyond any back-off", RetryLeft: "retry left over from at-least-once", Paused: "paused",
 	TooLate: "too late for this tick", TickDue: "tick due", RegisterAway: "register away",
+	LockFree: "lock is free", JobsRecord: "record of a job, not of a lock",
 }
 
 func (r Reason) String() string { return reasons[r] }
@@ -217,11 +228,14 @@ func (r Reason) String() string { return reasons[r] }
 // Loud says that people should hear of an action with this reason.
 func (r Reason) Loud() bool {
 	switch r {
-	case RecordLost, RecordDamaged, ClockBroken, ClaimLapsed, ClaimExhausted, ClaimGone, Sealed, WindowOver, RetryTooFar:
+	case RecordLost, RecordDamaged, ClockBroken, ClaimLapsed, ClaimExhausted, ClaimGone, Sealed, WindowOver, RetryTooFar, JobsRecord:
 		return true
 	}
 	return false
 }
+
+// Claims says that a swap for this reason is a claim, which a run follows.
+func (r Reason) Claims() bool { return r == TickDue || r == LockFree || r == ClaimLapsed }
 
 // An Action is what to do next: one verb, and why.
 type Action struct {
@@ -250,6 +264,8 @@ func (p *Policy) Check() error {
 		}
 	}
 	bad(p.Schedule == nil, "no schedule")
+	bad(p.Lock && p.Schedule != noTicks{}, "a lock has no schedule")
+	bad(p.Lock && p.AtMostOnce, "a lock is not held at most once")
 	least, swap := 3*(p.SwapTime+p.KillGrace+time.Second), ""
 	if p.SwapTime > 0 {
 		swap = fmt.Sprintf("what a swap takes, %v, + ", p.SwapTime)

@@ -198,6 +198,9 @@ func add(list []int64, v int64) {
 }
 
 func has(list []int64, v int64) bool {
+	if v == 0 { // no tick: a lock
+		return false
+	}
 	for i := range list {
 		if list[i] == v {
 			return true
@@ -249,7 +252,7 @@ func (x *explorer) hand(w *world, k kind) {
 		x.put(w, text{was.state, r, !was.foreign})
 		return
 	}
-	if l := x.policy.Lease; w.busy() || w.unreported() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax {
+	if l := x.policy.Lease; !x.spared(w, k) && (w.busy() || w.unreported() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax) {
 		w.ghost.hand, w.ghost.handAt = true, w.now
 	}
 	switch k {
@@ -297,6 +300,7 @@ func (x *explorer) step(w *world, i int, m move) string {
 	case End:
 		if !w.away && !w.ghost.hand {
 			mine := w.reg.state == record.Present && a.self.mine(w.reg.rec) && a.self.Claim.Phase != NoClaim
+			mine = mine && !(p.Lock && (a.self.Open.Told || a.self.Fails > 1)) // it could not know
 			if bad := x.breaks(pLeaves, !mine || n.Elapsed >= a.self.StopBy+p.Lease, "%s leaves %s", a.self.ID, w.reg.rec); bad != "" {
 				return bad
 			}
@@ -347,7 +351,7 @@ func (x *explorer) step(w *world, i int, m move) string {
 		}
 		if !w.ghost.hand && !w.ghost.stepped {
 			r, c := a.self.View.Record, a.self.Claim.Record
-			if bad := x.breaks(pCut, act.Why != Newer || r.TimerOld > c.TimerOld || stage(r) > stage(c), "tick %d of %s", a.tick, a.self.ID); bad != "" {
+			if bad := x.breaks(pCut, act.Why != Newer || r.TimerOld > c.TimerOld || stage(r) > stage(c) || p.Lock && r.ID != c.ID, "tick %d of %s", a.tick, a.self.ID); bad != "" {
 				return bad
 			}
 		}

@@ -45,11 +45,19 @@ const (
 	pLossless = "2: no run is cut as lost while nothing is in its way"
 	pSpin     = "nobody asks without end"
 	pOver     = "3: a vanished holder's tick is taken over in time"
+	pAlone    = "11: nobody takes a lock while it is held"
+	pTaken    = "11: from every state, without further faults, a lock is taken by who wants it, and freed"
+	pSoon     = "11: a lock that was freed is taken within a third of the lease and spread"
+	pAtOnce   = "11: a lock that has been free for long is taken at once"
+	pTurns    = "11: who held a lock last gives way to others"
+	pFreed    = "11: a lock that was freed or taken is not claimed back"
+	pTickless = "11: a lock has no ticks and no attempts"
+	pJobs     = "11: the record of a job is left alone by who wants a lock"
 )
 
 var properties = []string{
 	pFence, pOnce, pAgain, pSeq, pEarly, pNone, pEnded, pRetry, pPause, pKeep, pFinished, pOverlap, pOrder, pTwice, pRoom, pTold, pCut, pLoose, pSealed, pLive, pOver,
-	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pBack, pLossless, pSpin,
+	pPrompt, pBetween, pWrites, pTries, pLower, pTick, pReport, pSkips, pReplaces, pLeaves, pBack, pLossless, pSpin, pAlone, pTaken, pSoon, pAtOnce, pTurns, pFreed, pTickless, pJobs,
 }
 
 // still is what holds even where a register does once what its class excludes.
@@ -89,11 +97,14 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 			x.breaks(pKeep, g.hand || r.State == o.State && r.EntryID == o.EntryID && r.Extra == o.Extra, "%s became %s", o, r),
 			x.transition(w, p, o, r, by, late))
 	}
-	if old.state == record.Present && !g.stepped {
+	if old.state == record.Present && !g.stepped && !p.Lock {
 		bad = first(bad, x.breaks(pBack, r.TimerOld > o.TimerOld || r.TimerOld == o.TimerOld && stage(r) >= stage(o), "%s was replaced by %s", o, r))
 	}
 	if p.AtMostOnce && old.state == record.Present {
 		bad = first(bad, x.breaks(pTwice, !r.Claimed, "%s says that a run may be taken over", r))
+	}
+	if p.Lock {
+		bad = first(bad, x.lockWritten(w, old, r, by, late))
 	}
 	tick := r.TimerOld
 	isClaim := claims(o, r) || p.AtMostOnce && old.state == record.Present && !o.Claimed && tick != o.TimerOld && !g.stepped
@@ -144,10 +155,13 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int, l
 		x.breaks(pPause, r.Pause <= 0 || r.Pause > w.now+w.clock || o == (record.Record{}) || w.actors[by].job, "a pause that has ended stays"),
 	)
 	g.fence = max(g.fence, r.Seq)
+	if p.Lock {
+		bad = first(bad, x.lockTaken(w, p, o, r, by, late))
+	}
 	if !late {
 		bad = first(bad, x.prompt(w, p, o, r, by))
 	}
-	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil {
+	if attempt(r) == 1 && !g.stepped && !g.hand && x.cfg.other == nil && !p.Lock {
 		bad = first(bad, x.breaks(pTick, r.TimerOld > o.TimerOld && r.TimerOld >= o.Timer && (r.TimerOld == o.Timer || p.Schedule.Prev(r.TimerOld) == r.TimerOld),
 			"tick %d was claimed where %d was due", r.TimerOld, o.Timer))
 		if p.CatchUp != CatchUpAll && o != (record.Record{}) {
@@ -167,7 +181,7 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int, l
 		at := w.now + w.clock + int64(p.Skew/time.Second)
 		bad = first(bad, x.breaks(pEarly, r.TimerOld <= at, "tick %d claimed at %d", r.TimerOld, w.now))
 	}
-	if !g.hand && !g.stepped {
+	if !g.hand && !g.stepped && !p.Lock {
 		bad = first(bad, x.breaks(pOnce, note(&g.claims, r.TimerOld, attempt(r)), "tick %d, attempt %d claimed again", r.TimerOld, attempt(r)))
 	}
 	return bad
@@ -216,7 +230,7 @@ func (x *explorer) transition(w *world, p *Policy, o, r record.Record, by int, l
 	if closes || p.AtMostOnce && !o.Claimed && r.TimerOld > o.TimerOld {
 		g.done++
 	}
-	if g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed && !o.Claimed {
+	if p.Lock || g.hand || g.stepped || r.Last == record.Skipped && !r.Claimed && !o.Claimed {
 		return ""
 	}
 	for i := range w.actors { // ran without the register: the record is put past that tick
@@ -276,7 +290,7 @@ func (x *explorer) started(w *world, i int) string {
 			x.breaks(pOverlap, others == 0, "tick %d starts on %s beside another run", a.tick, a.self.ID),
 			x.breaks(pOrder, a.fence > g.started, "a run with fence %d starts after one with %d", a.fence, g.started))
 	}
-	if !g.hand && !g.stepped {
+	if !g.hand && !g.stepped && !x.policy.Lock {
 		bad = first(bad, x.breaks(pFinished, !has(g.ok[:], a.tick), "tick %d", a.tick))
 		if x.policy.AtMostOnce {
 			bad = first(bad, x.breaks(pTwice, !has(g.begun[:], a.tick), "tick %d", a.tick))
@@ -344,6 +358,7 @@ func (x *explorer) counting(w *world, p *Policy, o, r record.Record, by int, lat
 	a := &w.actors[by]
 	if !late && a.up && o.ID == a.self.ID && o.Claimed && !r.Claimed && same && r.ID == o.ID && !g.hand && !loosely {
 		told := r.Last == record.OK || r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Skipped
+		told = told && !(p.Lock && a.self.Claim.Phase == Ready && r.Last == o.Last) // given back, as it was taken
 		bad = first(bad, x.breaks(pReport, !told || a.did.tick == o.TimerOld && a.did.try == attempt(o), "%s says %q of attempt %d of tick %d", r.ID, r.Last, attempt(o), o.TimerOld))
 	}
 	if d := a.did; !late && a.up && o.ID == a.self.ID && r.ID == o.ID && o.Claimed && !r.Claimed && same && d.tick == o.TimerOld && d.try == attempt(o) && d.fence == a.self.Claim.Fence && !loosely {

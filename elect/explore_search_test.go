@@ -264,7 +264,7 @@ func (x *explorer) liveness(w0 *world) string {
 	if x.paused(w0) || x.cfg.expect != "" && x.cfg.expect != pLive {
 		return ""
 	}
-	x.premises[pLive]++
+	x.premises[x.lives()]++
 	h := x.fairHash(w0)
 	if r, ok := x.live[h]; ok {
 		return x.inTime(r)
@@ -285,11 +285,11 @@ func (x *explorer) liveness(w0 *world) string {
 		x.way = append(x.way, mark{h, w.now})
 		if w.now > limit || int64(len(x.way)) > 500+5*x.cfg.settle {
 			x.stuck = slices.Clone(x.course)
-			return fmt.Sprintf("%s: nothing ends within %d s; %s", pLive, x.cfg.settle, strings.TrimSpace(x.describe(w)))
+			return fmt.Sprintf("%s: nothing ends within %d s; %s", x.lives(), x.cfg.settle, strings.TrimSpace(x.describe(w)))
 		}
 		x.list = x.moves(w, x.list[:0])
 		if len(x.list) == 0 {
-			return pLive + ": nothing can happen any more"
+			return x.lives() + ": nothing can happen any more"
 		}
 		// In any order, by what looks like chance: h decides, so that a state that
 		// is met again goes on alike. All but the passing of time comes to an end.
@@ -320,7 +320,7 @@ func (x *explorer) liveness(w0 *world) string {
 func (x *explorer) inTime(rest int64) string {
 	x.wait = max(x.wait, rest)
 	if rest > x.cfg.settle {
-		return fmt.Sprintf("%s: it takes %d s, want at most %d", pLive, rest, x.cfg.settle)
+		return fmt.Sprintf("%s: it takes %d s, want at most %d", x.lives(), rest, x.cfg.settle)
 	}
 	return ""
 }
@@ -340,6 +340,9 @@ type mark struct {
 }
 
 func (x *explorer) paused(w *world) bool {
+	if x.policy.Lock && w.reg.state == record.Present && !IsLock(w.reg.rec) {
+		return true // it has become a job's
+	}
 	if w.reg.rec.Pause < 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause < 0 {
 		return true
 	}

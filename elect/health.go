@@ -127,7 +127,7 @@ func (j *judge) present() {
 	st.Original = r.Seq == 0 && !r.Claimed && r.Timer > 0
 	st.Last = r.TimerOld
 	switch {
-	case j.p.Schedule == nil && r.Timer == 0 && r.TimerOld == 0:
+	case (j.p.Schedule == nil || j.p.Lock) && IsLock(r):
 		j.lock()
 	case r.TimerOld > j.now.Add(j.p.Skew+transit).Unix() && !st.Original:
 		st.Next = r.Timer
@@ -142,21 +142,28 @@ func (j *judge) present() {
 }
 
 func (j *judge) lock() {
-	if !j.r.Claimed || j.lapsed() {
+	switch {
+	case j.r.Claimed && !j.lapsed():
+		j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
+	case j.r.Pause < 0 || j.r.Pause > j.now.Unix():
+		j.paused()
+		j.st.Text = "a lock that nobody holds; " + j.st.Text
+	default:
 		j.say(HealthFree, "a lock that nobody holds")
-		return
 	}
-	j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
 }
 
-// until is when the claim lapses: as it says, but not later than its lease after
-// it was written, which its seq tells.
-func (j *judge) until() int64 {
-	written := j.r.Seq / 1000
-	if end := written + int64(j.r.LeaseOr(j.p.Lease)/time.Second); written <= j.now.Unix() && end < j.r.Until && written > 0 {
+func (j *judge) until() int64 { return Until(&j.p, j.now, j.r) }
+
+// Until is the epoch second at which a claim lapses if it is not renewed, for
+// people and monitors: as it says, but not later than its lease after it was
+// written, which its seq tells.
+func Until(p *Policy, now time.Time, r record.Record) int64 {
+	written := r.Seq / 1000
+	if end := written + int64(r.LeaseOr(p.Lease)/time.Second); written <= now.Unix() && end < r.Until && written > 0 {
 		return end
 	}
-	return j.r.Until
+	return r.Until
 }
 
 // takeover is when a claim that is no longer renewed counts as late.

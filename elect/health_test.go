@@ -1,6 +1,7 @@
 package elect
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -118,17 +119,23 @@ func TestHealth(t *testing.T) {
 		text string
 		at   int64
 		want Condition
+		says string
 	}{
-		{"held", lock, -55, HealthHeld},
-		{"held by nobody any more", lock, 0, HealthFree},
-		{"free", `{"id":"VDNDNQNWQY","timer":0,"timerold":0,"seq":1641903910000}`, 0, HealthFree},
+		{"held", lock, -55, HealthHeld, "held by VDNDNQNWQY"},
+		{"held by nobody any more", lock, 0, HealthFree, "nobody holds"},
+		{"free", `{"id":"VDNDNQNWQY","timer":0,"timerold":0,"seq":1641903910000}`, 0, HealthFree, "nobody holds"},
+		{"held in a pause", strings.Replace(lock, `"until"`, `"pause":-1,"why":"upgrade","until"`, 1), -55, HealthHeld, "held by VDNDNQNWQY"},
+		{"free in a pause", `{"id":"A","timer":0,"timerold":0,"seq":1641903910000,"pause":-1,"why":"upgrade"}`, 0, HealthPaused, "nobody holds; paused until somebody resumes it: upgrade"},
+		{"after a pause", `{"id":"A","timer":0,"timerold":0,"seq":1641903910000,"pause":1641903960}`, 0, HealthFree, "nobody holds"},
 	} {
-		t.Run("lock "+c.name, func(t *testing.T) {
-			set := record.Read([]string{c.text}, healthNow)
-			if st := Health(Policy{}, time.Unix(healthNow+c.at, 0), View{State: set.State, Record: set.Record}); st.Condition != c.want {
-				t.Errorf("%s: %s\nwant %s", st.Condition, st.Text, c.want)
-			}
-		})
+		for _, p := range []Policy{{}, {Lock: true}} {
+			t.Run(fmt.Sprintf("lock %s, by its policy %v", c.name, p.Lock), func(t *testing.T) {
+				set := record.Read([]string{c.text}, healthNow)
+				if st := Health(p, time.Unix(healthNow+c.at, 0), View{State: set.State, Record: set.Record}); st.Condition != c.want || !strings.Contains(st.Text, c.says) {
+					t.Errorf("%s: %s\nwant %s: ...%s...", st.Condition, st.Text, c.want, c.says)
+				}
+			})
+		}
 	}
 }
 

@@ -84,6 +84,20 @@ var mutants = []mutant{
 	{"a pause that has ended stays", "operator", "rows.go", "	if r.Pause > 0 {\n		r.Pause, r.Why = 0, \"\"", "	if false {\n		r.Pause, r.Why = 0, \"\""},
 	{"a claim drops the job's state", "calm", "rows.go", "	r.ID, r.Claimed = d.s.ID, true\n", "	r.ID, r.Claimed, r.State = d.s.ID, true, \"\"\n"},
 	{"at-most-once takes over", "at-most-once, claim left", "other.go", "	case r.Claimed && d.lapsed(r):\n		return d.repaired", "	case false:\n		return d.repaired"},
+
+	{"a lock that is not there is created at once", "lock, by hand", "lock.go", "	return d.staggered(d.v.First+p.Lease+Margin(p.Lease), d.swap(why, r))", "	return d.staggered(d.v.First+0*p.Lease, d.swap(why, r))"},
+	{"a lock is taken over in a pause", "lock, by hand", "lock.go", "	if d.paused(r) {\n", "	if false {\n"},
+	{"a lock that is free for long is waited for", "lock", "lock.go", "	due := min(d.v.First, d.at(time.UnixMilli(r.Seq)))", "	due := d.v.First"},
+	{"who freed a lock takes it again at once", "lock, network", "lock.go", "		way = d.p.Lease / 3\n", "		way = 0\n"},
+	{"who wants a lock takes the record of a job", "lock", "rows.go", "	if p.Lock && !IsLock(r) {\n", "	if false {\n"},
+	{"a lock is taken over as an attempt", "lock", "rows.go", "	case p.Lock:\n		return d.seize(r)\n", ""},
+	{"what is done under a lock is retried", "lock", "run.go", "	case p.Lock: // nothing of it is retried\n", ""},
+	{"a lock that was not used is handed over", "lock, network", "run.go", "		return d.swap(HandOver, idle(r, r.Last)) // nothing was done under it\n", "		r.Try = 0\n"},
+	{"a claim of a lock that is long over is put back", "lock, deleted", "decide.go", " && (d.open() || !d.p.Lock) {", " {"},
+	{"a hold of a lock that is over is put back", "lock, deleted", "run.go", "	case d.p.Lock && !d.open(): // it may", "	case false: // it may"},
+	{"an agent leaves a lock that it may hold", "lock, network", "decide.go", "!s.pending() && !d.mayHold() ||", "!s.pending() ||"},
+	{"a lock that was freed by hand is held on to", "lock, by hand", "run.go", "	case v.State == record.Present && newer(r, c.Record):", "	case v.State == record.Present && r.Claimed && newer(r, c.Record):"},
+	{"a lock has the ticks of a job", "lock", "rows.go", "	if p.Lock {\n		return d.free(r)\n	}\n", ""},
 }
 
 var (

@@ -29,3 +29,27 @@ func TestCheckOfTheLease(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckOfALock(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    Policy
+		want string // the error; "": none
+	}{
+		{"no schedule is needed", Policy{Lock: true}, ""},
+		{"nor wanted", Policy{Lock: true, Schedule: grid(60)}, "a lock has no schedule"},
+		{"no at-most-once", Policy{Lock: true, AtMostOnce: true}, "a lock is not held at most once"},
+		{"a job has one", Policy{}, "no schedule"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.p.Fill()
+			got := ""
+			if err := c.p.Check(); err != nil {
+				got = err.Error()
+			}
+			if got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -45,6 +45,9 @@ func (d *decision) lapsed(r record.Record) bool {
 // none: nothing usable is at the name since the given moment.
 func (d *decision) none(why Reason, since time.Duration) Action {
 	s, p := d.s, d.p
+	if p.Lock {
+		return d.newLock(why)
+	}
 	var r record.Record
 	switch {
 	case !s.Known:
@@ -90,12 +93,18 @@ func (d *decision) repaired(a Action) Action {
 }
 
 func (d *decision) stagger(tick int64, headStart time.Duration) time.Duration {
+	if d.p.Lock {
+		tick = d.v.Record.Seq // another order for each turn
+	}
 	return headStart + scatter(d.s.ID, tick, d.p.Spread<<d.s.Wide)
 }
 
 // others is a record that is not a claim of mine.
 func (d *decision) others(r record.Record) Action {
 	p, v, now := d.p, d.v, d.now
+	if p.Lock && !IsLock(r) {
+		return d.wait(JobsRecord, d.nextMoment())
+	}
 	if (!r.Claimed || d.lapsed(r)) && now.Told && unix(r.TimerOld).After(now.Time.Add(p.Skew)) {
 		if !v.Held {
 			return Action{Verb: Load, Why: ClockBroken}
@@ -124,6 +133,8 @@ func (d *decision) others(r record.Record) Action {
 		return d.wait(Running, d.nextMoment())
 	case !v.Held || v.Loaded < lapse:
 		return Action{Verb: Load, Why: ClaimLapsed}
+	case p.Lock:
+		return d.seize(r)
 	case attempt(r) >= p.Runs():
 		return d.swap(ClaimExhausted, idle(r, record.Lost))
 	case d.paused(r):
@@ -161,6 +172,9 @@ func (d *decision) idleRows(r record.Record) Action {
 			return d.wait(Paused, never)
 		}
 		return d.wait(Paused, d.at(unix(r.Pause)))
+	}
+	if p.Lock {
+		return d.free(r)
 	}
 	if a, ok := d.tooLate(r); ok {
 		return a

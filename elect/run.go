@@ -122,6 +122,7 @@ func (d *decision) holding() Action {
 		if c.Cut == "" {
 			return Action{Verb: Stop, Why: Newer, Result: record.Lost}
 		}
+	case d.p.Lock && !d.open(): // it may be another's, whatever is seen of that
 	case v.State != record.Present || !d.s.mine(r):
 		back := c.Record
 		if v.State == record.Present {
@@ -162,10 +163,11 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 		return Action{Verb: Run, Why: Claimed, Tick: r.TimerOld}, true
 	}
 	final := true
-	switch c.Result {
-	case record.Failed, record.Timeout:
+	switch {
+	case p.Lock: // nothing of it is retried
+	case c.Result == record.Failed, c.Result == record.Timeout:
 		final = try >= p.Attempts
-	case record.Lost:
+	case c.Result == record.Lost:
 		final = try >= p.Runs()
 	}
 	if c.Reported && !final {
@@ -197,6 +199,9 @@ func (d *decision) mine(r record.Record) (Action, bool) {
 
 // handOver gives a tick that this agent does not run to its end to anybody.
 func (d *decision) handOver(r record.Record, try int) Action {
+	if d.p.Lock {
+		return d.swap(HandOver, idle(r, r.Last)) // nothing was done under it
+	}
 	n := idle(r, record.Lost)
 	if try < d.p.Runs() {
 		n.Try, n.Timer = try+1, d.sec()

@@ -157,8 +157,8 @@ func (s *Self) See(now Now, g Sight) bool {
 			s.Lag = min(s.Lag, max(g.Sent-written(now, g), 0))
 		}
 		s.looked, s.asked = g.Sent, false
-		if g.Record.TimerOld > s.View.Record.TimerOld && s.Wide > 0 {
-			s.Wide-- // a tick went by without a conflict
+		if s.Wide > 0 && news(s.View.Record, g.Record) {
+			s.Wide-- // a tick, or a turn of a lock, went by without a conflict
 		}
 	}
 	s.show(g)
@@ -167,6 +167,11 @@ func (s *Self) See(now Now, g Sight) bool {
 	}
 	s.forget()
 	return true
+}
+
+// news tells that r shows a claim, or what came of one, that was does not show.
+func news(was, r record.Record) bool {
+	return r.TimerOld > was.TimerOld || IsLock(r) && r.Claimed && !(was.Claimed && was.ID == r.ID)
 }
 
 // lagMost is how far DNS may trail the register and be waited for.
@@ -264,7 +269,7 @@ func (s *Self) applied(t Attempt) {
 	s.saw(r.Seq, true, s.View.Loaded)
 	c := &s.Claim
 	switch t.Why {
-	case TickDue, ClaimLapsed:
+	case TickDue, LockFree, ClaimLapsed:
 		*c = Claim{Phase: Ready, Record: r, Timer: r.Timer, Fence: r.Seq, From: t.From}
 		if s.Wide > 0 {
 			s.Wide--

@@ -21,6 +21,7 @@ import (
 // a wanted change, go test ./elect -run Transcripts -rewrite, and read the diff.
 //
 //	policy [every=60s] [lease=15s] ...   a new world at second 600, and its job's policy
+//	policy lock [lease=15s] ...          a new world with a lock; its job is what is done under it
 //	agent A [id=X] [rtt=20ms] [wall=3s] [every=20s]   an agent starts; its clock or its schedule may be off
 //	job [A] [takes=5s] [stop=1s] [results=(failed, ok)] [hangs] [state=x]
 //	advance 10s | advance to=720         let time pass, everything happens by itself
@@ -99,7 +100,9 @@ func policy(t *testing.T, d *datadriven.TestData) elect.Policy {
 			word(t, d, &p, arg)
 		}
 	}
-	p.Schedule, p.PollMax = each(t, d, every, offset), p.PollMin
+	if p.PollMax = p.PollMin; !p.Lock {
+		p.Schedule = each(t, d, every, offset)
+	}
 	p.Fill()
 	check(t, d, p.Check())
 	return p
@@ -117,6 +120,8 @@ func word(t *testing.T, d *datadriven.TestData, p *elect.Policy, arg datadriven.
 		p.Overlap = elect.OverlapReplace
 	case "guarantee=at-most-once":
 		p.AtMostOnce = true
+	case "lock=":
+		p.Lock = true
 	case "affinity=none":
 		p.NoAffinity = true
 	case "without_register=always":

@@ -444,9 +444,12 @@ func (a *agent) run(act elect.Action, now elect.Now) {
 	r := &running{tick: act.Tick, loose: act.Loose}
 	a.runs[act.Loose] = r
 	c := a.self.Claim
-	if act.Loose {
+	switch {
+	case act.Loose:
 		a.printf(a.name, "run tick %d unarbitrated: %v%s", act.Tick, act.Why, a.beside(r))
-	} else {
+	case a.policy.Lock:
+		a.printf(a.name, "holds the lock, fence %d%s", c.Fence, a.beside(r))
+	default:
 		a.printf(a.name, "run tick %d attempt %d fence %d%s%s", act.Tick, c.Record.Attempt(), c.Fence, given(c.Record.State), a.beside(r))
 	}
 	if a.job.hangs {
@@ -499,6 +502,10 @@ func (a *agent) finish(r *running, in time.Duration, res record.Result) {
 				return
 			}
 			a.self.RunEnded(res, a.job.state, a.job.state != "")
+			if a.policy.Lock {
+				a.printf(a.name, "is done with it: %s", a.self.Claim.Result)
+				return
+			}
 			a.printf(a.name, "ran tick %d: %s", r.tick, a.self.Claim.Result)
 		})
 	})

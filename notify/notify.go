@@ -78,6 +78,12 @@ type Message struct {
 	Doubt bool
 	// Unarbitrated says that other agents may tell the same.
 	Unarbitrated bool
+	// Observed says that no run tells it, but who watches the record from outside:
+	// Tick is when that was, and Job may be empty where it is about many.
+	Observed bool
+	// Worse says of a reminder that it has become worse: it has to be seen as a
+	// first message is.
+	Worse bool
 }
 
 // Key is the same for a message that is sent twice at one tick, and for no two

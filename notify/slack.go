@@ -125,7 +125,7 @@ func (s *Slack) Notify(ctx context.Context, m *Message) (string, error) {
 		}
 	}
 	if first != "" {
-		msg.ThreadTS, msg.Broadcast = first, m.Kind == Cleared
+		msg.ThreadTS, msg.Broadcast = first, m.Kind == Cleared || m.Worse
 		_, err := s.post(ctx, msg)
 		if err == nil {
 			return first, nil

@@ -20,6 +20,9 @@ func (m *Message) word() string {
 	case Firing:
 		return "Firing"
 	case Reminder:
+		if m.Worse {
+			return "Worse"
+		}
 		return "Still firing"
 	case Cleared:
 		return "Cleared"
@@ -48,7 +51,7 @@ func (m *Message) sign() string {
 func (m *Message) title() string {
 	t := cut(oneLine(m.Title), titleLimit, runes)
 	if t == "" {
-		t = oneLine(m.Job + "/" + m.Alert)
+		t = strings.TrimPrefix(oneLine(m.Job+"/"+m.Alert), "/")
 	}
 	return t
 }
@@ -96,8 +99,16 @@ func (m *Message) headline() string {
 // facts say where the message comes from. Each is short.
 func (m *Message) facts() []string {
 	name := func(s string) string { return cut(oneLine(s), 200, runes) }
-	all := []string{"job " + name(m.Job), "alert " + name(m.Alert)}
-	if !m.Tick.IsZero() {
+	var all []string
+	if m.Job != "" {
+		all = append(all, "job "+name(m.Job))
+	}
+	all = append(all, "alert "+name(m.Alert))
+	switch {
+	case m.Tick.IsZero():
+	case m.Observed:
+		all = append(all, "seen "+rfc3339(m.Tick))
+	default:
 		all = append(all, "tick "+rfc3339(m.Tick))
 	}
 	if !m.Since.IsZero() && !m.Since.Equal(m.Tick) {
@@ -239,7 +250,9 @@ func total(s string, cost func(rune) int) int {
 //	  "fence":        1795413939000,           0: unarbitrated
 //	  "agent":        "MAWDAHDOQH",
 //	  "doubt":        false,
-//	  "unarbitrated": false
+//	  "unarbitrated": false,
+//	  "observed":     true,         absent: told by a run; else by who watches the record, and tick is when
+//	  "worse":        true          absent: it is not, or is no reminder
 //	}
 //
 // Times are RFC 3339 in UTC. Fields may be added; none changes its meaning.
@@ -264,8 +277,11 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		Agent        string   `json:"agent"`
 		Doubt        bool     `json:"doubt"`
 		Unarbitrated bool     `json:"unarbitrated"`
+		Observed     bool     `json:"observed,omitempty"`
+		Worse        bool     `json:"worse,omitempty"`
 	}{
 		"solotick.notify/v1", m.Key(), m.Kind, m.Severity, m.Job, m.Alert, m.Title, m.Text,
 		rfc3339(m.Tick), since, m.Attempt, m.Fence, m.Agent, m.Doubt, m.Unarbitrated,
+		m.Observed, m.Worse,
 	})
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,25 +14,30 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/lookup"
-	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/monitor"
 )
 
 // A query is what read commands are asked: names, and perhaps which server.
 type query struct {
-	names  []string
-	server string // of @server; empty: the file's, or the authoritative ones
-	port   int
-	file   string
-	dns    *config.DNS   // of the file, if one was read
-	agent  *config.Agent // the same
+	names     []string
+	servers   []string // of @server; none: the file's, or the authoritative ones
+	resolvers []string // asked beside
+	port      int
+	file      string
+	timeout   time.Duration // 0: that of lookups
+	ttl       time.Duration // of the records; 0: the file's, or what agents write by default
+	often     bool          // asks again and again: does not look for wildcards
+	dns       *config.DNS   // of the file, if one was read
+	agent     *config.Agent // the same
 }
 
 func (a *app) queryFlags(c *cobra.Command, q *query) {
 	c.Flags().IntVarP(&q.port, "port", "p", 53, "port of @server")
+	c.Flags().StringSliceVar(&q.resolvers, "resolver", nil, "ask this resolver as well, ADDRESS[:PORT], to see what it shows; may be repeated")
 	a.fileFlag(c, &q.file)
 }
 
-// parse takes names and one @server in any order, as dig does.
+// parse takes names and @servers in any order, as dig does.
 func (q *query) parse(args []string) error {
 	for _, arg := range args {
 		server, is := strings.CutPrefix(arg, "@")
@@ -45,10 +48,8 @@ func (q *query) parse(args []string) error {
 			q.names = append(q.names, arg)
 		case server == "":
 			return usage("@ without a server: want @ns1.example.com or @192.0.2.1")
-		case q.server != "":
-			return usage("two servers: @%s and @%s", q.server, server)
 		default:
-			q.server = server
+			q.servers = append(q.servers, server)
 		}
 	}
 	if q.port < 1 || q.port > 65535 {
@@ -57,15 +58,16 @@ func (q *query) parse(args []string) error {
 	return nil
 }
 
-// address is @server with its port, or empty.
-func (q *query) address() string {
-	if q.server == "" {
-		return ""
+// addresses are the @servers with their ports.
+func (q *query) addresses() []string {
+	var all []string
+	for _, server := range q.servers {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			server = net.JoinHostPort(strings.Trim(server, "[]"), strconv.Itoa(q.port))
+		}
+		all = append(all, server)
 	}
-	if _, _, err := net.SplitHostPort(q.server); err == nil {
-		return q.server
-	}
-	return net.JoinHostPort(strings.Trim(q.server, "[]"), strconv.Itoa(q.port))
+	return all
 }
 
 // asked finds what the names stand for. The file is read only if it has to be.
@@ -89,60 +91,52 @@ func (a *app) asked(q *query) ([]site, error) {
 	return findSites(c, q.names)
 }
 
-// A sight is what DNS shows of one record.
+// A sight is what DNS shows of one record, with what the file says about it.
 type sight struct {
 	site
-	answer lookup.Answer   // of the server that shows the newest record
-	others []lookup.Answer // of the other servers that were asked
-	set    record.Set
-	err    error
+	monitor.Sight
+	err error // of Sight, with what it means
 }
 
-// ask asks DNS for one record: @server, else the file's servers, else every
-// authoritative server of the name.
-func (q *query) ask(ctx context.Context, s site) sight {
-	cfg := lookup.Config{Probe: true}
-	switch {
-	case q.server != "":
-		cfg.Servers = []string{q.address()}
-	case q.dns != nil:
+// eyes are those that the command asks through: @servers, else the file's, else
+// every authoritative server of each name; and the resolvers beside.
+func (q *query) eyes() (*monitor.Eyes, error) {
+	cfg := monitor.EyesConfig{Probe: !q.often, Resolvers: q.resolvers, Servers: q.addresses()}
+	if q.timeout > 0 {
+		cfg.Timeout = min(q.timeout, lookup.DefaultTimeout)
+	}
+	if len(cfg.Servers) == 0 && q.dns != nil {
 		cfg.Servers = outside(q.dns)
 	}
-	if err := checkDNSName(s.name); err != nil {
-		return sight{site: s, err: usage("%q is no DNS name: %w", s.name, err)}
-	}
-	l, err := lookup.New(cfg)
+	e, err := monitor.NewEyes(cfg)
 	if err != nil {
-		return sight{site: s, err: usage("%w", err)}
+		return nil, usage("%w", err)
 	}
-	answers, err := l.All(ctx, s.name)
-	if err != nil {
-		return sight{site: s, err: lookupFailure(err)}
-	}
-	return newest(s, answers)
+	return e, nil
 }
 
-// newest picks the answer with the highest seq.
-func newest(s site, answers []lookup.Answer) sight {
-	best := -1
-	out := sight{site: s}
-	var failed []error
-	for i, a := range answers {
-		if a.Err != nil {
-			failed = append(failed, a.Err)
-			continue
-		}
-		set := record.Read(a.Texts, time.Now().Unix())
-		if best < 0 || set.State > record.Absent && (out.set.State == record.Absent || set.Record.Seq > out.set.Record.Seq) {
-			best, out.answer, out.set = i, a, set
-		}
+// ask asks for one record.
+func (q *query) ask(ctx context.Context, s site) sight {
+	eyes, err := q.eyes()
+	if err != nil {
+		return sight{site: s, Sight: monitor.Sight{Target: s.target(), Best: -1, Err: err}, err: err}
 	}
-	if best < 0 {
-		out.err = lookupFailure(errors.Join(failed...))
-		return out
+	return seeOne(ctx, eyes, s)
+}
+
+func seeOne(ctx context.Context, e *monitor.Eyes, s site) sight {
+	if err := checkDNSName(s.name); err != nil {
+		return sight{site: s, Sight: monitor.Sight{Target: s.target(), Best: -1, Err: err}, err: usage("%q is no DNS name: %w", s.name, err)}
 	}
-	out.others = slices.Delete(slices.Clone(answers), best, best+1)
+	out := sight{site: s, Sight: e.Look(ctx, s.target())}
+	if out.Err != nil {
+		out.err = lookupFailure(out.Err)
+	}
 	return out
+}
+
+func (s site) target() monitor.Target {
+	return monitor.Target{Name: s.name, Job: s.job, Policy: s.policy}
 }
 
 // lookupFailure gives an error of a lookup its exit code and what to do. The
@@ -182,65 +176,45 @@ func checkDNSName(name string) error {
 	return nil
 }
 
-// notes are what is odd about what DNS shows.
-func (s sight) notes() []string {
-	var out []string
-	if s.err != nil {
-		return nil
+// judge says what a sight amounts to, and as of when: what only a cache shows was
+// the record when the cache asked for it, so that it is judged for that moment.
+func (q *query) judge(s sight, now time.Time) (item monitor.Item, old time.Duration) {
+	full := q.ttl
+	if full == 0 && q.dns != nil {
+		full = q.dns.TTL
 	}
-	if s.set.Detail != nil {
-		out = append(out, strings.Split(s.set.Detail.Error(), "\n")...)
+	item = monitor.Judge(s.Sight, now)
+	if old = item.Old(now, full); old > 0 {
+		item = monitor.Judge(s.Sight, now.Add(-old))
 	}
-	if n := len(s.set.Foreign); n > 0 && s.set.State != record.Unopenable {
-		out = append(out, fmt.Sprintf("%d other TXT value%s at this name, which agents keep; a name of its own is better", n, plural(n)))
-	}
-	if s.answer.Alias != "" {
-		out = append(out, "the name is an alias (CNAME) of "+s.answer.Alias+": no agent can write here")
-	}
-	if s.answer.Wildcard != "" {
-		out = append(out, "the answer comes from the wildcard "+s.answer.Wildcard+" and not from this name")
-	}
-	if s.answer.Status == lookup.NoName {
-		out = append(out, "the name does not exist (NXDOMAIN)")
-	}
-	if s.answer.Age > 0 || !s.answer.Authoritative {
-		out = append(out, fmt.Sprintf("from a cache, which may be old: it keeps this answer for %s more", seconds(s.answer.TTL)))
-	}
-	for _, o := range s.others {
-		if o.Err != nil {
-			out = append(out, "another server gave no answer: "+o.Err.Error())
-		} else if set := record.Read(o.Texts, 0); set.State != s.set.State || set.Record != s.set.Record {
-			out = append(out, o.Server.Name+" ("+o.Server.Addr+") shows something older")
-		}
-	}
-	return out
+	return item, old
 }
 
 // serverName is the server that answered, for people.
 func (s sight) serverName() string {
-	name := s.answer.Server.Name
-	if name != s.answer.Server.Addr {
-		name += " (" + s.answer.Server.Addr + ")"
-	}
-	if s.answer.Authoritative {
+	answer := s.Answer()
+	name := nameOf(answer.Server.Name, answer.Server.Addr)
+	if answer.Authoritative {
 		name += ", authoritative"
 	}
 	return name
 }
 
-// best is the text of the record that counts.
-func (s sight) best() string {
-	for _, t := range s.answer.Texts {
-		if set := record.Read([]string{t}, 0); set.State == record.Present && set.Record == s.set.Record {
-			return t
-		}
+// nameOf is a server for people: its name, and its address where that says more.
+func nameOf(name, addr string) string {
+	if strings.HasPrefix(addr, name) {
+		return addr
 	}
-	return ""
+	return name + " (" + addr + ")"
 }
 
 // sights asks for all that a command names, a few at a time.
 func (a *app) sights(ctx context.Context, q *query) ([]sight, error) {
 	sites, err := a.asked(q)
+	if err != nil {
+		return nil, err
+	}
+	eyes, err := q.eyes()
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +224,7 @@ func (a *app) sights(ctx context.Context, q *query) ([]sight, error) {
 	for i, s := range sites {
 		slots <- struct{}{}
 		wg.Go(func() {
-			all[i] = q.ask(ctx, s)
+			all[i] = seeOne(ctx, eyes, s)
 			<-slots
 		})
 	}

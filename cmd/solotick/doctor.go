@@ -226,16 +226,16 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	switch {
 	case seen.err != nil:
 		d.tell(s.job, "dns", advice, "agents then ask the register itself; solotick status "+s.name+" shows what outsiders see", "no answer by DNS without the credential: %v", seen.err)
-	case seen.answer.Alias != "":
-		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.answer.Alias)
-	case seen.answer.Wildcard != "" && len(seen.answer.Texts) > 0:
+	case seen.Answer().Alias != "":
+		d.tell(s.job, "dns", advice, "use a name of its own: record: in the file", "the name is an alias (CNAME) of %s", seen.Answer().Alias)
+	case seen.Answer().Wildcard != "" && len(seen.Answer().Texts) > 0:
 		code, do := remedy(rfc2136.FaultName)
 		d.failed(code)
 		d.tell(s.job, "dns", failed, do+"; or add any TXT value at this name once, by hand",
-			"the wildcard %s answers for this name, which has nothing of its own to compare with: no agent can create its record", seen.answer.Wildcard)
+			"the wildcard %s answers for this name, which has nothing of its own to compare with: no agent can create its record", seen.Answer().Wildcard)
 		return false
 	default:
-		d.tell(s.job, "dns", passed, "", "answered without the credential by %s, in %s", seen.serverName(), millis(seen.answer.Latency))
+		d.tell(s.job, "dns", passed, "", "answered without the credential by %s, in %s", seen.serverName(), millis(seen.Answer().Latency))
 	}
 	if n := len(set.Foreign); n > 0 {
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))

@@ -110,8 +110,8 @@ func (a *app) rehearse(ctx context.Context, c *config.Config, j config.Job) dryR
 	switch seen := q.ask(ctx, siteOf(j)); {
 	case seen.err != nil:
 		d.Note = fmt.Sprintf("DNS does not tell the record, so nothing is known of earlier runs: %v", seen.err)
-	case seen.set.State == record.Present:
-		run.State, run.Last = seen.set.Record.State, string(seen.set.Record.Last)
+	case seen.Set.State == record.Present:
+		run.State, run.Last = seen.Set.Record.State, string(seen.Set.Record.Last)
 	}
 	d.State = run.State
 	d.Steps = j.Plan.Rehearse(ctx, run)

@@ -107,8 +107,8 @@ func (a *app) explain(ctx context.Context, q *query, when string, from []string,
 		return err
 	}
 	s := q.ask(ctx, sites[0])
-	if tick.IsZero() && s.err == nil && s.set.Record.TimerOld > 0 {
-		tick = time.Unix(s.set.Record.TimerOld, 0).UTC()
+	if tick.IsZero() && s.err == nil && s.Set.Record.TimerOld > 0 {
+		tick = time.Unix(s.Set.Record.TimerOld, 0).UTC()
 	}
 	given := len(from) > 0
 	if !given {
@@ -162,7 +162,7 @@ func (a *app) explained(s sight, tick time.Time, found gathered, given bool) tic
 	if s.err != nil {
 		doc.Record.Error = s.err.Error()
 	} else {
-		doc.Record = tickRecord{Text: recordOf(s, tick, now), Server: s.answer.Server.Addr, Raw: s.best()}
+		doc.Record = tickRecord{Text: recordOf(s, tick, now), Server: s.Answer().Server.Addr, Raw: s.Text()}
 	}
 	about := journal.Around(found.entries, tick)
 	for i := range about {
@@ -198,9 +198,9 @@ func onSchedule(s elect.Schedule, tick time.Time) *tickOnSchedule {
 
 // recordOf is what the record tells of a tick now.
 func recordOf(s sight, tick, now time.Time) string {
-	r, t := s.set.Record, tick.Unix()
-	if s.set.State != record.Present {
-		return elect.Health(s.policy, now, elect.View{State: s.set.State, Record: r}).Text
+	r, t := s.Set.Record, tick.Unix()
+	if s.Set.State != record.Present {
+		return elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: r}).Text
 	}
 	who, at := plain(r.ID), moment(r.TimerOld, now)
 	switch {
@@ -223,7 +223,7 @@ func recordOf(s sight, tick, now time.Time) string {
 	case r.Timer > t:
 		return fmt.Sprintf("nobody has claimed it, and nobody will: the record goes from %s to %s", at, moment(r.Timer, now))
 	}
-	return "nobody has claimed it yet: " + elect.Health(s.policy, now, elect.View{State: s.set.State, Record: r}).Text
+	return "nobody has claimed it yet: " + elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: r}).Text
 }
 
 // parseTick reads what names a tick; zero: the latest.
@@ -319,4 +319,13 @@ func ownSources(q *query) (all []string) {
 		all = append(all, q.agent.Events)
 	}
 	return slices.Compact(all)
+}
+
+// instant is an epoch second for JSON; 0, and what no calendar holds, is absent.
+func instant(sec int64) *time.Time {
+	if sec <= 0 || sec > latest {
+		return nil
+	}
+	t := time.Unix(sec, 0).UTC()
+	return &t
 }

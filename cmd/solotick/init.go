@@ -32,7 +32,7 @@ func (a *app) initCommand() *cobra.Command {
 	var s starter
 	var o original
 	c := &cobra.Command{
-		Use: "init [@server]", Short: "Print a first file, with comments",
+		Use: "init [@server...]", Short: "Print a first file, with comments",
 		Long: `Print a file to begin with: one job that asks an API, and tells a Slack channel. What
 to do with it is in its comments. Nothing is written but with -o, and no file is
 overwritten.
@@ -78,7 +78,7 @@ func (a *app) init(cmd *cobra.Command, s *starter, o *original) error {
 		if text, err = a.move(cmd.Context(), s, o); err != nil {
 			return err
 		}
-	case o.look || o.query.server != "" || len(o.query.names) > 0 || cmd.Flags().Changed("timer"):
+	case o.look || len(o.query.servers) > 0 || len(o.query.names) > 0 || cmd.Flags().Changed("timer"):
 		return usage("--timer, --look and @server are for --from-env or --from, which move an original deployment")
 	default:
 		s.fill("canary", "example.com")

@@ -32,8 +32,8 @@ func (a *app) move(ctx context.Context, s *starter, o *original) (string, error)
 		return "", usage("--timer %d: want epoch seconds", o.timer)
 	case len(o.query.names) > 0:
 		return "", usage("unexpected argument %q", o.query.names[0])
-	case o.query.server != "" && !o.look:
-		return "", usage("@%s is for --look", o.query.server)
+	case len(o.query.servers) > 0 && !o.look:
+		return "", usage("@%s is for --look", o.query.servers[0])
 	}
 	if err := o.read(a.env); err != nil {
 		return "", err
@@ -140,14 +140,14 @@ func (o *original) lookUp(ctx context.Context, name string) error {
 	if s.err != nil {
 		return s.err
 	}
-	if s.set.State != record.Present {
-		err := fmt.Errorf("there is no record at %s that could be read: it is %s", name, s.set.State)
-		if s.set.Detail != nil {
-			err = fmt.Errorf("%w: %w", err, s.set.Detail)
+	if s.Set.State != record.Present {
+		err := fmt.Errorf("there is no record at %s that could be read: it is %s", name, s.Set.State)
+		if s.Set.Detail != nil {
+			err = fmt.Errorf("%w: %w", err, s.Set.Detail)
 		}
 		return &failure{code: exitFailed, err: err, do: "give its timer by --timer, or leave out --look: the ticks then are where the job's name puts them"}
 	}
-	o.timer = s.set.Record.Timer
+	o.timer = s.Set.Record.Timer
 	return nil
 }
 

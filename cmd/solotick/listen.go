@@ -18,6 +18,7 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/internal/journal"
+	"github.com/solotick/solotick/monitor"
 )
 
 // A definition is one of the texts that say what the jobs are: the agent's own
@@ -35,19 +36,12 @@ type definition struct {
 
 // agentStatus is what /status shows.
 type agentStatus struct {
-	Schema      string         `json:"schema"`
-	Agent       string         `json:"agent"`
-	Version     string         `json:"version"`
-	Started     time.Time      `json:"started"`
-	Register    *agentRegister `json:"register,omitempty"`
-	Definitions []definition   `json:"definitions"`
-}
-
-// agentRegister is where the records are, and what to expect of it.
-type agentRegister struct {
-	Provider string `json:"provider"`
-	Zone     string `json:"zone"`
-	Class    string `json:"class"`
+	Schema      string            `json:"schema"`
+	Agent       string            `json:"agent"`
+	Version     string            `json:"version"`
+	Started     time.Time         `json:"started"`
+	Register    *monitor.Register `json:"register,omitempty"`
+	Definitions []definition      `json:"definitions"`
 }
 
 // A desk answers questions about one agent over HTTP: whether it lives, what its

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
@@ -87,7 +88,7 @@ func TestDesk(t *testing.T) {
 	if _, text := ask(t, url+"/metrics"); !strings.Contains(text, `solotick_register_info{class="exact",provider="rfc2136",zone="example.com"} 1`) {
 		t.Errorf("no metric tells of the register:\n%s", text)
 	}
-	if want := (agentRegister{"rfc2136", "example.com", "exact"}); status.Register == nil || *status.Register != want {
+	if want := (monitor.Register{Provider: "rfc2136", Zone: "example.com", Class: "exact"}); status.Register == nil || *status.Register != want {
 		t.Errorf("status tells of the register: %v", status.Register)
 	}
 

@@ -25,10 +25,13 @@ func main() {
 
 // run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv, args: args}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if cmd == a.plugin {
+		return a.endCheck(err)
+	}
 	return a.end(cmd, err)
 }
 
@@ -39,9 +42,13 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	env    func(string) string
+	args   []string // of the command line
 
 	color  string // --color
 	unsaid error  // of the first write to stdout that failed
+
+	plugin  *cobra.Command // check, which ends in its own way
+	plugged bool           // it was run, and not only its help shown
 }
 
 const intro = `Solotick runs a periodic job once per tick on one of N machines, agreed over one DNS TXT record.`
@@ -78,9 +85,15 @@ func (a *app) rootCommand() *cobra.Command {
 		a.demoJobCommand(),
 		a.runCommand(),
 		a.execCommand(),
+		a.lockCommand(),
+		a.electCommand(),
 		a.zoneCommand(),
+		a.serveCommand(),
 		a.statusCommand(),
 		a.nextCommand(),
+		a.watchCommand(),
+		a.checkCommand(),
+		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
 		a.pauseCommand(),

@@ -12,11 +12,17 @@ import (
 	"github.com/solotick/solotick/steps"
 )
 
-// TestMain lets the test binary be solotick itself, and the guard of a command
-// that it runs.
+// TestMain lets the test binary be solotick itself, and what that starts of itself:
+// the guard of a command, and the one that does the work of check.
 func TestMain(m *testing.M) {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
+	}
+	if os.Getenv(panicsEnv) != "" {
+		panics()
+	}
+	if os.Getenv(checkEnv) != "" { // a check that a test runs in its own process
+		main()
 	}
 	testscript.Main(m, map[string]func(){"solotick": main, "webget": webget})
 }

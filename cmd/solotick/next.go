@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ type nextItem struct {
 	Name  string    `json:"name"`
 	Job   string    `json:"job,omitempty"`
 	Error string    `json:"error,omitempty"`
+	Text  string    `json:"text,omitempty"` // why there is no run to come
 	Runs  []nextRun `json:"runs"`
 }
 
@@ -35,7 +37,7 @@ func (a *app) nextCommand() *cobra.Command {
 	var asJSON bool
 	var many int
 	c := &cobra.Command{
-		Use: "next [NAME...] [@server]", Short: "Tell when jobs run next; asks DNS, needs no credentials",
+		Use: "next [NAME...] [@server...]", Short: "Tell when jobs run next; asks DNS, needs no credentials",
 		Long: `Tell when jobs run next. Of a DNS name, that is what its record says. Of a job of the
 file, its schedule tells the ticks after that too; if DNS does not answer, the
 schedule alone.`,
@@ -65,8 +67,10 @@ func (a *app) next(cmd *cobra.Command, sights []sight, many int, asJSON bool) er
 	doc := nextDoc{Schema: "solotick.next/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []nextItem{}}
 	code := exitOK
 	for _, s := range sights {
-		item := nextItem{Name: s.name, Job: s.job, Runs: runsToCome(s, now, many)}
-		if s.err != nil {
+		health := elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: s.Set.Record})
+		item := nextItem{Name: s.name, Job: s.job, Runs: runsToCome(s, health, now, many)}
+		switch {
+		case s.err != nil:
 			item.Error = s.err.Error()
 			if !asJSON {
 				a.end(cmd, s.err)
@@ -74,9 +78,17 @@ func (a *app) next(cmd *cobra.Command, sights []sight, many int, asJSON bool) er
 			if code = exitCode(s.err); s.policy.Schedule != nil && !asJSON {
 				fmt.Fprintf(a.stderr, "  %s by its schedule alone:\n", s)
 			}
-		} else if len(item.Runs) == 0 {
-			fmt.Fprintf(a.stderr, "%s: %s\n", s, elect.Health(s.policy, now, elect.View{State: s.set.State, Record: s.set.Record}).Text)
+		case len(item.Runs) == 0:
+			item.Text = health.Text
+			if !asJSON {
+				fmt.Fprintf(a.stderr, "%s: %s\n", s, plain(health.Text))
+			}
 			code = max(code, exitFailed)
+		case asJSON:
+		case s.Set.State != record.Present:
+			fmt.Fprintf(a.stderr, "%s: %s; by its schedule alone:\n", s, plain(health.Text))
+		case !s.Answer().Authoritative:
+			fmt.Fprintf(a.stderr, "%s: from a cache, which keeps this answer for %s more\n", s, seconds(s.Answer().TTL))
 		}
 		doc.Records = append(doc.Records, item)
 		for _, r := range item.Runs {
@@ -110,8 +122,8 @@ func (r nextRun) word() string {
 
 // runsToCome is what the record says comes next, and the schedule's ticks after
 // that.
-func runsToCome(s sight, now time.Time, many int) []nextRun {
-	var runs []nextRun
+func runsToCome(s sight, health elect.Status, now time.Time, many int) []nextRun {
+	runs := []nextRun{}
 	add := func(sec int64, what string) {
 		if sec > latest {
 			return
@@ -119,13 +131,16 @@ func runsToCome(s sight, now time.Time, many int) []nextRun {
 		t := time.Unix(sec, 0).UTC()
 		runs = append(runs, nextRun{t, t.Sub(now).Truncate(time.Millisecond).Seconds(), what})
 	}
-	r := s.set.Record
+	r := s.Set.Record
 	after := now.Unix()
 	switch first := max(r.Timer, r.Pause); {
-	case s.err != nil || s.set.State != record.Present:
+	case s.err != nil || s.Set.State != record.Present:
 	case r.Pause < 0 && !r.Claimed, r.Timer == 0:
-		return nil
+		return runs
 	default:
+		if r.Claimed && health.Overdue > 0 {
+			add(health.LateAfter, "takeover")
+		}
 		what := "tick"
 		switch {
 		case r.Pause > r.Timer && r.Pause > after:
@@ -138,11 +153,11 @@ func runsToCome(s sight, now time.Time, many int) []nextRun {
 		add(first, what)
 		after = max(after, first)
 	}
-	if s.policy.Schedule == nil {
-		return runs
+	if s.policy.Schedule != nil {
+		for t := s.policy.Schedule.Next(after); t != 0 && len(runs) < many; t = s.policy.Schedule.Next(t) {
+			add(t, "tick")
+		}
 	}
-	for t := s.policy.Schedule.Next(after); t != 0 && len(runs) < many; t = s.policy.Schedule.Next(t) {
-		add(t, "tick")
-	}
+	slices.SortStableFunc(runs, func(a, b nextRun) int { return a.Time.Compare(b.Time) })
 	return runs
 }

@@ -99,7 +99,7 @@ func (o *once) see(ev solotick.Event) {
 		}
 	case o.started:
 	case ev.Verb == elect.Swap && ev.Outcome == elect.Done:
-		if claims(ev.Why) {
+		if ev.Why.Claims() {
 			o.late.Reset(o.patience(o.policy.Lease))
 			return
 		}
@@ -114,9 +114,6 @@ func (o *once) see(ev solotick.Event) {
 		o.judge(ev)
 	}
 }
-
-// claims says that a swap for this reason is a claim, which a run follows.
-func claims(why elect.Reason) bool { return why == elect.TickDue || why == elect.ClaimLapsed }
 
 // judge ends the turn if the record shows that there is nothing to run. Where
 // the record needs repair the agent may go on and see to that.

@@ -20,14 +20,6 @@ import (
 	"github.com/solotick/solotick/config"
 )
 
-// invoke runs the program as a user does.
-func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
-	return code, out.String(), errs.String()
-}
-
 // TestOperateOnAll pauses, triggers and resumes all jobs of a file, of which some have
 // no record.
 func TestOperateOnAll(t *testing.T) {

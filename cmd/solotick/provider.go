@@ -12,6 +12,7 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/rfc2136"
 )
@@ -93,8 +94,8 @@ func (s *service) String() string {
 	return text + fmt.Sprintf("; class %s: %s", s.class, s.class.Promise())
 }
 
-func (s *service) brief() agentRegister {
-	return agentRegister{s.dns.Provider, s.dns.Zone, s.class.String()}
+func (s *service) brief() monitor.Register {
+	return monitor.Register{Provider: s.dns.Provider, Zone: s.dns.Zone, Class: s.class.String()}
 }
 
 // attrs are the service in a log.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,7 +55,7 @@ func (a *app) recordGetCommand() *cobra.Command {
 	var q query
 	var asJSON, raw bool
 	c := &cobra.Command{
-		Use: "get [NAME...] [@server]", Short: "Show records, as they are and decoded; asks DNS, needs no credentials",
+		Use: "get [NAME...] [@server...]", Short: "Show records, as they are and decoded; asks DNS, needs no credentials",
 		Long: `Show what DNS holds at names: every TXT value as it is, and what the record among
 them says, key by key. A NAME with a dot is a DNS name; else it is a job of the file;
 without names, all jobs of the file.`,
@@ -95,7 +96,7 @@ func (a *app) recordGet(cmd *cobra.Command, sights []sight, raw, asJSON bool) er
 		default:
 			a.recordLong(s)
 		}
-		if s.err == nil && s.set.State != record.Present {
+		if s.err == nil && s.Set.State != record.Present {
 			code = max(code, exitFailed)
 		}
 	}
@@ -109,8 +110,8 @@ func (a *app) recordGet(cmd *cobra.Command, sights []sight, raw, asJSON bool) er
 
 func itemOf(s sight) recordItem {
 	item := recordItem{
-		Name: s.name, Texts: s.answer.Texts, Foreign: s.set.Foreign,
-		TTL: s.answer.TTL.Seconds(), Server: s.answer.Server.Addr, Authority: s.answer.Authoritative,
+		Name: s.name, Texts: s.Answer().Texts, Foreign: s.Set.Foreign,
+		TTL: s.Answer().TTL.Seconds(), Server: s.Answer().Server.Addr, Authority: s.Answer().Authoritative,
 	}
 	if item.Texts == nil {
 		item.Texts = []string{}
@@ -122,12 +123,12 @@ func itemOf(s sight) recordItem {
 		item.Error = s.err.Error()
 		return item
 	}
-	item.State = s.set.State.String()
-	if s.set.Detail != nil {
-		item.Detail = s.set.Detail.Error()
+	item.State = s.Set.State.String()
+	if s.Set.Detail != nil {
+		item.Detail = s.Set.Detail.Error()
 	}
-	if s.set.State == record.Present {
-		r := s.set.Record
+	if s.Set.State == record.Present {
+		r := s.Set.Record
 		item.Fields = fieldsOf(r)
 		if r.Extra != "" {
 			_ = json.Unmarshal([]byte("{"+r.Extra+"}"), &item.Extra) // Parse has checked it
@@ -143,9 +144,9 @@ func fieldsOf(r record.Record) *recordFields {
 // recordRaw prints texts byte for byte, save on a terminal, which they could
 // take over.
 func (a *app) recordRaw(s sight) {
-	texts := s.answer.Texts
-	if s.set.State == record.Present {
-		texts = []string{s.best()}
+	texts := s.Answer().Texts
+	if s.Set.State == record.Present {
+		texts = []string{s.Text()}
 	}
 	for _, t := range texts {
 		if isTerminal(a.stdout) {
@@ -158,15 +159,15 @@ func (a *app) recordRaw(s sight) {
 func (a *app) recordLong(s sight) {
 	now := time.Now()
 	a.sayf("%s  %s\n", s.name, a.paint(a.stdout, neutral, "asked "+s.serverName()))
-	for _, t := range s.answer.Texts {
+	for _, t := range s.Answer().Texts {
 		a.sayf("  %s\n", strconv.QuoteToGraphic(t))
 	}
-	a.notes(s.notes())
-	r := s.set.Record
-	if s.set.State != record.Present {
+	a.notes(slices.Concat(s.Notes(), s.Others()))
+	r := s.Set.Record
+	if s.Set.State != record.Present {
 		a.sayf("  %s\n", map[record.State]string{
 			record.Absent: "no record", record.Damaged: "the record is damaged", record.Unopenable: "the record is sealed",
-		}[s.set.State])
+		}[s.Set.State])
 		return
 	}
 	field := func(key, value, meaning string) { a.sayf("  %-9s %-18s %s\n", key, plain(value), meaning) }

@@ -68,12 +68,12 @@ func (a *app) aboutRecord(ctx context.Context, c *config.Config, j config.Job, t
 	say("a run outside the schedule, on this machine alone: there is no claim and no fence, and what the job leaves as its state is not kept")
 	q := query{dns: &c.DNS}
 	seen := q.ask(ctx, siteOf(j))
-	r := seen.set.Record
+	r := seen.Set.Record
 	switch {
 	case seen.err != nil:
 		say("DNS does not tell the record, so nothing is known of earlier runs: %s", lines(seen.err.Error()))
 		return
-	case seen.set.State != record.Present:
+	case seen.Set.State != record.Present:
 		return
 	case r.Claimed:
 		say("%s is running it too, for the tick of %s", plain(r.ID), moment(r.TimerOld, time.Now()))

@@ -8,51 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 )
-
-// A statusDoc is what "status --json" prints.
-type statusDoc struct {
-	Schema string    `json:"schema"`
-	Time   time.Time `json:"time"`
-	// Register is where the file says that the records are.
-	Register *agentRegister `json:"register,omitempty"`
-	Records  []statusItem   `json:"records"`
-}
-
-// A statusItem is one record. Times are absent where there is none.
-type statusItem struct {
-	Name      string          `json:"name"`
-	Job       string          `json:"job,omitempty"`
-	State     elect.Condition `json:"state,omitempty"` // absent if DNS could not be asked
-	Text      string          `json:"text"`
-	Error     string          `json:"error,omitempty"`
-	ID        string          `json:"id,omitempty"`
-	LastTick  *time.Time      `json:"last_tick,omitempty"`
-	Last      record.Result   `json:"last_result,omitempty"`
-	Next      *time.Time      `json:"next,omitempty"`
-	LateAfter *time.Time      `json:"late_after,omitempty"`
-	Overdue   int             `json:"overdue"`
-	Attempt   int             `json:"attempt,omitempty"`
-	Paused    bool            `json:"paused"`
-	Why       string          `json:"why,omitempty"`
-	Fence     int64           `json:"seq,omitempty"`
-	Original  bool            `json:"original"`
-	Bytes     int             `json:"bytes"`
-	TTL       float64         `json:"ttl_seconds"`
-	Server    string          `json:"server,omitempty"`
-	Authority bool            `json:"authoritative"`
-	TookMS    float64         `json:"took_ms"`
-	Notes     []string        `json:"notes,omitempty"`
-}
 
 func (a *app) statusCommand() *cobra.Command {
 	var q query
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "status [NAME...] [@server]", Short: "Tell whether jobs run as they should; asks DNS, needs no credentials",
+		Use: "status [NAME...] [@server...]", Short: "Tell whether jobs run as they should; asks DNS, needs no credentials",
 		Long: `Tell whether jobs run as they should, as far as their records show. A NAME with a dot
 is a DNS name and needs no file; else it is a job of the file; without names, all jobs
 of the file. The exit code is 0 if nothing is bad, 1 if something is (missed, failing,
@@ -66,7 +31,7 @@ damaged, no record), 69 if DNS does not answer.`,
 			if err != nil {
 				return err
 			}
-			return a.status(cmd, q.dns, sights, asJSON)
+			return a.status(cmd, &q, sights, asJSON)
 		},
 	}
 	a.queryFlags(c, &q)
@@ -74,16 +39,19 @@ damaged, no record), 69 if DNS does not answer.`,
 	return c
 }
 
-// status tells of what was seen. dns is that of the file; nil: none was read.
-func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON bool) error {
-	now := time.Now()
-	doc := statusDoc{Schema: "solotick.status/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []statusItem{}}
+// status tells of what was seen.
+func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) error {
+	now, dns := time.Now(), q.dns
+	doc := monitor.Document{Schema: monitor.StatusSchema, Time: now.UTC().Truncate(time.Millisecond), Records: []monitor.Item{}}
 	if dns != nil {
-		doc.Register = &agentRegister{dns.Provider, dns.Zone, classOf(*dns).String()}
+		doc.Register = &monitor.Register{Provider: dns.Provider, Zone: dns.Zone, Class: classOf(*dns).String()}
 	}
 	code := exitOK
 	for _, s := range sights {
-		item := statusOf(s, now)
+		item, old := q.judge(s, now)
+		if old >= time.Second {
+			item.Notes = append(item.Notes, fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), ago(old)))
+		}
 		doc.Records = append(doc.Records, item)
 		if s.err != nil {
 			if !asJSON {
@@ -101,6 +69,7 @@ func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON
 			a.statusLong(s, item, now)
 		default:
 			a.statusLine(item, now)
+			a.notes(s.Others())
 		}
 	}
 	switch {
@@ -119,41 +88,13 @@ func (a *app) status(cmd *cobra.Command, dns *config.DNS, sights []sight, asJSON
 	return exit(code)
 }
 
-func statusOf(s sight, now time.Time) statusItem {
-	item := statusItem{
-		Name: s.name, Job: s.job, Server: s.answer.Server.Addr, Authority: s.answer.Authoritative, Notes: s.notes(),
-		TookMS: float64(s.answer.Latency.Microseconds()) / 1000, TTL: s.answer.TTL.Seconds(),
-	}
-	if s.err != nil {
-		item.Error, item.Text = s.err.Error(), "DNS does not tell"
-		return item
-	}
-	st := elect.Health(s.policy, now, elect.View{State: s.set.State, Record: s.set.Record})
-	r := s.set.Record
-	item.State, item.Text, item.Overdue, item.Original = st.Condition, st.Text, st.Overdue, st.Original
-	item.LastTick, item.Next, item.LateAfter = instant(st.Last), instant(st.Next), instant(st.LateAfter)
-	if s.set.State == record.Present {
-		item.ID, item.Last, item.Attempt, item.Fence, item.Why = r.ID, r.Last, r.Attempt(), r.Seq, r.Why
-		item.Paused = r.Pause < 0 || r.Pause > now.Unix()
-		item.Bytes = len(s.best())
-	}
-	return item
-}
-
 // latest is the last second that RFC 3339 can write.
 const latest = 253402300799
 
-// instant is an epoch second for JSON; 0, and what no calendar holds, is absent.
-func instant(sec int64) *time.Time {
-	if sec == 0 || sec > latest {
-		return nil
-	}
-	t := time.Unix(sec, 0).UTC()
-	return &t
-}
+func toneOf(c elect.Condition) tone { return toneOfLevel(c.Level()) }
 
-func toneOf(c elect.Condition) tone {
-	switch c.Level() {
+func toneOfLevel(l elect.Level) tone {
+	switch l {
 	case elect.LevelFine:
 		return good
 	case elect.LevelDoubtful:
@@ -170,7 +111,7 @@ func (a *app) badge(c elect.Condition) string {
 	return a.sign(a.stdout, t) + " " + a.paint(a.stdout, t, fmt.Sprintf("%-8s", strings.ToUpper(c.Words())))
 }
 
-func (a *app) statusLine(item statusItem, now time.Time) {
+func (a *app) statusLine(item monitor.Item, now time.Time) {
 	next := ""
 	if item.Next != nil {
 		next = "next " + moment(item.Next.Unix(), now)
@@ -204,7 +145,7 @@ func plain(text string) string {
 	}, text)
 }
 
-func (a *app) statusLong(s sight, item statusItem, now time.Time) {
+func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 	dot := a.dot()
 	asked := "asked " + s.serverName()
 	title := s.name
@@ -227,14 +168,74 @@ func (a *app) statusLong(s sight, item statusItem, now time.Time) {
 		}
 		a.row("next run", moment(item.Next.Unix(), now), fromNow(item.Next.Sub(now)), late)
 	}
-	if s.set.State == record.Present {
+	if s.Set.State == record.Present {
 		kind := fmt.Sprintf("seq %d", item.Fence)
 		if item.Original {
 			kind = "as the agents of 2022 wrote it"
 		}
-		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), "TTL " + seconds(s.answer.TTL), kind}, dot))
+		ttl := "TTL " + seconds(s.Answer().TTL)
+		if !item.Authority {
+			ttl = seconds(s.Answer().TTL) + " left in the cache"
+		}
+		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), ttl, kind}, dot))
+	}
+	if len(item.Servers) > 1 {
+		a.seenBy(item.Servers)
 	}
 	a.notes(item.Notes)
+}
+
+// seenBy is what each server shows, side by side.
+func (a *app) seenBy(servers []monitor.Server) {
+	width := 0
+	for _, s := range servers {
+		width = max(width, len(nameOf(s.Name, s.Addr)))
+	}
+	for i, s := range servers {
+		head := ""
+		if i == 0 {
+			head = "seen by"
+		}
+		t, who, what, long := neutral, "no answer", plain(causeOf(s)), ""
+		if s.Error == "" {
+			t, who, what, long = seenAs(s)
+		}
+		line := fmt.Sprintf("  %-10s %-*s  %s %-13s  %-14s  %s", head, width, nameOf(s.Name, s.Addr), a.sign(a.stdout, t), who, what, long)
+		a.sayf("%s\n", strings.TrimRight(line, " "))
+	}
+}
+
+// causeOf is why a server gave no answer, without its name.
+func causeOf(s monitor.Server) string {
+	for _, end := range []string{s.Addr + "): ", s.Addr + ": "} {
+		if _, cause, ok := strings.Cut(s.Error, end); ok {
+			return cause
+		}
+	}
+	return s.Error
+}
+
+// seenAs is what a server shows: what it is, how that compares to the newest, and
+// for how long it may show it.
+func seenAs(s monitor.Server) (t tone, who, what, long string) {
+	t, who, what = good, "authoritative", "the newest"
+	switch {
+	case s.Newest:
+	case s.State != record.Present.String():
+		t, what = doubtful, s.State
+	case s.Behind > 0:
+		t, what = doubtful, fmt.Sprintf("%.0f s behind", s.Behind)
+	default:
+		t, what = doubtful, "another text"
+	}
+	if s.Authority {
+		return t, who, what, fmt.Sprintf("TTL %.0f s", s.TTL)
+	}
+	long = fmt.Sprintf("%.0f s left", s.TTL)
+	if s.Age > 0 {
+		long += fmt.Sprintf(", %.0f s old", s.Age)
+	}
+	return t, "a cache", what, long
 }
 
 // dot stands between things on one line.

@@ -125,6 +125,39 @@ var table = []row{
 		why: "asks DNS as any outsider does; what the texts mean is for package record",
 	},
 	{
+		dir: "monitor", own: []string{"elect", "lookup", "record"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
+		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
+	},
+	{
+		dir: "monitor/api", own: []string{"elect", "monitor", "record"},
+		other: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/common/expfmt",
+		},
+		why: "a history over HTTP: how reports are proved and records written it is told, so that it knows neither keys nor registers",
+	},
+	{
+		dir: "monitor/alarm", own: []string{"alert", "elect", "monitor", "notify"},
+		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
+	},
+	{
+		dir: "monitor/page", own: []string{"elect", "internal/spell", "monitor", "record", "schedule"},
+		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a history on a terminal, and the only place that draws there",
+	},
+	{
+		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		why: "a real browser for tests, and nothing of what they look at",
+	},
+	{
+		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
+		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
@@ -173,14 +206,18 @@ var table = []row{
 		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
 	},
 	{
+		dir: "docs",
+		why: "the JSON Schemas where people look for them; nothing can be embedded from another folder",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
-			"register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
+			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag",
+			"golang.org/x/net/netutil", "golang.org/x/term",
 		},
 		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
 	},
@@ -210,7 +247,7 @@ var table = []row{
 	},
 	{
 		dir:   "internal/bench",
-		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "register", "register/rfc2136", "schedule", "steps"},
+		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "record", "register", "register/rfc2136", "schedule", "steps"},
 		other: []string{mdns},
 		why:   "measures the parts in one process and the whole in many; the DNS library is for the bare update that is the yardstick",
 	},

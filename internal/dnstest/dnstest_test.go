@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // nsupdate runs a script with BIND's own client and returns its output; an
@@ -84,7 +85,7 @@ func TestServers(t *testing.T) {
 			if err := s.Pause(); err != nil {
 				t.Fatal(err)
 			}
-			if err := askSOA(s.Addr, s.Zone); err == nil {
+			if err := askSOA(s.Addr, s.Zone, true); err == nil {
 				t.Error("a paused server answers")
 			}
 			if err := s.Resume(); err != nil {
@@ -105,5 +106,41 @@ func TestMissingProgramIsAnError(t *testing.T) {
 	_, err := program("no-such-server", "no-such-package")
 	if err == nil || !strings.Contains(err.Error(), "apt-get install no-such-package") {
 		t.Errorf("error %v does not name the package", err)
+	}
+}
+
+// TestCache has Unbound keep what the zone's server no longer has, and for no
+// longer than its TTL.
+func TestCache(t *testing.T) {
+	t.Parallel()
+	key := NewKey("operator")
+	s := Run(t, Config{Kind: BIND, Keys: []Key{key}})
+	cache := Run(t, Config{Kind: Unbound, Upstream: s.Addr, Zone: s.Zone})
+	put := func(ttl, text string) {
+		t.Helper()
+		if out := nsupdate(t, s, key, "update delete a."+s.Zone+" TXT\nupdate add a."+s.Zone+" "+ttl+" TXT "+text+"\n"); out != "" {
+			t.Fatalf("nsupdate says %s", out)
+		}
+	}
+	put("2", "first")
+	if got := dig(t, cache, "a."+s.Zone); got != `"first"` {
+		t.Fatalf("through the cache: dig got %s", got)
+	}
+	put("300", "second")
+	if got := dig(t, s, "a."+s.Zone); got != `"second"` {
+		t.Errorf("at the server: dig got %s", got)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		got := dig(t, cache, "a."+s.Zone)
+		if got == `"second"` {
+			break
+		}
+		if got != `"first"` || time.Now().After(deadline) {
+			t.Fatalf("the cache shows %s", got)
+		}
+	}
+	put("300", "third")
+	if got := dig(t, cache, "a."+s.Zone); got != `"second"` {
+		t.Errorf("the cache shows %s, want what it keeps for 300 s", got)
 	}
 }

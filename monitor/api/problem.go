@@ -1,0 +1,121 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A Problem is why a request was not served: RFC 9457, with what it means for the
+// job and what to do. It is an error, so that what is called from here can say how
+// to answer.
+type Problem struct {
+	Type   string `json:"type"`  // always about:blank: the title tells no more than the status
+	Title  string `json:"title"` // of the status
+	Status int    `json:"status"`
+	Detail string `json:"detail"`          // what happened
+	Means  string `json:"means,omitempty"` // for the job
+	Do     string `json:"do,omitempty"`
+
+	link string // where that is done
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// problemOf is err as it is answered: as it is, or with the status.
+func problemOf(err error, status int) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &Problem{Status: status, Detail: err.Error()}
+}
+
+// refuse answers with what the request got wrong.
+func refuse(w http.ResponseWriter, r *http.Request, detail string) {
+	(&Problem{Status: http.StatusBadRequest, Detail: detail, Do: "what each path takes: api/v1/openapi.json"}).write(w, r)
+}
+
+// write answers: with JSON, or for a form that a person has sent with a page.
+func (p *Problem) write(w http.ResponseWriter, r *http.Request) {
+	out := *p
+	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
+	out.Detail, out.Means, out.Do = bounded(p.Detail, maxText), bounded(p.Means, maxText), bounded(p.Do, maxText)
+	if r.Method == http.MethodPost && asksForPage(r) {
+		writePage(w, out.Status, problemPage, struct {
+			Problem
+			Link string
+		}{out, p.link})
+		return
+	}
+	if p.link != "" {
+		out.Do += ": " + p.link
+	}
+	writeJSON(w, r, out.Status, "application/problem+json", out)
+}
+
+// maxText is how long a text of an answer may be, in bytes.
+const maxText = 2000
+
+// bounded cuts a text that is longer than n bytes, and keeps it UTF-8.
+func bounded(text string, n int) string {
+	if len(text) > n {
+		text = text[:n] + "..."
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// asksForPage says whether a browser waits for the answer to show it.
+func asksForPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// writeJSON answers with one document, whole or not at all.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, kind string, v any) {
+	text, err := json.Marshal(v)
+	if err != nil { // never of what is here
+		http.Error(w, "this cannot be written as JSON", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(append(text, '\n')) // an error is the client's, who has gone
+	}
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+// writePage answers a person who has sent a form.
+func writePage(w http.ResponseWriter, status int, page *template.Template, v any) {
+	var text bytes.Buffer
+	if err := page.Execute(&text, v); err != nil { // never of what is here
+		http.Error(w, "this page cannot be written", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(text.Bytes())
+}
+
+const pageHead = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+`
+
+var problemPage = template.Must(template.New("problem").Parse(pageHead + `<title>{{.Title}}</title></head>
+<body><main><h1>{{.Title}}</h1>
+<p>{{.Detail}}</p>
+{{with .Means}}<p>The job: {{.}}</p>
+{{end}}{{with .Do}}<p>To do: {{if $.Link}}<a href="{{$.Link}}">{{.}}</a>{{else}}{{.}}{{end}}</p>
+{{end}}</main></body></html>
+`))

@@ -1,0 +1,51 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// ReadHistory returns what the file of a history holds, of all its records, and
+// leaves the file as it is. It fails where another process has the file open.
+func ReadHistory(path string) (*History, error) {
+	db, err := bbolt.Open(path, 0, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+	}
+	var targets []Target
+	err = db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(form)
+		if b == nil {
+			return errors.New("is no history")
+		}
+		if err := knownForm(b.Get(form)); err != nil {
+			return err
+		}
+		for _, bucket := range [][]byte{runsBucket, eventsBucket} {
+			b := tx.Bucket(bucket)
+			if b == nil {
+				return errors.New("is no history")
+			}
+			_ = b.ForEachBucket(func(name []byte) error {
+				targets = append(targets, Target{Name: string(name)})
+				return nil
+			})
+		}
+		return nil
+	})
+	h := NewHistory(Limits{})
+	h.file = &file{db: db}
+	h.Watch(targets...)
+	h.file = nil
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+	}
+	return h, nil
+}

@@ -1,0 +1,543 @@
+package monitor
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+)
+
+// A track is what is known of one record. Its methods work out what happened
+// between two looks, from nothing but the two records.
+type track struct {
+	target Target
+	seen   bool          // there was a look that somebody answered
+	good   Sight         // the latest such look
+	failed Sight         // the latest look, if nobody answered it; else zero
+	rec    record.Record // of good
+	cond   elect.Condition
+	low    time.Time       // since when DNS shows less than rec; zero: it does not
+	stale  map[string]bool // servers that were said to show what is too old
+
+	runs   []Run // in the order in which they were seen to begin
+	spans  []Span
+	events []Event // without IDs until the history gives them
+
+	at    time.Time // of the look in progress
+	fresh []Event   // of the look in progress
+	dirty []uint64  // runs to be written
+	next  func() uint64
+
+	totals Totals
+}
+
+// see takes a look in.
+func (t *track) see(s Sight, apart time.Duration) {
+	t.at = s.Time
+	if s.Err != nil {
+		if t.failed.Err == nil {
+			t.say(KindUnreachable, elect.LevelUnknown, "no server answers: %v", s.Err)
+		}
+		t.failed = s
+		return
+	}
+	if t.failed.Err != nil {
+		t.say(KindReachable, elect.LevelFine, "a server answers again, after %s", words(s.Time.Sub(t.failed.Time)))
+		t.failed = Sight{}
+	}
+	t.span(s.Time.Unix(), apart)
+	if t.behind(s) {
+		return
+	}
+	before, first := t.good, !t.seen
+	t.good, t.seen, t.rec = s, true, s.Set.Record
+	if first {
+		t.begin()
+	} else {
+		t.change(before)
+	}
+	t.servers()
+	t.judge(s.Time)
+}
+
+// span notes when the record was looked at. Looks that are further apart than
+// usual have a gap between them.
+func (t *track) span(now int64, apart time.Duration) {
+	if n := len(t.spans); n > 0 && now-t.spans[n-1].To <= int64(apart/time.Second) {
+		t.spans[n-1].To = max(now, t.spans[n-1].To)
+		return
+	}
+	t.spans = append(t.spans, Span{now, now})
+	t.spans = t.spans[max(0, len(t.spans)-maxSpans):]
+}
+
+const (
+	maxSpans = 200
+	// How long DNS may show less than it did before that counts as a record which
+	// went back: a server may trail, or an address may stand for several servers.
+	trails = 2 * time.Minute
+	// What is older than that by its own account does not come from a server that
+	// trails.
+	tooOld = 5 * time.Minute
+)
+
+// behind says whether a look shows an older record than an earlier one, and is to
+// be ignored.
+func (t *track) behind(s Sight) bool {
+	a, b := s.Set.Record, t.rec
+	if !t.seen || s.Set.State != record.Present || t.good.Set.State != record.Present || a.Seq == 0 || a.Seq >= b.Seq {
+		t.low = time.Time{}
+		return false
+	}
+	if t.low.IsZero() {
+		t.low = s.Time
+	}
+	if s.Time.Sub(t.low) < trails && time.Duration(b.Seq-a.Seq)*time.Millisecond < tooOld {
+		return true
+	}
+	t.low = time.Time{}
+	t.say(KindRolledBack, elect.LevelBad, "the record went back by %s, from seq %d to %d: somebody restored it, or the zone; agents that saw the later one write above it",
+		words(time.Duration(b.Seq-a.Seq)*time.Millisecond), b.Seq, a.Seq)
+	return false
+}
+
+// begin takes in the first record that is seen. When it was written is not known
+// to be when a run ended.
+func (t *track) begin() {
+	r := t.rec
+	switch {
+	case t.good.Set.State != record.Present:
+	case r.Claimed:
+		t.began(r, max(r.TimerOld, 0), false)
+	case last(r) > 0:
+		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+	}
+	t.odd(record.Record{})
+}
+
+// change takes in a record that differs from the one before.
+func (t *track) change(before Sight) {
+	a, b := t.rec, before.Set.Record
+	was, is := before.Set.State, t.good.Set.State
+	switch {
+	case was != is:
+		t.turn(was, is)
+		if is == record.Present && a != b {
+			t.resume(b)
+		}
+	case is != record.Present || a == b:
+		return
+	case a.Seq == 0:
+		if b.Seq != 0 {
+			t.say(KindForeign, elect.LevelBad, "something that is no agent of Solotick wrote the record, as %s, and nothing keeps it from overwriting a claim: stop it", quoted(a.ID))
+		}
+		if last(a) != last(b) {
+			t.closeRun(record.None, 0)
+			t.add(Run{Tick: last(a), Attempt: 1, Agent: a.ID, Over: true})
+		}
+	case a.Seq < b.Seq: // accepted by behind
+		t.closeRun(record.None, 0)
+		t.resume(b)
+	case a.TimerOld > b.TimerOld:
+		t.tick(b, before.Time)
+	case a.TimerOld < b.TimerOld:
+		t.closeRun(record.None, 0)
+		t.say(KindRepaired, elect.LevelDoubtful, "the latest tick went from %s back to %s: an agent set a record from the future right, or somebody reset it", clock(b.TimerOld), clock(a.TimerOld))
+	default:
+		t.same(b)
+	}
+	if is == record.Present && was == record.Present && a != b {
+		t.operator(b)
+	}
+	t.odd(b)
+}
+
+// turn tells of a record that appeared, vanished, or can no longer be read.
+func (t *track) turn(was, is record.State) {
+	switch {
+	case is == record.Absent:
+		t.closeRun(record.None, 0)
+		t.say(KindGone, elect.LevelBad, "the record is gone: somebody removed it; an agent writes it again")
+	case is == record.Damaged:
+		t.say(KindDamaged, elect.LevelBad, "the record can no longer be read; agents replace it once it stayed so for a lease")
+	case is == record.Unopenable:
+		t.say(KindDamaged, elect.LevelUnknown, "the record is sealed now")
+	case was == record.Absent:
+		t.say(KindCreated, elect.LevelFine, "the record is there")
+	default:
+		t.say(KindRepaired, elect.LevelFine, "the record can be read again")
+	}
+}
+
+// resume takes in a record that need not follow from the one before.
+func (t *track) resume(b record.Record) {
+	r := t.rec
+	switch cur := t.current(); {
+	case r.Claimed && cur != nil && cur.Tick == r.TimerOld && cur.Agent == r.ID && cur.Attempt == r.Attempt():
+		t.renewed(cur)
+	case r.Claimed:
+		t.closeRun(record.None, 0)
+		t.began(r, notBefore(b, r), false)
+	case cur != nil:
+		t.closeRun(record.None, 0)
+	case last(r) > last(b):
+		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+	}
+}
+
+// tick takes in the claim of another tick, or its end if the claim was not seen.
+func (t *track) tick(b record.Record, looked time.Time) {
+	a := t.rec
+	unseen, passed := t.between(b.TimerOld, a.TimerOld, looked.Unix())
+	result := record.None
+	if unseen+passed == 0 && a.Claimed && endedItself(b, a) {
+		result = a.Last // of the run before, whose end was not seen
+	}
+	t.closeRun(result, 0)
+	if unseen > 0 {
+		t.say(KindUnseen, elect.LevelFine, "%s fell due between two looks, and what became of %s was not seen", ticks(unseen), themOrIt(unseen))
+	}
+	if passed > 0 {
+		t.say(KindPassed, elect.LevelDoubtful, "%s left out: nobody ran %s when due, and catch_up has not made up for it", ticks(passed)+wasOrWere(passed), themOrIt(passed))
+	}
+	switch {
+	case a.Claimed:
+		t.began(a, notBefore(b, a), false)
+	case t.target.Policy.AtMostOnce:
+		t.add(Run{Tick: a.TimerOld, Attempt: 1, Agent: a.ID, Began: a.Seq / 1000, Fence: a.Seq, Over: true})
+		t.say(KindBegan, elect.LevelFine, "%s runs the tick of %s, at most once", quoted(a.ID), clock(a.TimerOld))
+	default:
+		t.finished(b, ended(a), false)
+	}
+}
+
+// endedItself says whether the run of claim b was ended by its own agent, if a is the
+// claim of the next tick and says how the tick of b ended. Where another agent made
+// that claim, it may have taken over before; but not within the lease.
+func endedItself(b, a record.Record) bool {
+	return a.ID == b.ID || time.Duration(a.Seq-b.Seq)*time.Millisecond < b.LeaseOr(15*time.Second)
+}
+
+// same takes in what became of the same tick.
+func (t *track) same(b record.Record) {
+	a, cur := t.rec, t.current()
+	lock := a.Timer == 0 && a.TimerOld == 0
+	switch {
+	case b.Claimed && a.Claimed && a.ID == b.ID && a.Attempt() == b.Attempt():
+		if cur != nil {
+			t.renewed(cur)
+		}
+	case b.Claimed && a.Claimed:
+		if a.Attempt() == b.Attempt() && !lock {
+			t.say(KindDuplicate, elect.LevelBad, "%s and %s both claimed attempt %d at the tick of %s: the register does not keep what it promises, or somebody wrote by hand",
+				quoted(b.ID), quoted(a.ID), a.Attempt(), clock(a.TimerOld))
+		}
+		result := record.None
+		if a.Attempt() == b.Attempt()+1 {
+			result = a.Last
+		}
+		t.closeRun(result, 0)
+		t.began(a, notBefore(b, a), a.Last == record.Lost && a.Attempt() > b.Attempt())
+	case b.Claimed:
+		if cur == nil {
+			t.finished(b, b.Attempt(), false)
+			return
+		}
+		if a.ID != b.ID { // who ended it began between the two looks
+			t.closeRun(record.None, 0)
+			t.finished(b, b.Attempt()+1, false)
+			return
+		}
+		t.closeRun(a.Last, a.Seq/1000)
+		t.end(*cur)
+	case a.Claimed:
+		t.began(a, notBefore(b, a), b.Last == record.Lost && b.Attempt() > 1)
+	case b.Attempt() > 1 && a.Try != b.Try && !a.Claimed:
+		t.finished(b, b.Attempt(), b.Last == record.Lost)
+	}
+}
+
+// operator tells of what a person did.
+func (t *track) operator(b record.Record) {
+	a := t.rec
+	switch {
+	case a.Pause == b.Pause:
+	case a.Pause < 0:
+		t.say(KindPaused, elect.LevelDoubtful, "paused until somebody resumes it%s", reason(a.Why))
+	case a.Pause > 0:
+		t.say(KindPaused, elect.LevelDoubtful, "paused until %s%s", clock(a.Pause), reason(a.Why))
+	case b.Pause > 0 && b.Pause <= a.Seq/1000:
+		t.say(KindResumed, elect.LevelFine, "the pause is over")
+	default:
+		t.say(KindResumed, elect.LevelFine, "resumed")
+	}
+	if a.TimerOld == b.TimerOld && !a.Claimed && !b.Claimed && a.Try == b.Try && a.Last == b.Last && a.Timer < b.Timer {
+		if a.Timer <= a.Seq/1000+1 {
+			t.say(KindTriggered, elect.LevelFine, "triggered: an agent runs it when it looks next")
+		} else {
+			t.say(KindRepaired, elect.LevelFine, "the next tick was set from %s to %s, as the schedule has it", clock(b.Timer), clock(a.Timer))
+		}
+	}
+}
+
+var idForm = regexp.MustCompile(`^[A-Z0-9]{0,12}[A-Z]{10}$`)
+
+// odd tells of what no agent would write.
+func (t *track) odd(b record.Record) {
+	a, now := t.rec, t.at.Unix()
+	if t.good.Set.State != record.Present {
+		return
+	}
+	if a.ID != b.ID && a.ID != "" && !idForm.MatchString(a.ID) {
+		t.say(KindForeign, elect.LevelDoubtful, "the id %s is none that an agent has: something else wrote the record", quoted(a.ID))
+	}
+	const ahead = 60 // seconds that this machine's clock may be behind
+	switch {
+	case a.TimerOld > now+ahead && a.TimerOld != b.TimerOld:
+		t.say(KindFuture, elect.LevelBad, "the latest tick, %s, is in the future: a broken clock wrote it, or this machine's is behind", clock(a.TimerOld))
+	case a.Seq/1000 > now+ahead && b.Seq/1000 <= now+ahead:
+		t.say(KindFuture, elect.LevelDoubtful, "seq %d is %s ahead of this machine's clock", a.Seq, words(time.Duration(a.Seq/1000-now)*time.Second))
+	}
+}
+
+// servers tells of those that show an older record for longer than their caches
+// may.
+func (t *track) servers() {
+	s := t.good
+	if s.Set.State != record.Present || s.Set.Record.Seq == 0 {
+		return
+	}
+	var full time.Duration
+	for _, a := range s.Answers {
+		if a.Err == nil {
+			full = max(full, a.TTL+a.Age)
+		}
+	}
+	late := s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)) > full+30*time.Second
+	for _, a := range s.Answers {
+		if a.Err != nil {
+			continue
+		}
+		was := t.stale[a.Server.Addr]
+		is := s.behind(a, record.Read(a.Texts, 0)) > 0
+		switch {
+		case is && late && !was:
+			if t.stale == nil {
+				t.stale = map[string]bool{}
+			}
+			t.stale[a.Server.Addr] = true
+			t.fresh = append(t.fresh, Event{
+				Kind: KindStale, Level: elect.LevelDoubtful, Server: a.Server.Addr,
+				Text: fmt.Sprintf("%s still shows what was replaced %s ago, longer than its TTL allows", a.Server.Name, words(s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)))),
+			})
+		case !is && was:
+			delete(t.stale, a.Server.Addr)
+			t.fresh = append(t.fresh, Event{Kind: KindFresh, Level: elect.LevelFine, Server: a.Server.Addr, Text: a.Server.Name + " shows the newest record again"})
+		}
+	}
+}
+
+// judge tells if the condition is another one, unless all was and is fine.
+func (t *track) judge(now time.Time) {
+	if !t.seen || t.failed.Err != nil {
+		return
+	}
+	st := elect.Health(t.target.Policy, now, elect.View{State: t.good.Set.State, Record: t.rec})
+	was := t.cond
+	t.cond = st.Condition
+	if was == st.Condition || was.Level() == elect.LevelFine && st.Condition.Level() == elect.LevelFine || was == "" && st.Condition.Level() == elect.LevelFine {
+		return
+	}
+	t.fresh = append(t.fresh, Event{Time: now, Kind: KindCondition, Level: st.Condition.Level(), Agent: t.rec.ID, Tick: st.Last, Text: st.Condition.Words() + ": " + st.Text})
+}
+
+// say adds an event of this look. Long texts come from outside.
+func (t *track) say(k Kind, l elect.Level, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > 500 {
+		text = strings.ToValidUTF8(text[:500], "") + " ..."
+	}
+	t.fresh = append(t.fresh, Event{Time: t.at, Kind: k, Level: l, Agent: t.rec.ID, Tick: t.rec.TimerOld, Text: text})
+}
+
+// current is the latest run if it still goes on.
+func (t *track) current() *Run {
+	if n := len(t.runs); n > 0 && !t.runs[n-1].Over {
+		return &t.runs[n-1]
+	}
+	return nil
+}
+
+func (t *track) closeRun(result record.Result, at int64) {
+	if cur := t.current(); cur != nil {
+		cur.Over, cur.Result, cur.Ended = true, result, at
+		t.dirty = append(t.dirty, cur.n)
+	}
+}
+
+// add notes a run. One that was told of before is not noted again.
+func (t *track) add(r Run) *Run {
+	if r.Tick != 0 {
+		if old := t.find(r.Tick, r.Attempt, r.Agent); old != nil {
+			old.Began, old.Fence, old.Ended = orElse(old.Began, r.Began), orElse(old.Fence, r.Fence), orElse(old.Ended, r.Ended)
+			old.Alive = max(old.Alive, r.Alive)
+			old.Over, old.Takeover = old.Over || r.Over, old.Takeover || r.Takeover
+			if r.Result != record.None {
+				old.Result = r.Result
+			}
+			t.dirty = append(t.dirty, old.n)
+			return old
+		}
+	}
+	r.n = t.next()
+	t.runs = append(t.runs, r)
+	t.dirty = append(t.dirty, r.n)
+	return &t.runs[len(t.runs)-1]
+}
+
+func orElse(v, other int64) int64 {
+	if v == 0 {
+		return other
+	}
+	return v
+}
+
+func (t *track) find(tick int64, attempt int, agent string) *Run {
+	for i, r := range slices.Backward(t.runs) {
+		if r.Tick == tick && r.Attempt == attempt && r.Agent == agent {
+			return &t.runs[i]
+		}
+		if r.Tick < tick-7*24*3600 {
+			break
+		}
+	}
+	return nil
+}
+
+// notBefore is a moment before which claim a cannot have been made, if b was there
+// before it.
+func notBefore(b, a record.Record) int64 {
+	not := max(a.TimerOld, b.Seq/1000)
+	if !b.Claimed && b.Timer <= a.Seq/1000 {
+		not = max(not, b.Timer)
+	}
+	return not
+}
+
+// began notes a claim that is seen for the first time. not is a moment before
+// which it cannot have been made: a claim is renewed after a third of its lease at
+// the earliest, so that what was written sooner is the claim itself.
+func (t *track) began(a record.Record, not int64, takeover bool) {
+	wrote := a.Seq / 1000
+	r := Run{Tick: a.TimerOld, Attempt: a.Attempt(), Agent: a.ID, Alive: wrote, Takeover: takeover}
+	if wrote-not < int64(a.LeaseOr(15*time.Second)/time.Second)/3 {
+		r.Began, r.Fence = wrote, a.Seq
+	}
+	t.add(r)
+	what := "the tick of " + clock(a.TimerOld)
+	if a.TimerOld == 0 {
+		what = "the lock"
+	}
+	switch {
+	case takeover:
+		t.say(KindTakeover, elect.LevelDoubtful, "%s took over %s, attempt %d: the agent before it vanished, or could not go on", quoted(a.ID), what, a.Attempt())
+	case a.TimerOld == 0:
+		t.say(KindBegan, elect.LevelFine, "%s holds the lock", quoted(a.ID))
+	case a.Attempt() > 1:
+		t.say(KindBegan, elect.LevelFine, "%s runs %s, attempt %d", quoted(a.ID), what, a.Attempt())
+	default:
+		t.say(KindBegan, elect.LevelFine, "%s runs %s", quoted(a.ID), what)
+	}
+}
+
+func (t *track) renewed(cur *Run) {
+	cur.Alive = max(cur.Alive, t.rec.Seq/1000)
+	t.dirty = append(t.dirty, cur.n)
+}
+
+// finished notes a run of which nothing but the end was seen. When the report was
+// written is known if nobody has written after it.
+func (t *track) finished(b record.Record, attempt int, takeover bool) {
+	a := t.rec
+	r := Run{Tick: a.TimerOld, Attempt: attempt, Agent: a.ID, Result: a.Last, Over: true, Takeover: takeover}
+	if a.Pause == b.Pause && a.Why == b.Why {
+		r.Ended = a.Seq / 1000
+	}
+	t.end(*t.add(r))
+}
+
+// end tells of a run that is over.
+func (t *track) end(r Run) {
+	level := elect.LevelFine
+	switch r.Result {
+	case record.Failed, record.Timeout, record.Lost:
+		level = elect.LevelDoubtful
+	}
+	what := "the run of " + clock(r.Tick)
+	if r.Tick == 0 {
+		what = "the lock"
+		t.say(KindEnded, level, "%s gave the lock back", quoted(r.Agent))
+		return
+	}
+	how := string(r.Result)
+	if r.Result == record.None {
+		how = "an end that the record does not tell"
+	}
+	t.say(KindEnded, level, "%s by %s: %s", what, quoted(r.Agent), how)
+}
+
+// between counts the ticks between two, those that fell due since the look before,
+// and those that had been due by then.
+func (t *track) between(from, to, looked int64) (unseen, passed int) {
+	const most = 1000
+	if from == 0 {
+		return 0, 0
+	}
+	count := func(tick int64) {
+		if tick > looked {
+			unseen++
+		} else {
+			passed++
+		}
+	}
+	if s := t.target.Policy.Schedule; s != nil {
+		for tick := s.Next(from); tick != 0 && tick < to && unseen+passed < most; tick = s.Next(tick) {
+			count(tick)
+		}
+		return unseen, passed
+	}
+	every := t.rec.Timer - t.rec.TimerOld
+	if every < 10 {
+		return 0, 0 // a retry or a trigger: the record does not tell the interval
+	}
+	for tick := to - every; tick > from+every/2 && unseen+passed < most; tick -= every {
+		count(tick)
+	}
+	return unseen, passed
+}
+
+// last is the latest tick of a record, which one of the agents of 2022 does not
+// tell exactly.
+func last(r record.Record) int64 {
+	return elect.Health(elect.Policy{}, time.Unix(r.Timer, 0), elect.View{State: record.Present, Record: r}).Last
+}
+
+// ended is the attempt that an idle record reports.
+func ended(r record.Record) int {
+	if r.Try > 1 {
+		return r.Try - 1
+	}
+	return r.Attempt()
+}
+
+// tell takes in a run that DNS did not show.
+func (t *track) tell(r Run) {
+	t.at = time.Now()
+	t.add(r)
+	t.say(KindReported, elect.LevelFine, "%s tells of its run of %s: %s", quoted(r.Agent), clock(r.Tick), r.Result)
+	t.fresh[len(t.fresh)-1].Tick, t.fresh[len(t.fresh)-1].Agent = r.Tick, r.Agent
+}
