@@ -200,7 +200,7 @@ func TestEvents(t *testing.T) {
 	}
 	for query, want := range map[string]int{"": 10, "?job=a": 5, "?job=A.T.test.": 5, "?job=c": 0, "?job=a&tick=120": 2, "?job=a&tick=1970-01-01T00:02:00Z": 2} {
 		code, text := get(query)
-		fits(t, "events", []byte(text))
+		fits(t, "journal", []byte(text))
 		all, err := journal.Parse(strings.NewReader(text), "")
 		if code != http.StatusOK || err != nil || len(all) != want {
 			t.Errorf("%s: %d, %d entries, %v", query, code, len(all), err)
