@@ -109,7 +109,10 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 		return err
 	}
 	running := ""
-	if c.before.Claimed {
+	switch {
+	case c.before.Claimed && elect.IsLock(c.before):
+		running = "; " + plain(c.before.ID) + " holds it for as long as it wants to"
+	case c.before.Claimed:
 		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), plain(c.before.ID))
 	}
 	return a.sayf("%s: paused %s%s\n", s, pauseWords(c.after, c.now), running)
@@ -139,6 +142,8 @@ func (a *app) resume(ctx context.Context, s site) error {
 		return a.sayf("%s: was not paused; nothing was written\n", s)
 	case err != nil:
 		return err
+	case elect.IsLock(c.after):
+		return a.sayf("%s: resumed; it may be taken again\n", s)
 	case c.after.Timer <= c.now.Unix():
 		return a.sayf("%s: resumed; a run is due since %s\n", s, moment(c.after.Timer, c.now))
 	}
@@ -151,18 +156,21 @@ func (a *app) recordResetCommand() *cobra.Command {
 		Use: "reset JOB...", Short: "Begin a record afresh",
 		Long: `Write a fresh record in the place of whatever is there, a damaged one included:
 idle, with the schedule's next tick. A pause, retries and the job's state are
-forgotten, and a run in progress is stopped by its agent. The fence goes on growing.`,
-		Example: "  solotick record reset canary",
+forgotten, and a run in progress is stopped by its agent. The fence goes on growing.
+
+A lock, named by its full DNS name, is freed. Its holder learns of that when it renews,
+within a third of its lease, and others may take it before that.`,
+		Example: "  solotick record reset canary\n  solotick record reset deploy.example.com",
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return a.operatorCommand(c, func(ctx context.Context, s site) error {
-		if s.policy.Schedule == nil {
-			return needsJob(s, "reset")
-		}
 		if !yes {
 			if err := a.confirm("Reset the record of " + s.String() + "?"); err != nil {
 				return err
 			}
+		}
+		if s.policy.Schedule == nil {
+			return a.freeLock(ctx, s)
 		}
 		return a.reset(ctx, s)
 	})
@@ -188,6 +196,30 @@ func (a *app) reset(ctx context.Context, s site) error {
 		stopped = fmt.Sprintf("; %s stops its run of %s", plain(c.before.ID), moment(c.before.TimerOld, c.now))
 	}
 	return a.sayf("%s: reset%s; the next run is at %s\n", s, stopped, moment(c.after.Timer, c.now))
+}
+
+// freeLock is a reset of the record of no job, which has to be a lock then.
+func (a *app) freeLock(ctx context.Context, s site) error {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
+		r := set.Record
+		if set.State != record.Present || !elect.IsLock(r) {
+			return r, needsJob(s, "reset")
+		}
+		if r.Claimed {
+			r.Last = record.Lost
+		}
+		r.Claimed, r.Until, r.Lease, r.Try, r.Pause, r.Why, r.State = false, 0, 0, 0, 0, "", ""
+		return elect.Stamp(r, now), nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case c.before.Claimed:
+		lease := c.before.LeaseOr(s.filled().Lease)
+		return a.sayf("%s: freed; %s held it, learns of that within %s, and stops what it does under it. Others may have it before that\n",
+			s, plain(c.before.ID), seconds(lease/3))
+	}
+	return a.sayf("%s: reset; nobody holds it\n", s)
 }
 
 // operatorCommand makes c take jobs of the file, or --all, and do something to each.
