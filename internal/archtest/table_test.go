@@ -150,6 +150,10 @@ var table = []row{
 		why:   "a history on a terminal, and the only place that draws there",
 	},
 	{
+		dir: "deploy",
+		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
+	},
+	{
 		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
 		why: "a real browser for tests, and nothing of what they look at",
 	},
