@@ -62,7 +62,7 @@ func get(t *testing.T, url string) (int, http.Header, electStatus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fits(t, "elect", string(text))
+	fits(t, "elect", text)
 	var st electStatus
 	if err := json.Unmarshal(text, &st); err != nil {
 		t.Fatal(err)
