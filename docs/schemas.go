@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-//go:embed solotick-change.schema.json solotick-check.schema.json solotick-detail.schema.json solotick-events.schema.json
-//go:embed solotick-history.schema.json solotick-next.schema.json solotick-record.schema.json solotick-report.schema.json
-//go:embed solotick-runs.schema.json solotick-status.schema.json solotick-summary.schema.json
+//go:embed solotick-action.schema.json solotick-change.schema.json solotick-check.schema.json solotick-detail.schema.json
+//go:embed solotick-events.schema.json solotick-explain.schema.json solotick-history.schema.json solotick-journal.schema.json
+//go:embed solotick-next.schema.json solotick-record.schema.json solotick-report.schema.json solotick-runs.schema.json
+//go:embed solotick-status.schema.json solotick-summary.schema.json
 var files embed.FS
 
 const (

@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 )
@@ -75,7 +76,10 @@ func (e *ExitError) Error() string {
 
 // A Run is one execution of a job, as the agent tells it to the job's steps.
 type Run struct {
-	Job          string
+	Job string
+	// Lock is the name of a lock that a command is run under. There is no job then,
+	// and no tick and no state: the command is told of the lock instead.
+	Lock         string
 	Record       string // the name of the job's record
 	Agent        string // the agent's id
 	Tick         time.Time
@@ -102,6 +106,9 @@ type Run struct {
 	// Grace is the time between TERM and KILL: TERM is sent when no more than
 	// that is left.
 	Grace time.Duration
+	// Signals are passed on to a command's process group as they come; nil: none
+	// ever does. Windows passes Ctrl-C on by itself, and nothing else.
+	Signals <-chan os.Signal
 
 	// Stdout and Stderr get what commands print, as [Command] has it, and Guards
 	// are those of its commands, where a command of a [Plan] has none itself.

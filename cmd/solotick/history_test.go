@@ -121,7 +121,8 @@ func TestHistoryOfFile(t *testing.T) {
 	if doc.Schema != historySchema || doc.Source != "file" || len(doc.Records) != 1 {
 		t.Fatalf("%+v", doc)
 	}
-	if diff := cmp.Diff(want.Runs, doc.Records[0].Runs.Runs, cmpopts.IgnoreUnexported(monitor.Run{})); diff != "" {
+	opt := cmpopts.IgnoreUnexported(monitor.Run{})
+	if diff := cmp.Diff(want.Runs, doc.Records[0].Runs.Runs, opt); diff != "" {
 		t.Errorf("runs: -want +got\n%s", diff)
 	}
 	if diff := cmp.Diff(want.Spans, doc.Records[0].Spans); diff != "" {

@@ -91,8 +91,10 @@ func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) 
 // latest is the last second that RFC 3339 can write.
 const latest = 253402300799
 
-func toneOf(c elect.Condition) tone {
-	switch c.Level() {
+func toneOf(c elect.Condition) tone { return toneOfLevel(c.Level()) }
+
+func toneOfLevel(l elect.Level) tone {
+	switch l {
 	case elect.LevelFine:
 		return good
 	case elect.LevelDoubtful:

@@ -62,9 +62,9 @@ func (b *bench) serveOnce(ctx context.Context, kept bool) error {
 	}
 	first := time.Since(begin)
 	changing, stop := context.WithCancel(ctx)
-	defer stop()
 	var writer sync.WaitGroup
 	defer writer.Wait()
+	defer stop()
 	var written atomic.Int64
 	writer.Go(func() { w.change(changing, &written) })
 	before, err := cpuOf(o.pid)
@@ -301,7 +301,7 @@ func (o *observing) times(ctx context.Context) ([][]string, error) {
 	for _, path := range []string{"/", "/wall", "/records/job00042." + zoneName, "/api/v1/records?limit=10000", "/api/v1/records", "/status.json", "/metrics", "/badge/job00042." + zoneName + ".svg"} {
 		var took []time.Duration
 		size := 0
-		for range 10 {
+		for range 5 {
 			if !sleep(ctx, time.Now().Add(1100*time.Millisecond)) { // so that nothing is kept from the answer before
 				return nil, ctx.Err()
 			}

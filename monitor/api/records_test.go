@@ -126,21 +126,23 @@ func TestRuns(t *testing.T) {
 
 // TestManyRuns tells of the latest runs if there are too many, and from when on.
 func TestManyRuns(t *testing.T) {
-	h := monitor.NewHistory(monitor.Limits{})
+	h := monitor.NewHistory(monitor.Limits{Age: 10 * 365 * 24 * time.Hour})
 	target := monitor.Target{Name: "often.example.com"}
 	h.Watch(target)
-	begin := time.Now().Add(-3 * time.Hour).Unix()
-	for i := range int64(mostRuns + 500) {
-		if err := h.Tell(target.Name, monitor.Run{Tick: begin + i, Attempt: 1, Agent: agentA, Began: begin + i, Result: record.OK}); err != nil {
+	const apart = 6 * 3600
+	end := time.Now().Unix()
+	begin := end - apart*(mostRuns+500)
+	for tick := begin; tick < end; tick += apart {
+		if err := h.Tell(target.Name, monitor.Run{Tick: tick, Attempt: 1, Agent: agentA, Began: tick, Result: record.OK}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	a := serve(t, Config{History: h})
-	doc := document[monitor.Runs](t, a, "/api/v1/records/often.example.com/runs")
-	if len(doc.Runs) != mostRuns || doc.From != begin+500 || doc.Runs[mostRuns-1].Tick != begin+mostRuns+499 {
+	doc := document[monitor.Runs](t, a, "/api/v1/records/often.example.com/runs?from=0")
+	if len(doc.Runs) != mostRuns || doc.From != begin+500*apart || doc.Runs[mostRuns-1].Tick != end-apart {
 		t.Errorf("%d runs from %d, begun at %d", len(doc.Runs), doc.From, begin)
 	}
-	if latest := document[recordDocument](t, a, "/api/v1/records/often.example.com"); len(latest.Runs) != latestRuns || latest.Runs[latestRuns-1].Tick != begin+mostRuns+499 {
+	if latest := document[recordDocument](t, a, "/api/v1/records/often.example.com"); len(latest.Runs) != latestRuns || latest.Runs[latestRuns-1].Tick != end-apart {
 		t.Errorf("%d latest runs", len(latest.Runs))
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -48,7 +49,8 @@ type Config struct {
 	// Admin says whether the one who asks may pause, resume and trigger, and gives
 	// the token that the forms send back as csrf. It may set a cookie. The forms are
 	// sent by POST to admin/pause, admin/resume and admin/trigger below Base, with
-	// name, and of a pause also for and reason. nil: no forms.
+	// name, and of a pause also for and reason; admin/login is where somebody becomes
+	// an operator. nil: no forms.
 	Admin func(w http.ResponseWriter, r *http.Request) (csrf string, shown bool)
 	// Streams is how many streams of events are open at most; 0: 256. Who gets none
 	// asks again every few seconds.
@@ -136,6 +138,7 @@ type view struct {
 	Stream   string // what the page is told of: a record's name; empty: of all
 	Refresh  int    // seconds between two reloads without JavaScript; 0: none
 	Wall     bool
+	Login    string // where operators log in and out, from the base; empty: nowhere
 	Fragment bool
 	Summary  string // one sentence, read out when it changes
 }
@@ -146,6 +149,9 @@ func (s *server) view(r *http.Request, root string) view {
 	v := view{
 		Root: root, Path: strings.TrimPrefix(r.URL.Path, "/"), Whose: s.Title, Version: s.Version, Icon: "icon-fine.svg",
 		Clock: s.clock(r, now), NowMS: now.UnixMilli(), Refresh: 15, Fragment: r.URL.Query().Has("fragment"),
+	}
+	if s.Admin != nil {
+		v.Login = "admin/login?back=" + url.QueryEscape(s.Base+r.URL.Path)
 	}
 	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
 		v.Theme = c.Value

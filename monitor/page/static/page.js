@@ -6,8 +6,8 @@ const root = new URL('..', import.meta.url);
 const $ = (id) => document.getElementById(id);
 const main = () => $('main');
 
-// What the server's clock is ahead of this one, in milliseconds: countdowns are
-// those of the server.
+// How far the server's clock is ahead of this one, in milliseconds: what counts here
+// counts by the server's.
 let ahead = Number(main().dataset.now) - Date.now();
 
 // --- what the browser remembers ---
@@ -15,34 +15,31 @@ let ahead = Number(main().dataset.now) - Date.now();
 function remember(name, value) {
   document.cookie = `solotick_${name}=${value}; path=${root.pathname}; max-age=31536000; samesite=lax`;
 }
-function remembered(name) {
-  return document.cookie.split('; ').find((c) => c.startsWith(`solotick_${name}=`))?.split('=')[1];
-}
+const remembered = (name) => document.cookie.match(`(?:^|; )solotick_${name}=([^;]*)`)?.[1];
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const newZone = zone && remembered('zone') !== zone;
 if (newZone) remember('zone', zone);
 
 // --- changing what differs ---
 
-// morph makes an element like another one, keeping all nodes that can stay, so
-// that focus, scrolling and selections stay too.
+// morph makes an element like another one and keeps all nodes that can stay, and
+// with them selections, what is typed and what is open.
 function morph(from, to) {
-  for (const { name, value } of [...to.attributes]) {
+  for (const { name, value } of to.attributes) {
     if (from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
   for (const { name } of [...from.attributes]) {
-    const kept = name === 'open' || (name === 'hidden' && 'scripted' in from.dataset);
-    if (!to.hasAttribute(name) && !kept) from.removeAttribute(name);
+    if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
   }
   if (from === document.activeElement && from.matches('input, select')) return;
+  if (from.matches('input[type=search]')) from.value = to.value;
   const byId = new Map([...from.children].filter((c) => c.id).map((c) => [c.id, c]));
   let at = from.firstChild;
   for (const want of [...to.childNodes]) {
-    let have = (want.id && byId.get(want.id)) || at;
-    if (have && !want.id && have.id && have.nodeType === 1) have = null; // it is another one's
-    if (have && have.nodeType === want.nodeType && have.nodeName === want.nodeName && (have.id || '') === (want.id || '')) {
-      if (have !== at) from.insertBefore(have, at);
-      else at = at.nextSibling;
+    const have = want.id ? byId.get(want.id) : at;
+    if (have && have.nodeName === want.nodeName && (have.id || '') === (want.id || '')) {
+      if (have === at) at = at.nextSibling;
+      else from.insertBefore(have, at);
       if (have.nodeType === 1) morph(have, want);
       else if (have.nodeValue !== want.nodeValue) have.nodeValue = want.nodeValue;
     } else {
@@ -56,6 +53,21 @@ function morph(from, to) {
   }
 }
 
+function show(fresh) {
+  scripted(fresh);
+  const now = main();
+  const said = now.dataset.summary;
+  const focus = document.activeElement;
+  morph(now, fresh);
+  if (focus !== document.activeElement && focus.isConnected) focus.focus({ preventScroll: true });
+  ahead = Number(now.dataset.now) - Date.now();
+  document.title = now.dataset.title;
+  const icon = document.querySelector('link[rel=icon]');
+  if (icon.getAttribute('href') !== now.dataset.icon) icon.setAttribute('href', now.dataset.icon);
+  if (said !== now.dataset.summary) $('said').textContent = now.dataset.summary;
+  count();
+}
+
 // --- asking for the page again ---
 
 let asking = false;
@@ -64,54 +76,34 @@ let cost = 0; // of the latest answer, in milliseconds
 let last = Date.now();
 let turn = 0;
 
+function address() {
+  const url = new URL(location.href);
+  url.searchParams.set('fragment', '');
+  url.hash = '';
+  return url.href;
+}
+
 async function refresh() {
   clearTimeout(turn);
   turn = 0;
-  if (asking) {
-    again = true;
-    return;
-  }
+  again = asking;
+  if (asking) return;
   asking = true;
-  const url = new URL(location.href);
-  url.searchParams.set('fragment', '');
+  const url = address();
   const began = Date.now();
   try {
-    const answer = await fetch(url, { headers: { Accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(20000) });
-    const text = await answer.text();
-    const fresh = new DOMParser().parseFromString(text, 'text/html').getElementById('main');
+    const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(20000) });
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('main');
     if (!fresh) throw new Error('no page');
-    if (url.search === withFragment(location.href)) show(fresh);
+    if (url === address()) show(fresh);
     cost = Date.now() - began;
     last = Date.now();
-    reached(true);
+    if (!streaming && stream?.readyState !== EventSource.CONNECTING) say('poll', 'every 10 s');
   } catch {
-    reached(false);
+    say('wait', 'reconnecting');
   }
   asking = false;
-  if (again) {
-    again = false;
-    soon();
-  }
-}
-
-function withFragment(href) {
-  const url = new URL(href);
-  url.searchParams.set('fragment', '');
-  return url.search;
-}
-
-function show(fresh) {
-  scripted(fresh);
-  const now = main();
-  const said = now.dataset.summary;
-  morph(now, fresh);
-  ahead = Number(now.dataset.now) - Date.now();
-  document.title = now.dataset.title;
-  const icon = document.querySelector('link[rel=icon]');
-  const href = new URL(now.dataset.icon, location.href).href;
-  if (icon.href !== href) icon.href = href;
-  if (said !== now.dataset.summary) $('said').textContent = now.dataset.summary;
-  count();
+  if (again) soon();
 }
 
 // soon asks again, but not more often than the server can answer.
@@ -122,8 +114,8 @@ function soon() {
 // --- the stream ---
 
 let stream = null;
-let poll = 0;
 let streaming = false;
+let poll = 0;
 
 function connect() {
   if (stream || document.hidden) return;
@@ -138,10 +130,10 @@ function connect() {
   });
   stream.onerror = () => {
     streaming = false;
-    const refused = stream?.readyState === EventSource.CLOSED;
-    if (refused) disconnect();
-    say(refused ? 'poll' : 'wait', refused ? 'every 10 s' : 'reconnecting');
-    if (refused) setTimeout(connect, 60000);
+    if (stream.readyState !== EventSource.CLOSED) return say('wait', 'reconnecting');
+    disconnect(); // refused: too many streams
+    say('poll', 'every 10 s');
+    setTimeout(connect, 60000);
   };
 }
 
@@ -151,36 +143,29 @@ function disconnect() {
   streaming = false;
 }
 
-// Without a stream the page asks every few seconds; so does a hidden one, whose
+// Without a stream the page asks every few seconds; so does a hidden one, of which
 // title and icon are still seen.
 function polling() {
   clearInterval(poll);
   poll = setInterval(() => { if (!streaming) refresh(); }, document.hidden ? 30000 : 10000);
 }
 
-function reached(ok) {
-  if (!ok) say('wait', 'reconnecting');
-  else if (!streaming && !document.hidden && $('live').dataset.state !== 'poll' && stream?.readyState !== EventSource.CONNECTING) say('poll', 'every 10 s');
-}
-
 function say(state, text) {
   const live = $('live');
+  if (state === 'wait' && Date.now() - last > 15000) text += `, as of ${new Date(last).toLocaleTimeString()}`;
   live.dataset.state = state;
   if (live.textContent !== text) live.textContent = text;
-  live.title = state === 'on' ? '' : `as it was at ${new Date(last).toLocaleTimeString()}`;
 }
 
-document.addEventListener('visibilitychange', () => {
-  if (document.hidden) {
-    disconnect();
-  } else {
-    connect();
-    refresh();
-  }
+function wake() {
+  if (document.hidden) disconnect();
+  else connect();
+  refresh();
   polling();
-});
+}
+document.addEventListener('visibilitychange', wake);
 addEventListener('pagehide', disconnect);
-addEventListener('pageshow', (e) => { if (e.persisted) { connect(); refresh(); } });
+addEventListener('pageshow', (e) => { if (e.persisted) wake(); });
 
 // --- what counts ---
 
@@ -207,8 +192,7 @@ function count() {
   const now = Math.floor((Date.now() + ahead) / 1000);
   const write = (el, text) => { if (el.textContent !== text) el.textContent = text; };
   for (const el of document.querySelectorAll('[data-until]')) {
-    const left = Number(el.dataset.until) - now;
-    write(el, countdown(left));
+    write(el, countdown(Number(el.dataset.until) - now));
     if (el.dataset.late) el.classList.toggle('over', now > Number(el.dataset.late));
   }
   for (const el of document.querySelectorAll('[data-ago]')) write(el, ago(now - Number(el.dataset.ago)));
@@ -234,15 +218,11 @@ function scripted(within) {
 
 function go(url) {
   history.replaceState(null, '', url);
-  cost = 0;
   refresh();
 }
 
-let typing = 0;
 function filter() {
-  const form = $('filter');
-  const q = new URLSearchParams([...new FormData(form)].filter(([, v]) => v));
-  go(`?${q}`);
+  go(`?${new URLSearchParams([...new FormData($('filter'))].filter(([, v]) => v))}`);
 }
 
 function setTime(how) {
@@ -252,28 +232,36 @@ function setTime(how) {
 }
 
 function turnTheme() {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  document.documentElement.dataset.theme = dark ? 'light' : 'dark';
-  remember('theme', dark ? 'light' : 'dark');
+  const { dataset } = document.documentElement;
+  dataset.theme = (dataset.theme ? dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches) ? 'light' : 'dark';
+  remember('theme', dataset.theme);
 }
 
-document.addEventListener('click', async (e) => {
+async function copy(button) {
+  const text = $(button.dataset.copy);
+  let done = 'Copied';
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+  } catch { // plain HTTP from another machine
+    getSelection().selectAllChildren(text);
+    done = 'Selected';
+  }
+  button.textContent = $('said').textContent = done;
+  setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+}
+
+document.addEventListener('click', (e) => {
   const el = e.target.closest('a[data-nav], button');
-  if (!el || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
-  if (el.matches('a[data-nav]')) {
-    if (new URL(el.href).hash) return;
+  if (!el || e.ctrlKey || e.metaKey || e.shiftKey) return;
+  if (el.matches('a[data-nav]:not([href*="#"])')) {
     e.preventDefault();
     go(el.href);
   } else if (el.dataset.time) setTime(el.dataset.time);
+  else if (el.dataset.copy) copy(el);
   else if (el.id === 'theme') turnTheme();
   else if (el.id === 'ask') $('help').showModal();
-  else if (el.dataset.copy) {
-    await navigator.clipboard?.writeText($(el.dataset.copy).textContent);
-    $('said').textContent = 'copied';
-    el.textContent = 'Copied';
-    setTimeout(() => { el.textContent = 'Copy'; }, 1500);
-  }
 });
+let typing = 0;
 document.addEventListener('input', (e) => {
   if (!e.target.closest('#filter')) return;
   clearTimeout(typing);
@@ -288,7 +276,7 @@ $('single').checked = remembered('keys') !== 'off';
 $('single').addEventListener('change', (e) => remember('keys', e.target.checked ? 'on' : 'off'));
 document.addEventListener('keydown', (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches('input, select, textarea') || $('help').open || !$('single').checked) return;
-  const done = {
+  const act = {
     '/': () => $('q')?.focus(),
     '?': () => $('help').showModal(),
     z: () => setTime(document.querySelector('[data-time][aria-pressed=false]').dataset.time),
@@ -296,13 +284,13 @@ document.addEventListener('keydown', (e) => {
     o: () => location.assign(root),
     w: () => location.assign(new URL('wall', root)),
   }[e.key];
-  if (done) {
-    e.preventDefault();
-    done();
-  }
+  if (!act) return;
+  e.preventDefault();
+  act();
 });
 
 scripted(document);
+document.querySelector('[data-time=local]').title = zone ?? '';
 say('wait', 'connecting');
 beat();
 connect();
