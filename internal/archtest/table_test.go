@@ -162,6 +162,11 @@ var table = []row{
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
 	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a view of a history in a terminal, and the only place that knows how to draw on one: it asks no server anything",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
@@ -220,10 +225,9 @@ var table = []row{
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag",
-			"golang.org/x/net/netutil", "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
