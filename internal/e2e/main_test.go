@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_TICK") != "" {
 		os.Exit(job(dir))
 	}
+	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_LOCK") != "" {
+		os.Exit(holder(dir))
+	}
 	code := build(m)
 	browsertest.End()
 	os.Exit(code)
