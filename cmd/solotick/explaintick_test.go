@@ -23,22 +23,9 @@ import (
 // fits fails unless a document is as docs/solotick-NAME.schema.json says.
 func fits(t *testing.T, name string, doc []byte) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/solotick-" + name + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("schema.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
+	s := compileSchemas(t)[name]
+	if s == nil {
+		t.Fatalf("there is no schema of %s", name)
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
 	if err != nil {
