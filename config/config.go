@@ -155,6 +155,16 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
+// LoadPlace is Load for who wants to know where records are: the file need not have
+// any jobs.
+func LoadPlace(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, data, true)
+}
+
 // read returns the text of a file, or more of it than it may have.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -171,7 +181,9 @@ func read(path string) ([]byte, error) {
 
 // Parse reads the text of a file; name stands in the errors, which are always
 // [Diagnostics].
-func Parse(name string, data []byte) (*Config, error) {
+func Parse(name string, data []byte) (*Config, error) { return parse(name, data, false) }
+
+func parse(name string, data []byte, jobless bool) (*Config, error) {
 	w := newWalker(name, data)
 	root := w.document(data)
 	if root == nil {
@@ -186,7 +198,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)
-	if f.jobs == nil && f.from == nil {
+	if f.jobs == nil && f.from == nil && !jobless {
 		w.mistake(root, "", "", "%q is missing", "jobs")
 	}
 	w.common = w.commonHash(f.notify)

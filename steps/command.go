@@ -127,6 +127,19 @@ func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
 	return result, nil
 }
 
+// Check says whether there is such a program as Do would start, without a run's
+// environment. The error is [ErrNotFound] or [ErrNotExecutable], wrapped with its
+// name.
+func (c *Command) Check() error {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return errors.New("a command without a program")
+	}
+	if _, err := find(c.argv()[0], c.Dir, lookup(overlay(os.Environ(), c.Env, nil), "PATH")); err != nil {
+		return fmt.Errorf("%s: %w", c.name(), err)
+	}
+	return nil
+}
+
 // A process is what there is to start.
 type process struct {
 	Path string // absolute, or relative to Dir

@@ -161,39 +161,13 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, s
 	if job["output"] == nil {
 		job["output"] = "raw" // with one job nobody has to be told apart
 	}
-	dns := map[string]any{}
-	for _, d := range dnsFlags {
-		take(dns, flags, d.flag, d.key)
-	}
-	var from *config.Config
-	if dns["zone"] == nil {
-		if len(dns) > 0 {
-			return nil, nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
-		}
-		var err error
-		if from, err = a.loadConfig(f.file); err != nil {
-			return nil, nil, err
-		}
-		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
-	} else if f.file != "" {
-		return nil, nil, usage("-c and --zone both say where the record is: take one")
-	} else if err := missing(dns); err != nil {
-		return nil, nil, err
-	}
-	if path, ok := dns["tsig"].(string); ok && from == nil {
-		path, err := filepath.Abs(path) // a file may not hold a relative one, a command line may
-		if err != nil {
-			return nil, nil, err
-		}
-		dns["tsig"] = path
-	}
-	dns["provider"] = "rfc2136"
-	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{f.name: job}})
+	from, dns, err := a.place(flags, f.file)
 	if err != nil {
 		return nil, nil, err
 	}
-	if c, err = config.Parse("the command line", text); err != nil {
-		return nil, nil, flagMistakes(err, f.name)
+	c, err = madeConfig(f.name, "--name "+f.name, job, dns)
+	if err != nil {
+		return nil, nil, err
 	}
 	if from != nil {
 		c.DNS, c.Agent = from.DNS, from.Agent
@@ -202,6 +176,59 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, s
 		}
 	}
 	return c, cmp.Or(from, c), nil
+}
+
+// place is where the flags say that the record is: the section dns of a file, and
+// the file that has a better one, if it is told by one.
+func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns map[string]any, err error) {
+	dns = map[string]any{}
+	for _, d := range dnsFlags {
+		take(dns, flags, d.flag, d.key)
+	}
+	dns["provider"] = "rfc2136"
+	switch {
+	case dns["zone"] == nil && len(dns) > 1:
+		return nil, nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
+	case dns["zone"] == nil:
+		path, err := a.configPath(file)
+		if err != nil {
+			var f *failure
+			if errors.As(err, &f) {
+				f.do = "name the file with -c, or say where the record is by --zone, --server and --tsig-file"
+			}
+			return nil, nil, err
+		}
+		if from, err = config.LoadPlace(path); err != nil {
+			return nil, nil, configFailure(err)
+		}
+		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
+		return from, dns, nil
+	case file != "":
+		return nil, nil, usage("-c and --zone both say where the record is: take one")
+	}
+	if err := missing(dns); err != nil {
+		return nil, nil, err
+	}
+	if path, ok := dns["tsig"].(string); ok {
+		if dns["tsig"], err = filepath.Abs(path); err != nil { // a file may not hold a relative one, a command line may
+			return nil, nil, err
+		}
+	}
+	return nil, dns, nil
+}
+
+// madeConfig is a file of one job that was made of flags. In mistakes the job is
+// called as on the command line.
+func madeConfig(name, called string, job, dns map[string]any) (*config.Config, error) {
+	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{name: job}})
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Parse("the command line", text)
+	if err != nil {
+		return nil, flagMistakes(err, name, called)
+	}
+	return c, nil
 }
 
 // missing names the flags that --zone cannot do without.
@@ -221,7 +248,7 @@ func missing(dns map[string]any) error {
 // take puts a flag, if it was given, into a section of the file.
 func take(section map[string]any, flags *pflag.FlagSet, flag, key string) {
 	f := flags.Lookup(flag)
-	if !f.Changed {
+	if f == nil || !f.Changed {
 		return
 	}
 	section[key] = strings.ReplaceAll(f.Value.String(), "${", "$${")
@@ -231,7 +258,7 @@ func take(section map[string]any, flags *pflag.FlagSet, flag, key string) {
 }
 
 // flagMistakes words the mistakes of a file that was made of flags.
-func flagMistakes(err error, name string) error {
+func flagMistakes(err error, name, called string) error {
 	var all config.Diagnostics
 	if !errors.As(err, &all) {
 		return usage("%w", err)
@@ -247,7 +274,7 @@ func flagMistakes(err error, name string) error {
 		case strings.HasPrefix(d.Path, "dns."):
 			line = "--" + strings.TrimPrefix(d.Path, "dns.") + ": " + line
 		case strings.HasPrefix(d.Path, "jobs."):
-			line = "--name " + name + ": " + line
+			line = called + ": " + line
 		}
 		if d.Hint != "" {
 			line += " (" + d.Hint + ")"

@@ -54,16 +54,16 @@ func (t *table) head() {
 func (t *table) run(name string, r monitor.Run) {
 	tick, began := "a lock", "-"
 	if r.Tick != 0 {
-		tick = instant(r.Tick)
+		tick = stampOf(r.Tick)
 	}
 	if r.Began != 0 {
-		began = strings.TrimPrefix(instant(r.Began), time.Unix(r.Began, 0).UTC().Format(time.DateOnly)+" ")
+		began = strings.TrimPrefix(stampOf(r.Began), time.Unix(r.Began, 0).UTC().Format(time.DateOnly)+" ")
 	}
 	t.line(name, tick, plain(r.Agent), fmt.Sprint(r.Attempt), began, span(r.Lag()), span(r.Took()), resultOf(r))
 }
 
-// instant is an epoch second for people, always with its date.
-func instant(sec int64) string {
+// stampOf is an epoch second for people, always with its date.
+func stampOf(sec int64) string {
 	if sec < 0 || sec > latest {
 		return fmt.Sprint(sec)
 	}
@@ -166,7 +166,7 @@ func (t *table) note(s site, text string) {
 }
 
 func (t *table) gap(s site, from, to int64) {
-	t.note(s, fmt.Sprintf("nobody looked from %s to %s: runs of that time may be missing", instant(from), instant(to)))
+	t.note(s, fmt.Sprintf("nobody looked from %s to %s: runs of that time may be missing", stampOf(from), stampOf(to)))
 }
 
 // all are the runs of a record, with the gaps between them.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/internal/journal"
 	"github.com/solotick/solotick/monitor"
 )
 
@@ -47,6 +49,7 @@ type agentStatus struct {
 type desk struct {
 	*metrics
 	status agentStatus
+	book   *journal.Book // nil: nothing is kept
 
 	mu    sync.Mutex
 	heard time.Time // when the fleet was last seen to live
@@ -115,6 +118,7 @@ func (d *desk) serve(ctx context.Context, l net.Listener, log *slog.Logger) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(text, '\n'))
 	})
+	mux.HandleFunc("GET /events", d.events)
 	s := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -158,18 +162,46 @@ func (d *desk) readyz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintln(w, "ok")
 }
 
-// answer has a desk answer at the address that the file names, if it names one.
-func (a *app) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.Logger) (*desk, error) {
-	d := newDesk(f.id)
+// answer has the desk answer at the address that the file names, if it names one.
+func (d *desk) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.Logger) error {
 	if c.Agent.Listen == "" {
-		return d, nil
+		return nil
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Agent.Listen)
 	if err != nil {
-		return nil, &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
+		return &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
 	}
-	log.Info("answering /metrics, /livez, /readyz and /status", "addr", l.Addr().String())
+	log.Info("answering /metrics, /livez, /readyz, /status and /events", "addr", l.Addr().String())
 	f.observe, f.finish, f.forget = append(f.observe, d.see), append(f.finish, d.ran), append(f.forget, d.forget)
 	go d.serve(ctx, l, log)
-	return d, nil
+	return nil
+}
+
+// events answers what the agents did, of one job or of all, around one tick or as much
+// as is kept.
+func (d *desk) events(w http.ResponseWriter, r *http.Request) {
+	if d.book == nil {
+		http.Error(w, "no events are kept here", http.StatusNotFound)
+		return
+	}
+	job := strings.ToLower(strings.TrimSuffix(r.URL.Query().Get("job"), "."))
+	doc := journal.Document{Schema: journal.Schemas, Agent: d.status.Agent, Events: []journal.Entry{}}
+	names := []string{job}
+	if job == "" {
+		names = d.book.Jobs()
+	}
+	tick, err := parseTick(r.URL.Query().Get("tick"), time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for _, name := range names {
+		all := d.book.Entries(name)
+		if !tick.IsZero() {
+			all = journal.Around(all, tick)
+		}
+		doc.Events = append(doc.Events, all...)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(doc)
 }

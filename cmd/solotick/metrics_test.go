@@ -110,7 +110,7 @@ jobs:
 	}
 
 	// An operator pauses the job: every agent sees it. What falls due is passed over.
-	operate(t, text, "tick", pause)
+	operate(t, text, "tick", pauseForTwoHours)
 	await(t, "the pause", func() bool { return a.value("paused") == 1 && b.value("paused") == 1 })
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(3100 * time.Millisecond))) // three ticks fall due
 	operate(t, text, "tick", resume)
@@ -120,7 +120,9 @@ jobs:
 
 	// Swaps that do not end well.
 	for outcome, what := range map[string]int32{"uncertain": replyLost, "conflict": refusedAsConflict} {
-		count := func() float64 { return a.value("swaps_total", "outcome", outcome) + b.value("swaps_total", "outcome", outcome) }
+		count := func() float64 {
+			return a.value("swaps_total", "outcome", outcome) + b.value("swaps_total", "outcome", outcome)
+		}
 		before := count()
 		a.swap.Store(what)
 		b.swap.Store(what)

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/solotick/solotick/internal/browsertest"
 	"time"
 )
 
@@ -21,7 +23,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_TICK") != "" {
 		os.Exit(job(dir))
 	}
-	os.Exit(build(m))
+	code := build(m)
+	browsertest.End()
+	os.Exit(code)
 }
 
 func build(m *testing.M) int {

@@ -132,7 +132,8 @@ func (b *Book) Entries(job string) []Entry {
 }
 
 // Around are the entries that have to do with a tick: what was seen last before it,
-// and all until it was over. Those of each agent are judged by themselves.
+// since it was first seen so, and all until the tick was over. Those of each agent are
+// judged by themselves.
 func Around(all []Entry, tick time.Time) []Entry {
 	var out []Entry
 	for _, one := range byAgent(all) {
@@ -177,6 +178,13 @@ func around(all []Entry, tick time.Time) []Entry {
 			from = i
 		}
 	}
+	for i, now := from, all[from].Seen; now != nil && i >= 0; i-- { // what it decided then still holds
+		if s := all[i].Seen; s != nil && *s != *now {
+			break
+		} else if s != nil {
+			from = i
+		}
+	}
 	to := len(all)
 	for i := from; i < len(all); i++ {
 		e := &all[i]
@@ -187,5 +195,5 @@ func around(all []Entry, tick time.Time) []Entry {
 			break
 		}
 	}
-	return all[from:min(to, from+mostAround)]
+	return all[max(from, to-mostAround):to]
 }

@@ -276,7 +276,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(line)
-	f.Add([]byte(`{"schema":"solotick.events/v1","events":[]}`))
+	f.Add([]byte(`{"schema":"solotick.journal/v1","events":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		all, err := Parse(bytes.NewReader(text), "")
 		if err != nil {

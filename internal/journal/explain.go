@@ -37,7 +37,6 @@ const (
 	Stopping     Cause = "stopping"   // it was told to end
 	Unreadable   Cause = "unreadable" // the record was damaged, sealed or not there
 	WaitsTurn    Cause = "waits"      // the tick is not due, or others go first
-	NoEvents     Cause = "no_events"  // there are none
 	BeforeLog    Cause = "before"     // its events begin after the tick
 	AfterLog     Cause = "after"      // they end before it
 	NothingTold  Cause = "not_told"   // none of them explains it

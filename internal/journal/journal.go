@@ -24,10 +24,10 @@ import (
 )
 
 // Schema is the version of one entry's JSON, and Schemas that of a list of them:
-// docs/solotick-events.schema.json.
+// docs/solotick-journal.schema.json.
 const (
-	Schema  = "solotick.event/v1"
-	Schemas = "solotick.events/v1"
+	Schema  = "solotick.entry/v1"
+	Schemas = "solotick.journal/v1"
 )
 
 // What an agent did.

@@ -42,6 +42,7 @@ func TestTranscripts(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			w.kept = new([]byte)
 			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 				w.t = t
 				if d.Cmd == "advance" {

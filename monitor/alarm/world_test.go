@@ -127,9 +127,7 @@ func newWorld(t testing.TB) *world {
 // observe starts an observer with nothing but the file.
 func (w *world) observe() {
 	w.h = monitor.NewHistory(monitor.Limits{})
-	for _, j := range w.jobs {
-		w.watch(j)
-	}
+	w.watch(w.jobs...)
 	w.desk = &Desk{History: w.h, Rules: w.rules, File: w.file}
 	for _, p := range w.places {
 		w.desk.Places = append(w.desk.Places, Place{Name: p.name, Referenced: p.refs, Notifier: p})
@@ -142,8 +140,12 @@ func (w *world) observe() {
 	w.desk.begin(w.now)
 }
 
-func (w *world) watch(j *job) {
-	w.h.Watch(monitor.Target{Name: j.name + ".example.com", Job: j.name, Policy: j.policy})
+func (w *world) watch(jobs ...*job) {
+	var all []monitor.Target
+	for _, j := range jobs {
+		all = append(all, monitor.Target{Name: j.name + ".example.com", Job: j.name, Policy: j.policy})
+	}
+	w.h.Watch(all...)
 }
 
 func (w *world) add(name string, every time.Duration, offset time.Duration) *job {

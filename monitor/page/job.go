@@ -236,7 +236,7 @@ func nearest(wide time.Duration) string {
 }
 
 func between(from, to time.Time) string {
-	return "?from=" + from.UTC().Format(time.RFC3339) + "&to=" + to.UTC().Format(time.RFC3339)
+	return "?" + url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}.Encode()
 }
 
 // moment is a time in an address: RFC 3339, or an epoch second.

@@ -19,8 +19,8 @@ const (
 	// pace is how far apart two messages are at least: what is seen meanwhile comes
 	// together.
 	pace = time.Second
-	// stuck is how long a reader may take for one message.
-	stuck = 10 * time.Second
+	// stuckTime is how long a reader may take for one message.
+	stuckTime = 10 * time.Second
 	// mostNames and mostEvents bound one message.
 	mostNames, mostEvents = 100, 100
 )
@@ -97,7 +97,7 @@ type stream struct {
 
 func (o *stream) begin(m message, id uint64) error {
 	o.id = id
-	if _, err := fmt.Fprint(o.w, "retry: 3000\n\n"); err != nil {
+	if err := o.write([]byte("retry: 3000\n\n")); err != nil {
 		return err
 	}
 	return o.send(m)
@@ -117,7 +117,7 @@ func (o *stream) send(m message) error {
 
 func (o *stream) write(b []byte) error {
 	// Not every writer has deadlines; the server's own does.
-	_ = o.control.SetWriteDeadline(time.Now().Add(stuck))
+	_ = o.control.SetWriteDeadline(time.Now().Add(stuckTime))
 	if _, err := o.w.Write(b); err != nil {
 		return err
 	}

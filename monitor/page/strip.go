@@ -91,7 +91,7 @@ func newStrip(runs []monitor.Run, c clock, roomy bool) strip {
 	}
 	s.Text = "no run was seen yet"
 	if len(runs) > 0 {
-		s.Text = "the latest " + plural(len(runs), "run", "runs") + ": " + numbers(n)
+		s.Text = "the " + plural(len(runs), "run", "runs") + " seen last: " + numbers(n)
 	}
 	return s
 }

@@ -1,13 +1,11 @@
 package page
 
 import (
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
 
-	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
@@ -121,10 +119,7 @@ func (p *player) tick(tick int64, back int) {
 	takes := m.takes * (.75 + .5*p.w.rnd.Float64() + .4*max(0, p.w.rnd.NormFloat64()-1.2))
 	if m.vanish[back] {
 		p.claim(tick, tick, 1)
-		gone := p.holder
 		p.holder, p.left = p.left[0], append(p.left[1:], p.left[0])
-		p.write(tick+26, func(r *record.Record) { r.Last = record.Lost })
-		_ = gone
 		p.claim(tick, tick+26, 2)
 		p.end(tick, float64(tick+26), 2, takes, result)
 		return
@@ -171,7 +166,10 @@ func (p *player) end(tick int64, began float64, try int, takes float64, result r
 		d.Steps[0].Result, d.Steps[0].Note = "failed", "503"
 		d.Output = "GET https://api.example.com/v1/jobs?state=failed: 503 Service Unavailable\nretry 1 of 2 in 1.2 s: 503\nretry 2 of 2 in 2.6 s: 503\n"
 	}
-	_ = p.w.h.Tell(p.m.name, monitor.Run{Tick: tick, Attempt: try, Agent: p.holder, Result: result, Detail: d})
+	err := p.w.h.Tell(p.m.name, monitor.Run{Tick: tick, Attempt: try, Agent: p.holder, Result: result, Detail: d})
+	if err != nil {
+		panic(err) // it is watched
+	}
 }
 
 // seen is a look at a record through two name servers, and two resolvers if need
@@ -240,8 +238,3 @@ func everyday(now time.Time) *world {
 	w.h.Sweep(now)
 	return w
 }
-
-var (
-	_ = hex.EncodeToString
-	_ = elect.LevelFine
-)
