@@ -145,11 +145,6 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
-		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
-		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
-		why:   "a history on a terminal, and the only place that draws there",
-	},
-	{
 		dir: "deploy",
 		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
 	},
