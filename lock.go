@@ -53,8 +53,8 @@ type Lock struct {
 
 // Lock waits until this process holds the lock at the agent's register, or ctx
 // ends. Of the agent, Job.Name is the lock's name in logs and errors, Job.Do is not
-// used, and Policy has no Schedule; Policy.Timeout bounds how long it is held. Ctx
-// bounds the wait alone.
+// and StopGrace are not used, and Policy has no Schedule; Policy.Timeout bounds how
+// long it is held. Ctx bounds the wait alone.
 //
 // A lock that nobody has ever held, or whose record was removed, is taken a lease
 // and a margin later at the earliest (17 s with the defaults).
@@ -81,7 +81,7 @@ func (a *Agent) lock(ctx context.Context, try bool) (*Lock, error) {
 		left: make(chan struct{}), free: make(chan struct{}), over: make(chan struct{}),
 	}
 	b := *a
-	b.Policy.Lock, b.Job.Do = true, k.hold
+	b.Policy.Lock, b.Job.Do, b.StopGrace = true, k.hold, 0 // it ends when it is told to
 	b.Observe = func(ev Event) {
 		k.see(ev)
 		if a.Observe != nil {

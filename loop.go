@@ -39,7 +39,10 @@ type loop struct {
 	answers    chan func()
 	runs       map[bool]*run // by unarbitrated
 	offWarn    bool
-	complained bool // that the register does not answer, and not yet that it does again
+	ahead      time.Duration // of the wall clock, when the time was last read
+	told       bool          // the register had told its time then
+	waits      waiting       // what was last observed
+	complained bool          // that the register does not answer, and not yet that it does again
 }
 
 func newLoop(a *Agent) (*loop, error) {
@@ -77,6 +80,7 @@ func (l *loop) now() elect.Now {
 	n := elect.Now{Elapsed: e, Held: held}
 	var off time.Duration
 	n.Time, n.Told, off = l.time.Time(e, wall)
+	l.told, l.ahead = n.Told, off
 	if far := off.Abs() > 2*time.Second; far != l.offWarn {
 		l.offWarn = far
 		if far {
@@ -129,10 +133,28 @@ func (l *loop) step(ctx context.Context) (wait time.Duration, end bool) {
 		case elect.End:
 			return 0, true
 		case elect.Wait:
+			l.wait(act, now)
 			return min(time.Hour, act.At-now.Elapsed), false
 		}
 		l.act(ctx, act)
 	}
+}
+
+// A waiting is why an agent waits, and for which record.
+type waiting struct {
+	is  bool
+	why elect.Reason
+	sum uint64
+}
+
+// wait observes a wait, unless it goes on from the one before.
+func (l *loop) wait(act elect.Action, now elect.Now) {
+	w := waiting{true, act.Why, l.self.View.Sum}
+	if w == l.waits {
+		return
+	}
+	l.waits = w
+	l.observe(Event{Verb: elect.Wait, Why: act.Why, Until: now.Time.Add(min(act.At-now.Elapsed, 24*time.Hour))})
 }
 
 // rest waits for an answer, the end of a run, a signal to stop, or the time.
@@ -432,6 +454,7 @@ func stamp(sec int64) string { return time.Unix(sec, 0).UTC().Format(time.RFC333
 func (l *loop) observe(ev Event) {
 	if l.Observe != nil {
 		ev.Time = l.now().Time
+		ev.Told, ev.Ahead = l.told, l.ahead
 		l.Observe(ev)
 	}
 }

@@ -104,6 +104,9 @@ func (l *loop) tellRun(r *run, ev Event, began elect.Now) {
 		level = slog.LevelError
 	}
 	what, tick := "ran", stamp(r.tick.Time.Unix())
+	if l.policy.Lock {
+		level = slog.LevelInfo // whoever holds it has been told
+	}
 	args := []any{"fence", r.tick.Fence, "result", string(ev.Result), "took", ev.Took.Round(time.Millisecond)}
 	if l.policy.Lock {
 		what = "held the lock"

@@ -116,6 +116,9 @@ type Event struct {
 	Outcome elect.Outcome // of a Load or Swap
 	Record  record.Record // what was read or written
 	Passed  int           // ticks of the schedule that a claim or a skip left out
+	Until   time.Time     // of a Wait: when it ends if nothing happens; told once for each reason and record
+	Told    bool          // Time is the register's; else it is this machine's
+	Ahead   time.Duration // of this machine's clock, beyond what the register's answers allow; 0 if it may be right
 	Err     error
 }
 

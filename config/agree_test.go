@@ -30,7 +30,7 @@ var lenient = []struct{ message, why string }{
 	{`has no meaning with`, "a key that another one's value makes useless"},
 	{`has no port|is no address to listen on|is neither a host nor an address|is neither an address nor a prefix|has bits set behind`, "addresses are parsed"},
 	{`is no URL|want a URL|want https://|not a URL|http:// can be read|is not for|source: |mail address|host: want|no certificate in PEM|has no certificate|has no key|tls: |line feed|there is no service|is not sent by URL|header`, "what a URL, a certificate or a mail address has to be beyond its beginning"},
-	{`to is missing|host: want|followup and dedupe need a token|slack: channel`, "an empty list or text where one is needed"},
+	{`to is missing|the (token|key) is empty|host: want|followup and dedupe need a token|slack: channel`, "an empty list or text where one is needed"},
 	{`: cron "|: time zone "`, "schedules and time zones are parsed"},
 	{`the value of |\$\{\.\.\.\} in a state`, "what comes from elsewhere is not known to a schema"},
 	{`is not set|is not an absolute path|no such file|is a directory|permission denied|no service|VCAP_SERVICES|can be replaced`, "what comes from elsewhere has to be there"},

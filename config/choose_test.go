@@ -97,6 +97,8 @@ func (g *gen) elsewhere(name string, c choices) {
 		if c.keys["password"] = g.maybe("password"); c.keys["password"] {
 			c.keys["user"] = true
 		}
+	case "report":
+		c.one(g, "token", "hmac")
 	case "tls":
 		own := g.maybe("certificate")
 		c.keys["cert"], c.keys["key"] = own, own
@@ -256,6 +258,8 @@ var specials = map[string][]string{
 	"dns.config_file":    {"/etc/solotick/oci"},
 	"dns.credentials":    {"${env:CONFIG_TEST_TOKEN}"},
 	"dns.tsig":           {"${env:CONFIG_TEST_KEY}", "agents:${env:CONFIG_TEST_TOKEN}"},
+	"agent.events":       {"/var/log/solotick/events", "${env:CONFIG_TEST_NONE:-/tmp/e}"},
+	"report.url":         {"https://solotick.example.com/report", "http://127.0.0.1:8080/report", "${env:CONFIG_TEST_URL}"},
 	"agent.id":           {"WEB1", "${env:CONFIG_TEST_NONE:-A}"},
 	"slack.webhook":      {"${env:CONFIG_TEST_URL}"},
 	"slack.api":          {"https://slack.example.com/api/"},

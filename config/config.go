@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/solotick/solotick/schedule"
@@ -48,6 +49,7 @@ type Config struct {
 	// files, and no secret, since the file holds none.
 	Hash string
 
+	secrets  func() []string   // a function, since fmt shows the fields of any struct
 	resolved [sha256.Size]byte // of all that came from elsewhere
 	common   string            // a hash of what all jobs share
 	shared   shared            // by all jobs of lists from elsewhere
@@ -63,9 +65,31 @@ func (c *Config) Equal(d *Config) bool {
 type Agent struct {
 	ID    string        // the beginning of its id; empty: all of it is random
 	Grace time.Duration // what a run gets to end by itself when the agent stops
-	// Listen is where it answers /metrics, /livez, /readyz and /status; empty:
-	// nowhere.
+	// Listen is where it answers /metrics, /livez, /readyz, /status and /events;
+	// empty: nowhere.
 	Listen string
+	// Events is the file to which it appends what it reads, decides and writes;
+	// empty: none.
+	Events string
+	Report *Report // where it tells of its runs; nil: nowhere
+}
+
+// A Report says where an agent tells of its runs. It has either Token or HMAC.
+type Report struct {
+	URL    Secret
+	Token  Secret // of a bearer
+	HMAC   Secret // a key to sign with
+	Output bool   // the end of what commands print goes along
+}
+
+// Secrets are the values of the file that came from elsewhere and may be secret, for
+// who has to take them out of texts that commands have written. Numbers, durations
+// and words of which there are only some are none.
+func (c *Config) Secrets() []string {
+	if c.secrets == nil {
+		return nil
+	}
+	return c.secrets()
 }
 
 // A Job is what is to be done, and when.
@@ -131,6 +155,16 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
+// LoadPlace is Load for who wants to know where records are: the file need not have
+// any jobs.
+func LoadPlace(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, data, true)
+}
+
 // read returns the text of a file, or more of it than it may have.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -147,7 +181,9 @@ func read(path string) ([]byte, error) {
 
 // Parse reads the text of a file; name stands in the errors, which are always
 // [Diagnostics].
-func Parse(name string, data []byte) (*Config, error) {
+func Parse(name string, data []byte) (*Config, error) { return parse(name, data, false) }
+
+func parse(name string, data []byte, jobless bool) (*Config, error) {
 	w := newWalker(name, data)
 	root := w.document(data)
 	if root == nil {
@@ -162,7 +198,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)
-	if f.jobs == nil && f.from == nil {
+	if f.jobs == nil && f.from == nil && !jobless {
 		w.mistake(root, "", "", "%q is missing", "jobs")
 	}
 	w.common = w.commonHash(f.notify)
@@ -174,6 +210,9 @@ func Parse(name string, data []byte) (*Config, error) {
 	hash := sha256.Sum256(data)
 	c.Hash = hex.EncodeToString(hash[:])
 	w.digest.Sum(c.resolved[:0])
+	slices.Sort(w.hushed)
+	secrets := slices.Compact(w.hushed)
+	c.secrets = func() []string { return secrets }
 	return c, nil
 }
 

@@ -332,6 +332,7 @@ func (w *walker) compile(c *expression.Compiler, r raw) expression.Text {
 	if w.spend(len(r.node.Value)); w.full() {
 		return expression.Text{}
 	}
+	defer w.hush(len(w.parts))
 	t, err := c.Text(r.node.Value, func(text string) ([]expression.Piece, error) {
 		pieces, err := w.pieces(text)
 		if value, replaced := joined(pieces); replaced {

@@ -34,6 +34,8 @@ func (b *builder) rules(s shape, m *schema) {
 		}
 	case "email":
 		m.Dependent = map[string]*schema{"password": {Required: []string{"user"}}}
+	case "report":
+		m.OneOf = []*schema{{Required: []string{"token"}}, {Required: []string{"hmac"}}}
 	case "exec":
 		m.AllOf = shellRules("command")
 		m.AllOf = append(m.AllOf, &schema{If: &schema{Not: &schema{Required: []string{"shell"}}}, Then: argumentsOf("command")})

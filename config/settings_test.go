@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,7 @@ func TestInspect(t *testing.T) {
 // planted is a file with a secret in every place that may have one.
 const planted = `version: 1
 dns: { provider: rfc2136, zone: example.com, server: ns1, tsig: "hmac-sha256:agents:${env:PLANT_TSIG}" }
+agent: { grace: "${env:PLANT_NOT:-8s}", report: { url: "https://${env:PLANT_REPORTUSER}@serve.example.com/${env:PLANT_REPORTPATH}", token: "${env:PLANT_REPORTTOKEN}" } }
 notify:
   a: { slack: { webhook: "https://hooks.example.com/${env:PLANT_WEBHOOK}" } }
   b: { slack: { token: "xoxb-${env:PLANT_TOKEN}", channel: C0123456789 } }
@@ -153,6 +155,15 @@ func TestPlantedSecrets(t *testing.T) {
 	}
 	for _, n := range c.Notify {
 		shown["notifier "+n.Name], shown["notifier's "+n.Name] = n, n.Notifier
+	}
+	shown["agent"], shown["report"], shown["*report"] = c.Agent, c.Agent.Report, *c.Agent.Report
+	for name, secret := range secrets {
+		if !slices.ContainsFunc(c.Secrets(), func(s string) bool { return strings.Contains(s, secret) }) {
+			t.Errorf("%s is not among the secrets of the file", name)
+		}
+	}
+	if slices.Contains(c.Secrets(), "8s") {
+		t.Error("a duration is among the secrets of the file")
 	}
 	for what, v := range shown {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {

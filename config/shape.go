@@ -155,6 +155,8 @@ func inner(to any) shape {
 		return mappingOf("agent", agentKeys)
 	case *Allow:
 		return mappingOf("allow", allowKeys)
+	case **Report:
+		return mappingOf("report", reportKeys)
 	case *[]step:
 		return shape{kind: isMappings, name: "step", rows: rowsOf(stepKeys)}
 	case **request:

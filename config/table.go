@@ -52,7 +52,16 @@ var listingKeys = []key[listing]{
 var agentKeys = []key[Agent]{
 	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
 	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
-	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz and /status, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
+	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz, /status and /events, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
+	{name: "events", also: []string{"event_log", "journal"}, doc: "the absolute path of a file to which it appends what it reads, decides and writes, for solotick explain; if absent there is none", to: func(a *Agent) any { return &a.Events }, rule: rule{check: checkPath, pattern: "^/"}},
+	{name: "report", also: []string{"reports", "push"}, doc: "where it tells of each run how it went", to: func(a *Agent) any { return &a.Report }},
+}
+
+var reportKeys = []key[Report]{
+	{name: "url", also: []string{"endpoint", "address"}, doc: "the address that takes reports, such as that of solotick serve", to: func(r *Report) any { return &r.URL }, rule: rule{required: true, pattern: webURL}},
+	{name: "token", also: []string{"bearer"}, doc: "proves who sends, as Authorization: Bearer", to: func(r *Report) any { return &r.Token }, rule: rule{secret: true}},
+	{name: "hmac", also: []string{"secret", "key", "signing_key"}, doc: "or a key to sign reports with (HMAC-SHA256)", to: func(r *Report) any { return &r.HMAC }, rule: rule{secret: true}},
+	{name: "output", doc: "whether the end of what commands print goes along", to: func(r *Report) any { return &r.Output }, rule: rule{def: "true"}},
 }
 
 // jobKeys are those of a job and, but for record, of defaults.

@@ -30,16 +30,20 @@ func (t text) shown() string {
 
 // value puts what a node says where to points to, and says whether it could.
 func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
-	before := len(w.mistakes)
+	before, parts := len(w.mistakes), len(w.parts)
 	n = follow(n)
 	switch to := to.(type) {
 	case *string:
 		if t, ok := w.text(n, path, "text"); ok && w.allowed(n, path, t, r) {
 			*to = t.value
 		}
+		if r.check == nil && len(r.oneOf) == 0 {
+			w.hush(parts)
+		}
 	case *Secret:
 		w.conceal(n, path)
 		if t, ok := w.text(n, path, "text"); ok {
+			w.hush(parts)
 			*to = NewSecret(t.value)
 			if r.secret && t.from == "" {
 				w.mistake(n, path, "${env:NAME}, ${file:/path} or ${vcap:service.path}", "a secret does not belong into this file")
@@ -80,6 +84,9 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 		object(w, n, path, agentKeys, to)
 	case *[]string:
 		*to = w.list(n, path, r)
+		w.hush(parts)
+	case **Report:
+		*to = w.report(n, path)
 	case *map[string]Secret:
 		*to = w.secrets(n, path)
 	case *raw:
@@ -174,6 +181,9 @@ func (w *walker) text(n *yaml.Node, path, want string) (text, bool) {
 	}
 	return text{value: value, from: n.Value}, true
 }
+
+// hush notes that what came from elsewhere since then may be secret.
+func (w *walker) hush(since int) { w.hushed = append(w.hushed, w.parts[since:]...) }
 
 // words are those of an error that another package made, without the values from
 // elsewhere that it may quote.

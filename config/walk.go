@@ -64,6 +64,7 @@ type walker struct {
 	zones    map[string]zoneOrError // read once
 	parts    []string               // what came from elsewhere, each by itself
 	fetched  []string               // values that came from elsewhere
+	hushed   []string               // those of parts that may be secret
 
 	remembered []string // sums of what came from elsewhere, in order
 	common     string   // a hash of what all jobs share
@@ -325,6 +326,8 @@ func preset[T any](keys []key[T], dst *T) {
 		switch p := k.to(dst).(type) {
 		case *string:
 			*p = k.def
+		case *bool:
+			*p = k.def == "true"
 		case *int:
 			*p, _ = strconv.Atoi(k.def)
 		case *time.Duration:

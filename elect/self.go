@@ -331,6 +331,10 @@ const (
 	Unreached         // not applied; the register cannot be reached
 )
 
+var outcomes = [...]string{"done", "conflict", "uncertain", "refused", "unreached"}
+
+func (o Outcome) String() string { return outcomes[o] }
+
 // Swapped notes how the swap just sent ended. After Done, sum is that of the new set.
 func (s *Self) Swapped(now Now, a Action, out Outcome, sum uint64) {
 	o := &s.Open

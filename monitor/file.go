@@ -43,7 +43,8 @@ const (
 	writeEvery = 3 * time.Second
 )
 
-var errInUse = errors.New("another process has it open")
+// ErrInUse says that another process has the file of a history open.
+var ErrInUse = errors.New("another process has it open")
 
 func knownForm(was []byte) error {
 	if string(was) != fileForm {
@@ -57,7 +58,7 @@ func knownForm(was []byte) error {
 func OpenHistory(path string, l Limits) (*History, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
 	if errors.Is(err, berrors.ErrTimeout) {
-		err = errInUse
+		err = ErrInUse
 	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor: history %s: %w", path, err)

@@ -38,10 +38,12 @@ const (
 	// few records are looked at through all their servers, and again as soon as
 	// something is due.
 	few = 100
-	// soon is how long after a run is due its record is looked at: by then an agent
-	// whose incumbent lives has claimed it.
-	soon = 1500 * time.Millisecond
 )
+
+// soon is how long after a run is due its record is looked at. An incumbent that
+// lives has claimed it by the first, and if it does not live, somebody else by the
+// second.
+var soon = [...]time.Duration{300 * time.Millisecond, 4 * time.Second}
 
 // Interval is the time between two looks at one of n records.
 func (o *Observer) Interval(n int) time.Duration {
@@ -230,12 +232,13 @@ func (o *Observer) nextLook(s *stop, sight Sight, records int, now time.Time) ti
 		return next
 	}
 	r := sight.Set.Record
-	due := time.Unix(max(r.Timer, r.Pause), 0).Add(soon)
 	if r.Claimed && now.Add(2*time.Second).Before(next) {
-		due = now.Add(2 * time.Second) // its end, or its renewal
+		return now.Add(2 * time.Second) // its end, or its renewal
 	}
-	if due.After(now) && due.Before(next) {
-		return due
+	for _, d := range soon {
+		if due := time.Unix(max(r.Timer, r.Pause), 0).Add(d); due.After(now) && due.Before(next) {
+			return due
+		}
 	}
 	return next
 }

@@ -62,7 +62,7 @@ func TestEvenly(t *testing.T) {
 				t.Fatalf("%s: looked at %v", name, all)
 			}
 			for i, at := range all {
-				perSecond[int(at/time.Second)]++
+				perSecond[min(int(at/time.Second), len(perSecond)-1)]++ // the last look may be in the moment of the end
 				if apart := at - all[max(i-1, 0)]; i > 1 && (apart < 59*time.Second || apart > 61*time.Second) {
 					t.Fatalf("%s: looked at %v", name, all)
 				}
@@ -96,7 +96,7 @@ func TestSoon(t *testing.T) {
 			}
 			return record.Record{ID: agentA, Timer: tick + 3600, TimerOld: tick, Seq: (tick + 7) * 1000, Last: record.OK}, nil
 		})["job000.example.com"]
-		if len(looks) < 6 || looks[1] < 34*time.Second || looks[1] > 36*time.Second || looks[len(looks)-1] < time.Minute {
+		if len(looks) < 6 || looks[1] < 33*time.Second || looks[1] > 34*time.Second || looks[len(looks)-1] < time.Minute {
 			t.Errorf("looked at %v", looks)
 		}
 		runs := o.History.Runs("job000.example.com", 0, latest)

@@ -14,7 +14,7 @@ import (
 func ReadHistory(path string) (*History, error) {
 	db, err := bbolt.Open(path, 0, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
 	if errors.Is(err, berrors.ErrTimeout) {
-		err = errInUse
+		err = ErrInUse
 	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
@@ -29,7 +29,11 @@ func ReadHistory(path string) (*History, error) {
 			return err
 		}
 		for _, bucket := range [][]byte{runsBucket, eventsBucket} {
-			_ = tx.Bucket(bucket).ForEachBucket(func(name []byte) error {
+			b := tx.Bucket(bucket)
+			if b == nil {
+				return errors.New("is no history")
+			}
+			_ = b.ForEachBucket(func(name []byte) error {
 				targets = append(targets, Target{Name: string(name)})
 				return nil
 			})

@@ -194,7 +194,7 @@ func (t *track) tick(b record.Record, looked time.Time) {
 	a := t.rec
 	unseen, passed := t.between(b.TimerOld, a.TimerOld, looked.Unix())
 	result := record.None
-	if unseen+passed == 0 && a.Claimed {
+	if unseen+passed == 0 && a.Claimed && endedItself(b, a) {
 		result = a.Last // of the run before, whose end was not seen
 	}
 	t.closeRun(result, 0)
@@ -213,6 +213,13 @@ func (t *track) tick(b record.Record, looked time.Time) {
 	default:
 		t.finished(b, ended(a), false)
 	}
+}
+
+// endedItself says whether the run of claim b was ended by its own agent, if a is the
+// claim of the next tick and says how the tick of b ended. Where another agent made
+// that claim, it may have taken over before; but not within the lease.
+func endedItself(b, a record.Record) bool {
+	return a.ID == b.ID || time.Duration(a.Seq-b.Seq)*time.Millisecond < b.LeaseOr(15*time.Second)
 }
 
 // same takes in what became of the same tick.
@@ -238,6 +245,16 @@ func (t *track) same(b record.Record) {
 	case b.Claimed:
 		if cur == nil {
 			t.finished(b, b.Attempt(), false)
+			return
+		}
+		if a.ID != b.ID { // who ended it began between the two looks
+			lost, how := t.target.Policy.Attempts == 1, record.None
+			if lost { // nothing but that has a tick claimed again
+				how = record.Lost
+				t.tookOver(a, b.Attempt()+1)
+			}
+			t.closeRun(how, 0)
+			t.finished(b, b.Attempt()+1, lost)
 			return
 		}
 		t.closeRun(a.Last, a.Seq/1000)
@@ -426,13 +443,10 @@ func (t *track) began(a record.Record, not int64, takeover bool) {
 		r.Began, r.Fence = wrote, a.Seq
 	}
 	t.add(r)
-	what := "the tick of " + clock(a.TimerOld)
-	if a.TimerOld == 0 {
-		what = "the lock"
-	}
+	what := tickOf(a)
 	switch {
 	case takeover:
-		t.say(KindTakeover, elect.LevelDoubtful, "%s took over %s, attempt %d: the agent before it vanished, or could not go on", quoted(a.ID), what, a.Attempt())
+		t.tookOver(a, a.Attempt())
 	case a.TimerOld == 0:
 		t.say(KindBegan, elect.LevelFine, "%s holds the lock", quoted(a.ID))
 	case a.Attempt() > 1:
@@ -440,6 +454,17 @@ func (t *track) began(a record.Record, not int64, takeover bool) {
 	default:
 		t.say(KindBegan, elect.LevelFine, "%s runs %s", quoted(a.ID), what)
 	}
+}
+
+func tickOf(r record.Record) string {
+	if r.TimerOld == 0 {
+		return "the lock"
+	}
+	return "the tick of " + clock(r.TimerOld)
+}
+
+func (t *track) tookOver(a record.Record, attempt int) {
+	t.say(KindTakeover, elect.LevelDoubtful, "%s took over %s, attempt %d: the agent before it vanished, or could not go on", quoted(a.ID), tickOf(a), attempt)
 }
 
 func (t *track) renewed(cur *Run) {

@@ -173,7 +173,8 @@ func (r *runner) onFailure(ctx context.Context, err error) {
 	if a.Text.IsZero() && err != nil {
 		a.Text = expression.Static(err.Error())
 	}
-	report := Report{Step: "on_failure", Kind: KindAlert, Result: "ok"}
+	r.run.step = len(r.Steps)
+	report := Report{Step: "on_failure", Kind: KindAlert, Result: "ok", Began: begin}
 	var told string
 	report.Note, told, report.Err = r.tell(ctx, &a, err != nil, more)
 	report.Told = told != ""

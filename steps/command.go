@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ const (
 // A Command is a program with its arguments. It is safe to run one several times
 // at once, if its writers are safe for concurrent use.
 //
-// Its standard input is empty. Its processes are one process group in a session
+// Its standard input is empty, unless Stdio says otherwise. Its processes are one process group in a session
 // of their own, without a terminal. When its main process has ended, what it left
 // running in the background is ended too, TERM first: a run is over when all of
 // it is over.
@@ -63,6 +64,11 @@ type Command struct {
 	// Result.Stdout, in bytes from the beginning. 0: nothing.
 	Keep int
 
+	// Stdio, if it has three files, is what the command gets as its standard input,
+	// output and error, as they are, a terminal included: nothing of it is kept,
+	// and Stdout, Stderr, Output, MaxTail and Keep mean nothing.
+	Stdio []*os.File
+
 	// Guards, shared by all commands of a process, starts their guards in
 	// advance. Nil: each is started when it is needed.
 	Guards *Guards
@@ -92,8 +98,11 @@ func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
 			return Result{Code: -1}, fmt.Errorf("%s: its directory %s is none", c.name(), c.Dir)
 		}
 	}
-	state := newStateFile(run.State)
-	defer state.remove()
+	var state stateFile
+	if run.Lock == "" {
+		state = newStateFile(run.State)
+		defer state.remove()
+	}
 	env := c.environment(run, state.path)
 	argv := c.argv()
 	path, err := find(argv[0], c.Dir, lookup(env, "PATH"))
@@ -116,6 +125,19 @@ func (c *Command) Do(ctx context.Context, run Run) (Result, error) {
 		return result, fmt.Errorf("%s: %w", c.name(), err)
 	}
 	return result, nil
+}
+
+// Check says whether there is such a program as Do would start, without a run's
+// environment. The error is [ErrNotFound] or [ErrNotExecutable], wrapped with its
+// name.
+func (c *Command) Check() error {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return errors.New("a command without a program")
+	}
+	if _, err := find(c.argv()[0], c.Dir, lookup(overlay(os.Environ(), c.Env, nil), "PATH")); err != nil {
+		return fmt.Errorf("%s: %w", c.name(), err)
+	}
+	return nil
 }
 
 // A process is what there is to start.
@@ -159,6 +181,11 @@ func (c *Command) environment(run Run, statePath string) []string {
 	if !end.IsZero() {
 		deadline = strconv.FormatInt(end.Unix(), 10)
 	}
+	if run.Lock != "" {
+		return overlay(os.Environ(), c.Env, []string{
+			"SOLOTICK_LOCK=" + run.Lock, "SOLOTICK_FENCE=" + fence, "SOLOTICK_AGENT=" + run.Agent, "SOLOTICK_DEADLINE=" + deadline,
+		})
+	}
 	ours := []string{
 		"SOLOTICK_JOB=" + run.Job,
 		"SOLOTICK_TICK=" + strconv.FormatInt(run.Tick.Unix(), 10),
@@ -171,12 +198,28 @@ func (c *Command) environment(run Run, statePath string) []string {
 		"SOLOTICK_STATE=" + run.State,
 		"SOLOTICK_STATE_OUT=" + statePath,
 	}
+	if run.TraceParent != nil {
+		ours = append(ours, "TRACEPARENT="+run.TraceParent(run.step), "TRACESTATE=") // what this process has belongs to another parent
+	}
+	return overlay(os.Environ(), c.Env, ours)
+}
+
+// told are the names of all that a command is told by its environment. None of it
+// is inherited: a fence of one lock or run is none of another's.
+var told = []string{
+	"SOLOTICK_JOB", "SOLOTICK_TICK", "SOLOTICK_ATTEMPT", "SOLOTICK_FENCE", "SOLOTICK_AGENT", "SOLOTICK_DEADLINE", "SOLOTICK_LAST",
+	"SOLOTICK_UNARBITRATED", "SOLOTICK_STATE", "SOLOTICK_STATE_OUT", "SOLOTICK_LOCK",
+}
+
+// overlay is an environment: inherited, the command's, and ours, each above the one
+// before.
+func overlay(inherited, own, ours []string) []string {
 	at := make(map[string]int)
 	var env []string
-	for _, list := range [][]string{os.Environ(), c.Env, ours} {
+	for i, list := range [][]string{inherited, own, ours} {
 		for _, kv := range list {
 			name, _, ok := strings.Cut(kv, "=")
-			if !ok || name == "" {
+			if !ok || name == "" || i < 2 && slices.Contains(told, name) {
 				continue
 			}
 			if i, seen := at[name]; seen {

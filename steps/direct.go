@@ -38,6 +38,9 @@ func (c *Command) supervise(ctx context.Context, run Run, p process, out *output
 	cmd := &exec.Cmd{Path: p.Path, Args: p.Argv, Dir: p.Dir, Env: p.Env, WaitDelay: 500 * time.Millisecond}
 	stdout, stderr := out.out(), out.err()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if len(c.Stdio) == 3 {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdio[0], c.Stdio[1], c.Stdio[2]
+	}
 	if err := cmd.Start(); err != nil {
 		return result, fmt.Errorf("start %s: %w", p.Path, err)
 	}

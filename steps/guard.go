@@ -20,7 +20,8 @@ import (
 
 // The guard is this binary executed once more, with guardEnv in its environment.
 // Its descriptors: 0 brings orders, one JSON text a line, the first one with
-// what to start; 1 and 2 are the command's output; 3 takes reports.
+// what to start; 1 and 2 are the command's output; 3 takes reports; 4 is the
+// command's input, if it has any.
 //
 // It leads a session of its own, and the command leads a process group in it. So
 // "kill 0" or "kill -9 0" in the command reaches everything but the guard, and
@@ -37,6 +38,9 @@ type order struct {
 	Deadline int64 `json:"deadline,omitempty"`
 	Grace    int64 `json:"grace,omitempty"`
 	Stop     bool  `json:"stop,omitempty"`
+	// Direct says that 1, 2 and 4 are not the agent's pipes but the user's own.
+	Direct bool           `json:"direct,omitempty"`
+	Signal syscall.Signal `json:"signal,omitempty"` // for the command's group
 }
 
 // MarshalJSON writes octets: a Unix argument or variable need not be UTF-8, as
@@ -131,11 +135,13 @@ func GuardMain() int {
 		return 0
 	}
 	tell(report{Begun: true})
-	if g.leader, err = start(first.Start); err != nil {
+	if g.leader, err = start(first.Start, first.Direct); err != nil {
 		tell(report{Errno: errnoOf(err)})
 		return 0
 	}
-	g.output = heldOutput()
+	if !first.Direct {
+		g.output = heldOutput()
+	}
 	muteSelf()
 	tell(report{Started: g.leader})
 	left := g.watch(children, orders(in))
@@ -146,17 +152,20 @@ func GuardMain() int {
 	return 0
 }
 
-// start forks the command with an empty input.
-func start(p *process) (int, error) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return 0, err
+// start forks the command, with the user's own input or an empty one.
+func start(p *process, direct bool) (int, error) {
+	input := os.NewFile(4, "input")
+	if !direct {
+		var err error
+		if input, err = os.Open(os.DevNull); err != nil {
+			return 0, err
+		}
 	}
-	defer null.Close()
+	defer input.Close()
 	return syscall.ForkExec(p.Path, p.Argv, &syscall.ProcAttr{
 		Dir:   p.Dir,
 		Env:   p.Env,
-		Files: []uintptr{null.Fd(), 1, 2},
+		Files: []uintptr{input.Fd(), 1, 2},
 		Sys:   jobAttr(),
 	})
 }
@@ -237,6 +246,10 @@ func (g *guard) watch(children <-chan os.Signal, orders <-chan order) []int {
 				g.drain()
 			case o.Stop:
 				g.stop = true
+			case o.Signal != 0:
+				if !g.reaped {
+					_ = syscall.Kill(-g.leader, o.Signal)
+				}
 			default:
 				g.deadline = o.Deadline
 			}

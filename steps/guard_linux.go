@@ -60,6 +60,7 @@ func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 func hideDescriptors() {
 	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) != nil {
 		unix.CloseOnExec(3) // before Linux 5.11: at least ours
+		unix.CloseOnExec(4)
 	}
 }
 

@@ -37,8 +37,12 @@ func (a *alarm) set(at int64) {
 
 func adoptOrphans() {}
 
-// hideDescriptors keeps the pipe of reports from the command.
-func hideDescriptors() { unix.CloseOnExec(3) }
+// hideDescriptors keeps the pipe of reports, and the number of its input, from the
+// command.
+func hideDescriptors() {
+	unix.CloseOnExec(3)
+	unix.CloseOnExec(4)
+}
 
 // heldOutput has no portable way to open the other end of a pipe: a command that
 // prints after its agent has died gets SIGPIPE.

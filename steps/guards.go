@@ -22,7 +22,7 @@ func (g *Guards) Fill() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.spare == nil && !g.closed {
-		g.spare, _ = newSupervisor()
+		g.spare, _ = newSupervisor(nil)
 	}
 }
 

@@ -80,6 +80,7 @@ type Report struct {
 	Step   string // as [Step.Name] says; on_failure for that
 	Kind   Kind
 	Result string // ok, failed, timeout or skipped
+	Began  time.Time
 	Took   time.Duration
 	Note   string // what it did, in a few words without secrets
 	Told   bool   // an alert: a message was accepted
@@ -261,6 +262,7 @@ func (r *runner) step(ctx context.Context, s *Step, i int) Report {
 		r.byID[s.ID] = out
 	}
 	begin := time.Now()
+	report.Began, r.run.step = begin, i
 	do, err := true, error(nil)
 	if err = context.Cause(ctx); err != nil {
 		err = fmt.Errorf("not begun: %w: %w", ErrStopped, err)
@@ -367,7 +369,7 @@ func (r *runner) command(ctx context.Context, s *Step, out map[string]any) (stri
 	if res.StateSet {
 		r.keep(res.State)
 	}
-	r.result.Code, r.result.Signal, r.result.Tail = res.Code, res.Signal, res.Tail
+	r.result.Code, r.result.Signal, r.result.Tail = res.Code, res.Signal, s.masked(r.vars, res.Tail, r.run.Secrets...)
 	out["code"], out["text"], out["json"] = res.Code, res.Tail, decoded(res.Stdout)
 	note := "code " + strconv.Itoa(res.Code)
 	var exit *ExitError

@@ -17,9 +17,13 @@ const maxExcerpt = 256 << 10
 // excerpt is the beginning of what came back from a step, for errors and people's
 // eyes, without the secrets that the step has sent: who is asked may repeat them.
 func (s *Step) excerpt(vars map[string]any, text string, n int) string {
-	text = text[:min(len(text), maxExcerpt)]
+	return clip(s.masked(vars, text[:min(len(text), maxExcerpt)]), n)
+}
+
+// masked is a text without the secrets that the step has sent, and more of them.
+func (s *Step) masked(vars map[string]any, text string, more ...string) string {
 	var all []string
-	for _, secret := range s.secrets(vars) {
+	for _, secret := range append(s.secrets(vars), more...) {
 		all = append(all, forms(secret)...)
 	}
 	// What holds another one comes first.
@@ -27,7 +31,7 @@ func (s *Step) excerpt(vars map[string]any, text string, n int) string {
 	for _, one := range all {
 		text = strings.ReplaceAll(text, one, "***")
 	}
-	return clip(text, n)
+	return text
 }
 
 // secrets are all that the step sends, or gives to its command.

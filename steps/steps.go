@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 )
@@ -75,7 +76,10 @@ func (e *ExitError) Error() string {
 
 // A Run is one execution of a job, as the agent tells it to the job's steps.
 type Run struct {
-	Job          string
+	Job string
+	// Lock is the name of a lock that a command is run under. There is no job then,
+	// and no tick and no state: the command is told of the lock instead.
+	Lock         string
 	Record       string // the name of the job's record
 	Agent        string // the agent's id
 	Tick         time.Time
@@ -102,11 +106,23 @@ type Run struct {
 	// Grace is the time between TERM and KILL: TERM is sent when no more than
 	// that is left.
 	Grace time.Duration
+	// Signals are passed on to a command's process group as they come; nil: none
+	// ever does. Windows passes Ctrl-C on by itself, and nothing else.
+	Signals <-chan os.Signal
 
 	// Stdout and Stderr get what commands print, as [Command] has it, and Guards
 	// are those of its commands, where a command of a [Plan] has none itself.
 	Stdout, Stderr io.Writer
 	Guards         *Guards
+
+	// TraceParent is what a command gets as TRACEPARENT, if it is what the step of
+	// that number, from 0, does (W3C Trace Context); on_failure has the number after
+	// the last. Nil: whatever this process has itself.
+	TraceParent func(step int) string
+	// Secrets are not to be in [Result.Tail], beside those of the step itself.
+	Secrets []string
+
+	step int // that is done
 }
 
 func (r *Run) room() int { return cmp.Or(r.Room, MaxState) }
@@ -123,7 +139,7 @@ type Result struct {
 	Code     int
 	Signal   syscall.Signal // 0: none
 	Took     time.Duration  // from just before its start to the end of its last process
-	Tail     string         // the beginning and the end of what it printed, see [Command]
+	Tail     string         // the beginning and the end of what it printed, see [Command]; of a plan without secrets
 	State    string         // the job's new state
 	StateSet bool           // the job changed its state
 	Stdout   string         // of a command with Keep: what it printed there

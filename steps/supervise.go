@@ -27,7 +27,8 @@ const (
 type supervisor struct {
 	guard   *exec.Cmd
 	orders  *os.File
-	streams [2]*os.File   // the reading ends of the command's output
+	direct  bool          // the command has the user's own files
+	streams [2]*os.File   // the reading ends of the command's output, unless direct
 	reports <-chan report // closed when the guard is gone
 
 	run    Run
@@ -38,6 +39,13 @@ type supervisor struct {
 
 // supervise runs p under a guard and returns when all of it is over.
 func (c *Command) supervise(ctx context.Context, run Run, p process, out *output) (Result, error) {
+	if len(c.Stdio) == 3 {
+		s, err := newSupervisor(c.Stdio)
+		if err != nil {
+			return Result{Code: -1}, fmt.Errorf("start its guard: %w", err)
+		}
+		return s.attend(ctx, c.Timeout, run, p, out)
+	}
 	defer c.Guards.Fill()
 	if s := c.Guards.take(); s != nil {
 		result, err := s.attend(ctx, c.Timeout, run, p, out)
@@ -46,7 +54,7 @@ func (c *Command) supervise(ctx context.Context, run Run, p process, out *output
 		}
 		// It died waiting and has begun nothing.
 	}
-	s, err := newSupervisor()
+	s, err := newSupervisor(nil)
 	if err != nil {
 		return Result{Code: -1}, fmt.Errorf("start its guard: %w", err)
 	}
@@ -57,21 +65,26 @@ func (c *Command) supervise(ctx context.Context, run Run, p process, out *output
 func (s *supervisor) attend(ctx context.Context, timeout time.Duration, run Run, p process, out *output) (Result, error) {
 	s.run = run
 	var copying sync.WaitGroup
-	copying.Go(func() { out.out().copy(s.streams[0]) })
-	copying.Go(func() { out.err().copy(s.streams[1]) })
+	if !s.direct {
+		copying.Go(func() { out.out().copy(s.streams[0]) })
+		copying.Go(func() { out.err().copy(s.streams[1]) })
+	}
 	first := s.order()
-	first.Start, first.Grace = &p, int64(max(run.Grace, 0))
+	first.Start, first.Grace, first.Direct = &p, int64(max(run.Grace, 0)), s.direct
 	err := s.send(first)
 	if err == nil || errors.Is(err, syscall.EPIPE) { // a guard that is gone is seen by its reports
 		err = s.watch(ctx, timeout)
 	}
 	guardErr := s.dismiss() // it has said what it had to say, or never will
-	closeAfter(&copying, s.streams)
+	if !s.direct {
+		closeAfter(&copying, s.streams)
+	}
 	return s.outcome(ctx, err, guardErr, p)
 }
 
-// newSupervisor starts a guard, which waits for its first order.
-func newSupervisor() (*supervisor, error) {
+// newSupervisor starts a guard, which waits for its first order. Its command gets
+// the three files of stdio; nil: none, and its output comes back.
+func newSupervisor(stdio []*os.File) (*supervisor, error) {
 	if IsGuard() {
 		return nil, errors.New("this process was started as one: main must call steps.GuardMain first")
 	}
@@ -89,6 +102,7 @@ func newSupervisor() (*supervisor, error) {
 		}
 	}
 	s := &supervisor{
+		direct: stdio != nil,
 		guard: &exec.Cmd{
 			Path:        self,
 			Args:        []string{"solotick", "__guard"},
@@ -101,6 +115,11 @@ func newSupervisor() (*supervisor, error) {
 		},
 		orders:  ends[0][1],
 		streams: [2]*os.File{ends[1][0], ends[2][0]},
+	}
+	if stdio != nil {
+		s.guard.Stdout, s.guard.Stderr = stdio[1], stdio[2]
+		s.guard.ExtraFiles = append(s.guard.ExtraFiles, stdio[0])
+		_, _ = ends[1][0].Close(), ends[2][0].Close()
 	}
 	err = s.guard.Start()
 	_, _, _, _ = ends[0][0].Close(), ends[1][1].Close(), ends[2][1].Close(), ends[3][1].Close()
@@ -199,7 +218,7 @@ func (s *supervisor) watch(ctx context.Context, timeout time.Duration) (why erro
 		defer t.Stop()
 		late = t.C
 	}
-	done, renewed := ctx.Done(), s.run.Renewed
+	done, renewed, signals := ctx.Done(), s.run.Renewed, s.run.Signals
 	for strikes := 0; ; {
 		select {
 		case r, ok := <-s.reports:
@@ -210,6 +229,12 @@ func (s *supervisor) watch(ctx context.Context, timeout time.Duration) (why erro
 			s.heard, s.result, s.leader = true, r, max(s.leader, r.Started)
 			if !r.Begun && r.Started == 0 {
 				return why
+			}
+		case sig, ok := <-signals:
+			if n, known := sig.(syscall.Signal); ok && known {
+				_ = s.send(order{Signal: n})
+			} else if !ok {
+				signals = nil
 			}
 		case _, ok := <-renewed:
 			if !ok {

@@ -28,6 +28,7 @@ type query struct {
 	ttl       time.Duration // of the records; 0: the file's, or what agents write by default
 	often     bool          // asks again and again: does not look for wildcards
 	dns       *config.DNS   // of the file, if one was read
+	agent     *config.Agent // the same
 }
 
 func (a *app) queryFlags(c *cobra.Command, q *query) {
@@ -86,7 +87,7 @@ func (a *app) asked(q *query) ([]site, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.dns = &c.DNS
+	q.dns, q.agent = &c.DNS, &c.Agent
 	return findSites(c, q.names)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return usage("the command is missing: it stands behind --, as in: -- ./job.sh --fast")
 	}
-	c, err := a.execConfig(cmd.Flags(), f, args)
+	c, secret, err := a.execConfig(cmd.Flags(), f, args)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,10 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
 	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.hide(secret, svc)
+	if err := a.outlets(c, fleet, nil, log); err != nil {
+		return err
+	}
 	if f.once {
 		return a.once(cmd.Context(), fleet, m, to)
 	}
@@ -143,10 +148,11 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 }
 
 // execConfig makes a file of the flags, so that both are judged by the same
-// rules, and takes the section dns from a real one unless --zone is given.
-func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*config.Config, error) {
+// rules, and takes the sections dns and agent from a real one, which knows what is
+// secret, unless --zone is given.
+func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, secret *config.Config, err error) {
 	if f.name == "" {
-		return nil, usage("--name is missing: agents of one job have the same name")
+		return nil, nil, usage("--name is missing: agents of one job have the same name")
 	}
 	job := map[string]any{"exec": argv}
 	for _, j := range jobFlags {
@@ -155,46 +161,72 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (*con
 	if job["output"] == nil {
 		job["output"] = "raw" // with one job nobody has to be told apart
 	}
-	dns := map[string]any{}
-	for _, d := range dnsFlags {
-		take(dns, flags, d.flag, d.key)
-	}
-	var from *config.Config
-	if dns["zone"] == nil {
-		if len(dns) > 0 {
-			return nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
-		}
-		var err error
-		if from, err = a.loadConfig(f.file); err != nil {
-			return nil, err
-		}
-		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
-	} else if f.file != "" {
-		return nil, usage("-c and --zone both say where the record is: take one")
-	} else if err := missing(dns); err != nil {
-		return nil, err
-	}
-	if path, ok := dns["tsig"].(string); ok && from == nil {
-		path, err := filepath.Abs(path) // a file may not hold a relative one, a command line may
-		if err != nil {
-			return nil, err
-		}
-		dns["tsig"] = path
-	}
-	dns["provider"] = "rfc2136"
-	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{f.name: job}})
+	from, dns, err := a.place(flags, f.file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c, err := config.Parse("the command line", text)
+	c, err = madeConfig(f.name, "--name "+f.name, job, dns)
 	if err != nil {
-		return nil, flagMistakes(err, f.name)
+		return nil, nil, err
 	}
 	if from != nil {
 		c.DNS, c.Agent = from.DNS, from.Agent
 		if job["head_start"] == nil {
 			c.Jobs[0].HeadStart = max(c.Jobs[0].HeadStart, c.DNS.Lag())
 		}
+	}
+	return c, cmp.Or(from, c), nil
+}
+
+// place is where the flags say that the record is: the section dns of a file, and
+// the file that has a better one, if it is told by one.
+func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns map[string]any, err error) {
+	dns = map[string]any{}
+	for _, d := range dnsFlags {
+		take(dns, flags, d.flag, d.key)
+	}
+	dns["provider"] = "rfc2136"
+	switch {
+	case dns["zone"] == nil && len(dns) > 1:
+		return nil, nil, usage("--zone is missing: with --server and --tsig-file it says where the record is")
+	case dns["zone"] == nil:
+		path, err := a.configPath(file)
+		if err != nil {
+			var f *failure
+			if errors.As(err, &f) {
+				f.do = "name the file with -c, or say where the record is by --zone, --server and --tsig-file"
+			}
+			return nil, nil, err
+		}
+		if from, err = config.LoadPlace(path); err != nil {
+			return nil, nil, configFailure(err)
+		}
+		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
+		return from, dns, nil
+	case file != "":
+		return nil, nil, usage("-c and --zone both say where the record is: take one")
+	}
+	if err := missing(dns); err != nil {
+		return nil, nil, err
+	}
+	if path, ok := dns["tsig"].(string); ok {
+		if dns["tsig"], err = filepath.Abs(path); err != nil { // a file may not hold a relative one, a command line may
+			return nil, nil, err
+		}
+	}
+	return nil, dns, nil
+}
+
+// madeConfig is a file of one job that was made of flags. In mistakes the job is
+// called as on the command line.
+func madeConfig(name, called string, job, dns map[string]any) (*config.Config, error) {
+	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{name: job}})
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Parse("the command line", text)
+	if err != nil {
+		return nil, flagMistakes(err, name, called)
 	}
 	return c, nil
 }
@@ -216,7 +248,7 @@ func missing(dns map[string]any) error {
 // take puts a flag, if it was given, into a section of the file.
 func take(section map[string]any, flags *pflag.FlagSet, flag, key string) {
 	f := flags.Lookup(flag)
-	if !f.Changed {
+	if f == nil || !f.Changed {
 		return
 	}
 	section[key] = strings.ReplaceAll(f.Value.String(), "${", "$${")
@@ -226,7 +258,7 @@ func take(section map[string]any, flags *pflag.FlagSet, flag, key string) {
 }
 
 // flagMistakes words the mistakes of a file that was made of flags.
-func flagMistakes(err error, name string) error {
+func flagMistakes(err error, name, called string) error {
 	var all config.Diagnostics
 	if !errors.As(err, &all) {
 		return usage("%w", err)
@@ -242,7 +274,7 @@ func flagMistakes(err error, name string) error {
 		case strings.HasPrefix(d.Path, "dns."):
 			line = "--" + strings.TrimPrefix(d.Path, "dns.") + ": " + line
 		case strings.HasPrefix(d.Path, "jobs."):
-			line = "--name " + name + ": " + line
+			line = called + ": " + line
 		}
 		if d.Hint != "" {
 			line += " (" + d.Hint + ")"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type failure struct {
 	err   error  // what happened; nil: everything is said already
 	means string // what it means for the job: did it run?
 	do    string // what to do, best as a command
+	about string // what means is about; empty: the job
 }
 
 func (f *failure) Error() string {
@@ -77,7 +79,7 @@ func (a *app) end(cmd *cobra.Command, err error) int {
 	}
 	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), indent(lines(f.err.Error()), "  "))
 	if f.means != "" {
-		fmt.Fprintf(a.stderr, "  the job: %s\n", indent(lines(f.means), "           "))
+		fmt.Fprintf(a.stderr, "  %s %s\n", cmp.Or(f.about, "the job")+":", indent(lines(f.means), "           "))
 	}
 	if f.do != "" {
 		fmt.Fprintf(a.stderr, "  to do:   %s\n", indent(lines(f.do), "           "))

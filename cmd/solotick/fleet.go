@@ -15,6 +15,7 @@ import (
 
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/internal/trace"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
@@ -45,14 +46,20 @@ type fleet struct {
 	id             string
 	log            *slog.Logger
 	grace          time.Duration
-	stdout, stderr io.Writer                         // of the jobs' commands; safe for concurrent use
-	observe        func(member, solotick.Event)      // nil: none
-	result         func(member, steps.Result, error) // of each run; nil: none
-	forget         func(member)                      // a job that is gone; nil: nobody remembers any
-	latest         atomic.Pointer[jobsFrom]          // the list that lies elsewhere; nil: there is none
+	stdout, stderr io.Writer                // of the jobs' commands; safe for concurrent use
+	latest         atomic.Pointer[jobsFrom] // the list that lies elsewhere; nil: there is none
 	guards         *steps.Guards
-	svc            *service             // in use
-	mayUse         func(*service) error // whether jobs may be run over it
+	svc            *service                 // in use
+	mayUse         func(*service) error     // whether jobs may be run over it
+	secrets        atomic.Pointer[[]string] // that are not told of what commands print; nil: none
+	traces         *trace.Exporter          // nil: nobody asks for any
+
+	// Who hears of what happens. They are not to block, and do not change once the
+	// fleet runs.
+	observe []func(member, solotick.Event) // each event of an agent
+	finish  []func(*finished)              // each run that has ended, before the event that tells so
+	forget  []func(member)                 // a job that is gone
+	close   []func(context.Context)        // at the end, for as long as the context allows
 
 	posts map[string]*post
 	ended chan *post    // agents that have ended
@@ -69,9 +76,10 @@ type post struct {
 	before atomic.Int64 // the latest tick that was claimed, as the record told before a claim of the agent's own; 0: none was seen
 
 	mu        sync.Mutex
-	running   int   // runs in progress
-	leaving   bool  // replaced by next, or by nothing, once it is quiet
-	next      *crew // nil: nothing
+	now       [2]*finished // the runs in progress
+	running   int          // and how many
+	leaving   bool         // replaced by next, or by nothing, once it is quiet
+	next      *crew        // nil: nothing
 	postponed int
 	canceled  bool // its agent is ending
 }
@@ -125,14 +133,27 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		ID:        f.id,
 		StopGrace: max(f.grace, 1), // 0 would be the library's default
 		Log:       f.log,
-		Observe: func(ev solotick.Event) {
-			c.post.note(f.id, ev)
-			if f.observe != nil {
-				f.observe(m, ev)
-			}
-		},
+		Observe:   func(ev solotick.Event) { f.hear(c.post, ev) },
 	}
 	return c, nil
+}
+
+// hear passes on what an agent does. It runs in the agent's loop.
+func (f *fleet) hear(p *post, ev solotick.Event) {
+	if ev.Verb == elect.Run && !ev.Ended {
+		p.begin(ev)
+	}
+	p.note(f.id, ev)
+	if ev.Verb == elect.Run && ev.Ended {
+		if r := p.finish(ev); r != nil {
+			for _, tell := range f.finish {
+				tell(r)
+			}
+		}
+	}
+	for _, tell := range f.observe {
+		tell(p.member, ev)
+	}
 }
 
 // note keeps track of what the agent does. It runs in the agent's loop, so that
@@ -193,122 +214,6 @@ func (p *post) leave(now time.Time) {
 	}
 	p.canceled = true
 	p.cancel()
-}
-
-// do is the job's plan as a job of the library.
-func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick) error {
-	m := at.member
-	return func(ctx context.Context, t solotick.Tick) error {
-		run := steps.Run{
-			Job: t.Job, Record: m.Record, Agent: t.Agent, Tick: t.Time, Attempt: t.Attempt, Attempts: p.Attempts,
-			Fence: t.Fence, Unarbitrated: t.Unarbitrated, Last: string(t.Last), State: t.State,
-			Left: t.Left, Renewed: t.Renewed(), Grace: p.KillGrace,
-			Stdout: f.stdout, Stderr: f.stderr, Guards: f.guards,
-		}
-		if next := p.Schedule.Next(t.Time.Unix()); next != 0 {
-			run.Next = time.Unix(next, 0)
-		}
-		if before := at.before.Load(); before != 0 {
-			run.Before = time.Unix(before, 0)
-		}
-		if p.Timeout > 0 {
-			run.Deadline = time.Now().Add(p.Timeout)
-		}
-		if end := time.Now().Add(t.Left() - p.KillGrace); p.AtMostOnce && (p.Timeout == 0 || end.Before(run.Deadline)) {
-			run.Deadline = end // under the other guarantee a claim is renewed
-		}
-		plan, err := f.plan(ctx, m)
-		if err != nil {
-			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
-		}
-		ctx, stop := planContext(ctx)
-		defer stop()
-		res, err := plan.Do(ctx, run)
-		if res.StateSet {
-			err = errors.Join(err, t.SetState(res.State))
-		}
-		f.report(m.Name, plan, t, res, err)
-		if f.result != nil {
-			f.result(m, res, err)
-		}
-		switch {
-		case errors.Is(err, steps.ErrSkipped):
-			return fmt.Errorf("%w: %w", solotick.ErrSkipped, err)
-		case errors.Is(err, steps.ErrTimeout):
-			return fmt.Errorf("%w: %w", solotick.ErrTimeout, err)
-		}
-		return err
-	}
-}
-
-// planContext is a run's context in the words of package steps: one that its agent
-// ends because its time is over has timed out.
-func planContext(run context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(run))
-	pass := func() {
-		cause := context.Cause(run)
-		if errors.Is(cause, solotick.ErrTimeout) {
-			cause = steps.ErrTimeout
-		}
-		cancel(cause)
-	}
-	stop := context.AfterFunc(run, pass)
-	if run.Err() != nil {
-		pass() // now: nothing is begun any more
-	}
-	return ctx, func() {
-		stop()
-		cancel(nil)
-	}
-}
-
-// plan is what a run of m has to do: of a list that lies elsewhere, the newest.
-func (f *fleet) plan(ctx context.Context, m member) (*steps.Plan, error) {
-	from := f.latest.Load()
-	if from == nil || !m.From {
-		return m.Plan, nil
-	}
-	if t := m.Policy.Timeout; t > 0 { // a place that does not answer leaves half of the run's time to the old list
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t/2)
-		defer cancel()
-	}
-	job, err := from.job(ctx, m.Name)
-	if err != nil {
-		return nil, err
-	}
-	if job.Hash == m.Mark {
-		return m.Plan, nil // which remembers what an outage of the register has it remember
-	}
-	return job.Plan, nil
-}
-
-// report logs what the steps of a run did, and what people have to know of it.
-func (f *fleet) report(job string, plan *steps.Plan, t solotick.Tick, res steps.Result, err error) {
-	log := f.log.With("job", job, "tick", t.Time.Format(time.RFC3339))
-	for _, s := range res.Steps {
-		level := slog.LevelDebug
-		args := []any{"step", s.Step, "does", string(s.Kind), "result", s.Result, "took", s.Took.Round(time.Millisecond)}
-		if s.Note != "" {
-			args = append(args, "note", s.Note)
-		}
-		if s.Err != nil {
-			args = append(args, "err", s.Err)
-		}
-		switch {
-		case s.Err == nil:
-		case s.Kind == steps.KindAlert && s.Result == "ok":
-			level = slog.LevelError // the run is well, and nobody knows what it has found
-		case !errors.Is(err, s.Err): // else it is in the line about the run
-			level = slog.LevelWarn
-		}
-		if len(res.Steps) > 1 || s.Kind != steps.KindExec || level > slog.LevelWarn {
-			log.Log(context.Background(), level, "step", args...)
-		}
-	}
-	if err != nil && res.Tail != "" && plan.Quiet() {
-		log.Error("what it printed", "output", res.Tail)
-	}
 }
 
 // apply makes crews, all of them, what the fleet runs: it starts new jobs, lets
@@ -373,8 +278,10 @@ func (f *fleet) relieve(ctx context.Context, p *post) {
 	p.mu.Lock() // for the fields' sake: its agent has ended
 	next := p.next
 	p.mu.Unlock()
-	if next == nil && f.forget != nil && ctx.Err() == nil {
-		f.forget(p.member)
+	if next == nil && ctx.Err() == nil {
+		for _, tell := range f.forget {
+			tell(p.member)
+		}
 	}
 	if next != nil && ctx.Err() == nil {
 		f.log.Info("the job has changed", "job", p.member.Name, "record", next.member.Record)
@@ -444,18 +351,26 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			return n
 		}
 	}
-	f.leaveService()
+	f.leave()
 	return 0
 }
 
-// leaveService says at the provider that this process writes nothing more, where
-// others keep room for that.
-func (f *fleet) leaveService() {
+// parting is how long the end of a fleet takes at most when all its agents have ended.
+const parting = 2 * time.Second
+
+// leave sends what is still to be told, and says at the provider that this process
+// writes nothing more, where others keep room for that.
+func (f *fleet) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), parting)
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, end := range f.close {
+		all.Go(func() { end(ctx) })
+	}
 	if f.svc == nil || f.svc.leave == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
 	if err := f.svc.leave(ctx); err != nil {
 		f.log.Debug("what this process kept in the zone stays there for a day", "err", err)
 	}

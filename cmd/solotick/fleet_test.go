@@ -59,7 +59,7 @@ func newTryout(t *testing.T, members ...member) *tryout {
 	log := slog.New(slog.NewTextHandler(&y.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	y.fleet = newFleet("TESTAGENT", log, io.Discard, io.Discard)
 	y.fleet.grace = 500 * time.Millisecond
-	y.fleet.forget = func(m member) { fmt.Fprintf(&y.gone, "%s ", m.Name) }
+	y.fleet.forget = append(y.fleet.forget, func(m member) { fmt.Fprintf(&y.gone, "%s ", m.Name) })
 	var ctx context.Context
 	ctx, y.end = context.WithCancel(t.Context())
 	y.fleet.apply(ctx, y.prepare(members...))

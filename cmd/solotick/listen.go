@@ -9,18 +9,16 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
-	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/internal/journal"
 	"github.com/solotick/solotick/monitor"
-	"github.com/solotick/solotick/steps"
 )
 
 // A definition is one of the texts that say what the jobs are: the agent's own
@@ -49,46 +47,19 @@ type agentStatus struct {
 // A desk answers questions about one agent over HTTP: whether it lives, what its
 // definitions are, and metrics. It changes nothing.
 type desk struct {
+	*metrics
 	status agentStatus
-	reg    *prometheus.Registry
-
-	ok, good *prometheus.GaugeVec
-	info     *prometheus.GaugeVec
-	register *prometheus.GaugeVec
-	runs     *prometheus.CounterVec
-	took     *prometheus.HistogramVec
-	lag      *prometheus.HistogramVec
-	told     *prometheus.CounterVec
+	book   *journal.Book // nil: nothing is kept
 
 	mu    sync.Mutex
 	heard time.Time // when the fleet was last seen to live
 }
 
 func newDesk(id string) *desk {
-	d := &desk{
+	return &desk{
+		metrics: newMetrics(id), heard: time.Now(),
 		status: agentStatus{Schema: "solotick.agent/v1", Agent: id, Version: buildInfo().Version, Started: time.Now().UTC(), Definitions: []definition{}},
-		reg:    prometheus.NewRegistry(), heard: time.Now(),
-		ok:       gauge("config_last_reload_successful", "Whether the newest definition of the jobs is in force: 1, or 0 while an older one is.", "source"),
-		good:     gauge("config_last_reload_success_timestamp_seconds", "When the definition in force was last found to be the newest.", "source"),
-		info:     gauge("config_info", "The definition in force, by the SHA-256 of its text.", "source", "sha256"),
-		register: gauge("register_info", "The register in use, and its class: exact, conditional, ballot or timed.", "provider", "zone", "class"),
-		runs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_runs_total", Help: "Runs that this agent has ended, by how."}, []string{"job", "result"}),
-		took:     histogram("run_duration_seconds", "How long runs took."),
-		lag:      histogram("start_lag_seconds", "How long after their ticks runs began."),
-		told:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "solotick_alerts_total", Help: "Messages about alerts, by what became of them: accepted or failed."}, []string{"job", "outcome"}),
 	}
-	d.reg.MustRegister(d.ok, d.good, d.info, d.register, d.runs, d.took, d.lag, d.told, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return d
-}
-
-func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "solotick_" + name, Help: help}, labels)
-}
-
-func histogram(name, help string) *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "solotick_" + name, Help: help, Buckets: []float64{.005, .02, .1, .5, 1, 2, 5, 15, 60, 300, 1800},
-	}, []string{"job"})
 }
 
 // define takes in what the definitions are now.
@@ -130,41 +101,6 @@ func (d *desk) use(s *service) {
 	d.register.WithLabelValues(s.dns.Provider, s.dns.Zone, s.class.String()).Set(1)
 }
 
-// see counts what an agent of the fleet did.
-func (d *desk) see(m member, ev solotick.Event) {
-	switch {
-	case ev.Verb != elect.Run:
-	case ev.Ended:
-		d.runs.WithLabelValues(m.Name, string(ev.Result)).Inc()
-		d.took.WithLabelValues(m.Name).Observe(ev.Took.Seconds())
-	default:
-		d.lag.WithLabelValues(m.Name).Observe(max(0, ev.Time.Sub(ev.Tick.Time).Seconds()))
-	}
-}
-
-// ran counts the messages of a run.
-func (d *desk) ran(m member, res steps.Result, _ error) {
-	for _, s := range res.Steps {
-		switch {
-		case s.Kind != steps.KindAlert:
-		case s.Err != nil && s.Result != "ok": // its condition could not be worked out
-		case s.Err != nil:
-			d.told.WithLabelValues(m.Name, "failed").Inc()
-		case s.Told:
-			d.told.WithLabelValues(m.Name, "accepted").Inc()
-		}
-	}
-}
-
-// forget drops what was counted of a job that is gone. A list that lies elsewhere
-// may have other jobs every minute.
-func (d *desk) forget(m member) {
-	of := prometheus.Labels{"job": m.Name}
-	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{d.runs, d.took, d.lag, d.told} {
-		v.DeletePartialMatch(of)
-	}
-}
-
 // serve answers until ctx ends.
 func (d *desk) serve(ctx context.Context, l net.Listener, log *slog.Logger) {
 	mux := http.NewServeMux()
@@ -182,6 +118,7 @@ func (d *desk) serve(ctx context.Context, l net.Listener, log *slog.Logger) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(text, '\n'))
 	})
+	mux.HandleFunc("GET /events", d.events)
 	s := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -225,18 +162,46 @@ func (d *desk) readyz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintln(w, "ok")
 }
 
-// answer has a desk answer at the address that the file names, if it names one.
-func (a *app) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.Logger) (*desk, error) {
-	d := newDesk(f.id)
+// answer has the desk answer at the address that the file names, if it names one.
+func (d *desk) answer(ctx context.Context, c *config.Config, f *fleet, log *slog.Logger) error {
 	if c.Agent.Listen == "" {
-		return d, nil
+		return nil
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Agent.Listen)
 	if err != nil {
-		return nil, &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
+		return &failure{code: exitConfig, err: fmt.Errorf("agent.listen: %w", err), means: "nothing was started", do: "another address; or leave agent.listen out"}
 	}
-	log.Info("answering /metrics, /livez, /readyz and /status", "addr", l.Addr().String())
-	f.observe, f.result, f.forget = d.see, d.ran, d.forget
+	log.Info("answering /metrics, /livez, /readyz, /status and /events", "addr", l.Addr().String())
+	f.observe, f.finish, f.forget = append(f.observe, d.see), append(f.finish, d.ran), append(f.forget, d.forget)
 	go d.serve(ctx, l, log)
-	return d, nil
+	return nil
+}
+
+// events answers what the agents did, of one job or of all, around one tick or as much
+// as is kept.
+func (d *desk) events(w http.ResponseWriter, r *http.Request) {
+	if d.book == nil {
+		http.Error(w, "no events are kept here", http.StatusNotFound)
+		return
+	}
+	job := strings.ToLower(strings.TrimSuffix(r.URL.Query().Get("job"), "."))
+	doc := journal.Document{Schema: journal.Schemas, Agent: d.status.Agent, Events: []journal.Entry{}}
+	names := []string{job}
+	if job == "" {
+		names = d.book.Jobs()
+	}
+	tick, err := parseTick(r.URL.Query().Get("tick"), time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for _, name := range names {
+		all := d.book.Entries(name)
+		if !tick.IsZero() {
+			all = journal.Around(all, tick)
+		}
+		doc.Events = append(doc.Events, all...)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(doc)
 }

@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
-	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
@@ -108,13 +106,13 @@ func TestDesk(t *testing.T) {
 	if code, text := ask(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "no zone") {
 		t.Errorf("ready: %d %s", code, text)
 	}
-	d.ran(member{Name: "j"}, steps.Result{Steps: []steps.Report{
+	d.ran(&finished{member: member{Name: "j"}, steps: steps.Result{Steps: []steps.Report{
 		{Kind: steps.KindAlert, Result: "ok", Told: true},
 		{Kind: steps.KindAlert, Result: "ok"},
 		{Kind: steps.KindAlert, Result: "ok", Err: errors.New("nobody could be told")},
 		{Kind: steps.KindAlert, Result: "failed", Err: errors.New("no such name")},
 		{Kind: steps.KindHTTP, Result: "failed", Err: errors.New("no answer")},
-	}}, nil)
+	}}})
 	for _, want := range []string{`solotick_alerts_total{job="j",outcome="accepted"} 1`, `solotick_alerts_total{job="j",outcome="failed"} 1`} {
 		if _, text := ask(t, url+"/metrics"); !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
@@ -122,33 +120,5 @@ func TestDesk(t *testing.T) {
 	}
 	if code, _ := ask(t, url+"/livez"); code != http.StatusOK {
 		t.Errorf("it does not live: %d", code)
-	}
-}
-
-// TestForget has no job that is gone among the metrics, and all others.
-func TestForget(t *testing.T) {
-	d := newDesk("A")
-	for _, name := range []string{"kept", "gone"} {
-		m := member{Name: name}
-		d.see(m, solotick.Event{Verb: elect.Run, Time: time.Now(), Tick: solotick.Tick{Time: time.Now()}})
-		d.see(m, solotick.Event{Verb: elect.Run, Ended: true, Result: "ok"})
-		d.ran(m, steps.Result{Steps: []steps.Report{{Kind: steps.KindAlert, Told: true}}}, nil)
-	}
-	count := func(name string) (n int) {
-		families, err := d.reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			n += strings.Count(f.String(), `value:"`+name+`"`)
-		}
-		return n
-	}
-	if kept, gone := count("kept"), count("gone"); kept != 4 || gone != 4 {
-		t.Fatalf("%d and %d metrics", kept, gone)
-	}
-	d.forget(member{Name: "gone"})
-	if kept, gone := count("kept"), count("gone"); kept != 4 || gone != 0 {
-		t.Errorf("%d and %d metrics", kept, gone)
 	}
 }

@@ -46,8 +46,12 @@ func (a *app) once(ctx context.Context, f *fleet, m member, to connect) error {
 	defer cancel()
 	o := &once{policy: m.Policy, record: m.Record, end: cancel}
 	o.policy.Fill()
-	f.observe = func(_ member, ev solotick.Event) { o.see(ev) }
-	f.result = func(_ member, r steps.Result, err error) { o.ran(r, err) }
+	f.observe = append(f.observe, func(_ member, ev solotick.Event) { o.see(ev) })
+	f.finish = append(f.finish, func(r *finished) {
+		if r.plan != nil {
+			o.ran(r.steps, r.err)
+		}
+	})
 	crews, err := f.prepare([]member{m}, to)
 	if err != nil {
 		return configFailure(err)

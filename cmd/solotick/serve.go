@@ -24,6 +24,7 @@ type serveFlags struct {
 	alarm alarmFlags
 	web   webFlags
 	admin adminFlags
+	told  toldFlags
 
 	names     string // a file
 	every     time.Duration
@@ -64,6 +65,7 @@ It only shows, to this machine alone, and forgets when it ends; --listen, --data
 	fl.StringVar(&f.data, "data", "", "a file to keep what was seen in (default: in memory)")
 	fl.StringVar(&f.title, "title", "", "whose records these are, for the page")
 	f.alarm.add(c)
+	f.told.add(c)
 	f.admin.add(c)
 	fl.StringSliceVar(&f.resolvers, "probe-resolvers", nil, "resolvers that /probe?resolver= may ask, beside those of --resolver and @server; any: every address")
 	fl.IntVar(&f.metrics, "metrics-records", api.DefaultRecords, "with more records than this, /metrics has totals only; -1: never")
@@ -204,6 +206,9 @@ func (o *observatory) prepare() error {
 		}
 	}
 	cfg.Resolvers = append(cfg.Resolvers, f.q.addresses()...)
+	if cfg.Receive, err = o.receiver(); err != nil {
+		return err
+	}
 	if cfg.Admin, err = o.operators(); err != nil {
 		return err
 	}
@@ -242,7 +247,7 @@ func (o *observatory) tell(addr interface{ String() string }) {
 // keepUp reads the names again when they have changed, and lets the service manager
 // know that the observer lives.
 func (o *observatory) keepUp(ctx context.Context, hup <-chan os.Signal) {
-	look := time.NewTicker(5 * time.Second)
+	look := time.NewTicker(2 * time.Second)
 	defer look.Stop()
 	var beat <-chan time.Time
 	if every := watchdogEvery(); every > 0 {

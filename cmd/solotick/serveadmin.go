@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -53,18 +52,46 @@ func (o *observatory) operators() (*api.Admin, error) {
 
 // readSecretFile reads a file with nothing but a secret in it.
 func readSecretFile(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", &failure{code: exitConfig, err: err, means: "nothing was started"}
+	all, err := readSecretFiles([]string{path}, leastSecret)
+	switch {
+	case err != nil:
+		return "", err
+	case len(all) > 1:
+		return "", &failure{code: exitConfig, err: fmt.Errorf("%s has %d lines, and one secret is wanted", path, len(all)), means: "nothing was started"}
 	}
-	secret := strings.TrimSpace(string(text))
-	if len(secret) < 16 {
-		return "", &failure{
-			code: exitConfig, err: fmt.Errorf("%s has %d bytes, and a secret that nobody guesses at least 16", path, len(secret)),
-			means: "nothing was started", do: "openssl rand -hex 16 > " + path,
+	return all[0], nil
+}
+
+// leastSecret is how long a secret is that nobody guesses, in bytes.
+const leastSecret = 16
+
+// readSecretFiles reads files with a secret on each line.
+func readSecretFiles(paths []string, least int) ([]string, error) {
+	var all []string
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &failure{code: exitConfig, err: err, means: "nothing was started"}
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			secret := strings.TrimSpace(line)
+			if secret == "" {
+				continue
+			}
+			if n++; len(secret) < least {
+				return nil, &failure{
+					code: exitConfig, err: fmt.Errorf("%s: a secret of %d bytes, and one that nobody guesses has at least %d", path, len(secret), least),
+					means: "nothing was started", do: "openssl rand -hex 16 > " + path,
+				}
+			}
+			all = append(all, secret)
+		}
+		if n == 0 {
+			return nil, &failure{code: exitConfig, err: fmt.Errorf("%s is empty", path), means: "nothing was started", do: "openssl rand -hex 16 > " + path}
 		}
 	}
-	return secret, nil
+	return all, nil
 }
 
 // change carries out what an operator wishes, as the commands do.
@@ -86,22 +113,21 @@ func (o *observatory) change(ctx context.Context, w api.Wish) (string, error) {
 		return "", problemFrom(err)
 	}
 	s.policy.SwapTime = svc.swapTime
-	var said strings.Builder
-	hand := &app{stdin: strings.NewReader(""), stdout: &said, stderr: io.Discard, env: o.app.env, color: "never"}
+	var t told
 	switch w.Verb {
 	case api.Pause:
-		err = hand.pause(ctx, s, w.For, w.Reason)
+		t, err = pause(ctx, s, w.For, w.Reason)
 	case api.Resume:
-		err = hand.resume(ctx, s)
+		t, err = resume(ctx, s)
 	case api.Trigger:
-		err = hand.trigger(ctx, s)
+		t, err = trigger(ctx, s)
 	default:
 		err = fmt.Errorf("there is no %q", w.Verb)
 	}
 	if err != nil {
 		return "", problemFrom(err)
 	}
-	return strings.Join(strings.Fields(said.String()), " "), nil
+	return s.String() + ": " + strings.Join(strings.Fields(t.text), " "), nil
 }
 
 // problemFrom is a failure of a command as HTTP has it.

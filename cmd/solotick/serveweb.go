@@ -25,7 +25,7 @@ import (
 type webFlags struct {
 	listen, base, config string
 
-	tls, auth bool // what config has
+	tls, auth, password bool // what config has
 }
 
 func (f *webFlags) add(c *cobra.Command) {
@@ -55,7 +55,8 @@ func (f *webFlags) check() error {
 	}
 	for line := range bytes.Lines(text) {
 		f.tls = f.tls || bytes.HasPrefix(line, []byte("tls_server_config:"))
-		f.auth = f.auth || bytes.HasPrefix(line, []byte("basic_auth_users:")) || bytes.Contains(line, []byte("RequireAndVerifyClientCert"))
+		f.password = f.password || bytes.HasPrefix(line, []byte("basic_auth_users:"))
+		f.auth = f.auth || f.password || bytes.Contains(line, []byte("RequireAndVerifyClientCert"))
 	}
 	return nil
 }

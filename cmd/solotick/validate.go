@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,7 +21,8 @@ type validated struct {
 	OK        bool               `json:"ok"`
 	Mistakes  config.Diagnostics `json:"mistakes"`
 	Notifiers []namedNotifier    `json:"notifiers"`
-	From      *listedJobs        `json:"jobs_from,omitempty"` // absent: there is no list elsewhere
+	From      *listedJobs        `json:"jobs_from,omitempty"`  // absent: there is no list elsewhere
+	Reports   string             `json:"reports_to,omitempty"` // scheme and host
 	Jobs      []explained        `json:"jobs"`
 }
 
@@ -94,6 +96,7 @@ func (a *app) validate(ctx context.Context, file string, how validation) error {
 	var b strings.Builder
 	v.write(&b, len(c.Jobs))
 	if how.explain {
+		b.WriteString(agentWords(c.Agent))
 		for i, e := range v.Jobs {
 			e.write(&b, policyOf(jobs[i]), now)
 		}
@@ -116,6 +119,9 @@ func (v *validated) check(ctx context.Context, path string, fetch bool) (*config
 		if err := p.Check(); err != nil {
 			return nil, nil, configFailure(fmt.Errorf("job %s: %w", j.Name, err))
 		}
+	}
+	if r := c.Agent.Report; r != nil {
+		v.Reports = schemeAndHost(r.URL.Reveal())
 	}
 	for _, n := range c.Notify {
 		v.Notifiers = append(v.Notifiers, namedNotifier{n.Name, n.Kind})
@@ -190,4 +196,35 @@ func (v *validated) write(b *strings.Builder, jobs int) {
 	default:
 		fmt.Fprintf(b, "%s: more jobs, which were not looked at; --fetch does\n", f.URL)
 	}
+}
+
+// agentWords tell where an agent with these settings can be watched.
+func agentWords(a config.Agent) string {
+	var b strings.Builder
+	if a.Listen != "" {
+		fmt.Fprintf(&b, "each agent answers /metrics, /livez, /readyz, /status and /events at %s\n", a.Listen)
+	}
+	if a.Events != "" {
+		fmt.Fprintf(&b, "it appends what it reads, decides and writes to %s, 8 MiB and as much of what came before, for solotick explain --from\n", a.Events)
+	}
+	if r := a.Report; r != nil {
+		how, output := "with a token", "without what commands print"
+		if !r.HMAC.IsZero() {
+			how = "signed"
+		}
+		if r.Output {
+			output = "with the end of what commands print"
+		}
+		fmt.Fprintf(&b, "it tells of each run to %s, %s, %s\n", schemeAndHost(r.URL.Reveal()), how, output)
+	}
+	return b.String()
+}
+
+// schemeAndHost are what anybody may know of a URL.
+func schemeAndHost(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "?"
+	}
+	return u.Scheme + "://" + u.Host
 }

@@ -141,8 +141,25 @@ var table = []row{
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},
 	{
+		dir: "monitor/page", own: []string{"elect", "internal/spell", "monitor", "record", "schedule"},
+		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
+	},
+	{
+		dir: "deploy",
+		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
+	},
+	{
+		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		why: "a real browser for tests, and nothing of what they look at",
+	},
+	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a view of a history in a terminal, and the only place that knows how to draw on one: it asks no server anything",
 	},
 	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
@@ -193,20 +210,39 @@ var table = []row{
 		why: "a text from elsewhere, whatever it means: requests by internal/web, and of the vendors' libraries only what finds credentials and signs",
 	},
 	{
+		dir: "docs",
+		why: "the JSON Schemas where people look for them; nothing can be embedded from another folder",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "elect", "internal/conformance", "internal/dnsmsg", "internal/spell", "lookup", "monitor", "monitor/alarm", "monitor/nagios", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command",
-			"register/ocidns", "register/rfc2136", "register/route53", "source", "steps", "zone",
+			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
 		why: "every HTTP request that Solotick sends by itself: it knows no steps, messages or files; backoff spreads the waits between two tries",
+	},
+	{
+		dir: "internal/journal", own: []string{".", "elect", "record"},
+		why: "what agents did, kept and judged: it reads events, and neither the network nor the file of the user",
+	},
+	{
+		dir: "internal/outbox",
+		why: "what is sent in the background, whatever it is: it knows no HTTP, so that it can be tried in virtual time",
+	},
+	{
+		dir: "internal/trace", own: []string{"internal/outbox", "internal/web"}, other: []string{"golang.org/x/net/http/httpguts"},
+		why: "spans by OTLP in JSON: OpenTelemetry's own library costs 5 MB and 22 modules for one request",
+	},
+	{
+		dir: "report", own: []string{"internal/outbox", "internal/web", "record", "register"},
+		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
 	},
 	{
 		dir: "internal/dnstest",
@@ -214,7 +250,7 @@ var table = []row{
 	},
 	{
 		dir:   "internal/bench",
-		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "register", "register/rfc2136", "schedule", "steps"},
+		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "record", "register", "register/rfc2136", "schedule", "steps"},
 		other: []string{mdns},
 		why:   "measures the parts in one process and the whole in many; the DNS library is for the bare update that is the yardstick",
 	},

@@ -38,7 +38,7 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
-	only := flag.String("only", "", "run only the parts whose names match: lag, writes, lock, memory, size, automation, providers")
+	only := flag.String("only", "", "run only the parts whose names match: lag, writes, lock, memory, size, automation, providers, serve")
 	samples := flag.Int("samples", 60, "ticks for each start lag, and runs of each program")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
@@ -72,7 +72,7 @@ func run(ctx context.Context, only *regexp.Regexp, samples int) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"size", b.size}, {"lock", b.lock}, {"memory", b.memory}, {"writes", b.writes}, {"lag", b.lag}, {"automation", b.automation}, {"providers", b.providers},
+		{"size", b.size}, {"lock", b.lock}, {"memory", b.memory}, {"writes", b.writes}, {"lag", b.lag}, {"automation", b.automation}, {"providers", b.providers}, {"serve", b.serve},
 	} {
 		if !only.MatchString(part.name) {
 			continue

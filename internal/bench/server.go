@@ -58,7 +58,10 @@ func (b *bench) bind() (*server, error) {
 }
 
 // own starts our own server.
-func (b *bench) own() (*server, error) {
+func (b *bench) own() (*server, error) { return b.ownOf(zoneName) }
+
+// ownOf starts our own server for a zone, which may be NAME=FILE, with more flags.
+func (b *bench) ownOf(zone string, more ...string) (*server, error) {
 	key := dnstest.NewKey("bench")
 	file, err := b.writeKey(key)
 	if err != nil {
@@ -79,7 +82,7 @@ func (b *bench) own() (*server, error) {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(b.solotick, "zone", "serve", "--listen", addr, "--zone", zoneName, "--key", file, "--data", filepath.Join(dir, "data"))
+	cmd := exec.Command(b.solotick, append([]string{"zone", "serve", "--listen", addr, "--zone", zone, "--key", file, "--data", filepath.Join(dir, "data")}, more...)...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, endWithParent()
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ type Desk struct {
 	Log  *slog.Logger // nil: silent
 
 	book    *book
+	read    func(path string) ([]byte, error) // of File
+	write   func(path string, data []byte) error
 	last    time.Time // of the latest round
 	synced  time.Time // when all records were last judged
 	dirty   map[string]bool
@@ -100,13 +102,16 @@ func (d *Desk) begin(now time.Time) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
+	if d.read == nil {
+		d.read, d.write = readFile, writeFile
+	}
 	d.book = newBook(d.Rules, d.Places)
 	d.dirty = map[string]bool{}
 	d.last, d.saved = now, now
 	if d.File == "" {
 		return
 	}
-	data, err := readFile(d.File)
+	data, err := d.read(d.File)
 	if err != nil || len(data) == 0 {
 		if err != nil {
 			d.Log.Warn("what was told before is not known, and is told again if it is still so", "err", err)
@@ -203,7 +208,7 @@ func (d *Desk) save(now time.Time) {
 	}
 	data, err := d.book.text(now)
 	if err == nil {
-		err = writeFile(d.File, data)
+		err = d.write(d.File, data)
 	}
 	if err != nil && !d.mute {
 		d.Log.Warn("what was told cannot be kept: after a restart it is told again", "err", err)

@@ -40,7 +40,9 @@ func TestTranscripts(t *testing.T) {
 	}
 	for _, path := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
+			w.kept = new([]byte)
 			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 				w.t = t
 				if d.Cmd == "advance" {
@@ -144,7 +146,7 @@ var commands = map[string]func(*world, *testing.T, *datadriven.TestData){
 	"places": func(w *world, _ *testing.T, d *datadriven.TestData) {
 		w.places = nil
 		for _, name := range plainArgs(d) {
-			w.places = append(w.places, &fakePlace{name: name, w: w, refs: true})
+			w.places = append(w.places, &fakePlace{name: name, ends: map[string]bool{}, w: w, refs: true})
 		}
 	},
 	"observe": func(w *world, t *testing.T, d *datadriven.TestData) {

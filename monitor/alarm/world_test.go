@@ -28,6 +28,7 @@ type world struct {
 	look  time.Duration // between two looks at a record
 	rules Rules
 	file  string
+	kept  *[]byte // in the place of the file; nil: the file
 
 	jobs   []*job
 	places []*fakePlace
@@ -60,6 +61,7 @@ type fakePlace struct {
 	fault string // refuses, loses (the answer), hangs: as loses, and nobody is told; empty: none
 	refs  bool
 	got   []notify.Message // what people see
+	ends  map[string]bool  // that something was over may have been told, or not
 	fresh []line           // since they were last shown
 	n     int
 	w     *world
@@ -78,6 +80,9 @@ func (p *fakePlace) Notify(_ context.Context, m *notify.Message) (string, error)
 	ref := ""
 	if p.refs {
 		ref = fmt.Sprintf("%d.%06d", p.w.now.Unix(), p.n%1e6)
+	}
+	if m.Kind == notify.Cleared && p.fault != "" {
+		p.ends[m.Job+"/"+m.Alert] = true
 	}
 	switch p.fault {
 	case "refuses":
@@ -115,25 +120,32 @@ func (w *world) line(place string, m *notify.Message) line {
 func newWorld(t testing.TB) *world {
 	start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	w := &world{t: t, now: start, start: start, look: 5 * time.Second, file: filepath.Join(t.TempDir(), "alarms")}
-	w.places = []*fakePlace{{name: "ops", w: w}}
+	w.places = []*fakePlace{{name: "ops", ends: map[string]bool{}, w: w}}
 	return w
 }
 
 // observe starts an observer with nothing but the file.
 func (w *world) observe() {
 	w.h = monitor.NewHistory(monitor.Limits{})
-	for _, j := range w.jobs {
-		w.watch(j)
-	}
+	w.watch(w.jobs...)
 	w.desk = &Desk{History: w.h, Rules: w.rules, File: w.file}
 	for _, p := range w.places {
 		w.desk.Places = append(w.desk.Places, Place{Name: p.name, Referenced: p.refs, Notifier: p})
 	}
+	if w.kept != nil {
+		w.desk.File = "memory"
+		w.desk.read = func(string) ([]byte, error) { return *w.kept, nil }
+		w.desk.write = func(_ string, data []byte) error { *w.kept = data; return nil }
+	}
 	w.desk.begin(w.now)
 }
 
-func (w *world) watch(j *job) {
-	w.h.Watch(monitor.Target{Name: j.name + ".example.com", Job: j.name, Policy: j.policy})
+func (w *world) watch(jobs ...*job) {
+	var all []monitor.Target
+	for _, j := range jobs {
+		all = append(all, monitor.Target{Name: j.name + ".example.com", Job: j.name, Policy: j.policy})
+	}
+	w.h.Watch(all...)
 }
 
 func (w *world) add(name string, every time.Duration, offset time.Duration) *job {

@@ -44,7 +44,7 @@ var verbs = []string{Pause, Resume, Trigger}
 const (
 	leastToken  = 16
 	mostForm    = 8 << 10
-	mostReason  = 40 // as the record has it
+	mostReason  = 40               // as the record has it
 	changeTime  = 50 * time.Second // which is more than a change by hand takes
 	mostChanges = 4                // at once
 )

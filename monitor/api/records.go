@@ -14,13 +14,13 @@ import (
 	"github.com/solotick/solotick/monitor"
 )
 
-// The names of documents. That of many records is [monitor.StatusSchema].
+// The names of documents. Those of many records and of runs are
+// [monitor.StatusSchema] and [monitor.RunsSchema].
 const (
-	RecordSchema  = "solotick.record/v1"
-	RunsSchema    = "solotick.runs/v1"
+	DetailSchema  = "solotick.detail/v1"
 	EventsSchema  = "solotick.events/v1"
 	SummarySchema = "solotick.summary/v1"
-	ChangeSchema  = "solotick.change/v1"
+	ChangeSchema  = "solotick.action/v1"
 )
 
 // How much one answer has.
@@ -38,17 +38,6 @@ type recordDocument struct {
 	Time   time.Time     `json:"time"`
 	Record monitor.Item  `json:"record"`
 	Runs   []monitor.Run `json:"runs"` // oldest first
-}
-
-// A runsDocument is what was seen of a record's runs between two moments, and when
-// it was looked at: what is between the spans was not seen.
-type runsDocument struct {
-	Schema string         `json:"schema"`
-	Name   string         `json:"name"`
-	From   int64          `json:"from"`
-	To     int64          `json:"to"`
-	Runs   []monitor.Run  `json:"runs"`
-	Spans  []monitor.Span `json:"spans"`
 }
 
 // An eventsDocument is what happened, the newest first. Name is empty for all
@@ -146,7 +135,7 @@ func (a *API) record(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := time.Now()
-	writeJSON(w, r, http.StatusOK, "application/json", recordDocument{Schema: RecordSchema, Time: instant(now), Record: item, Runs: orNone(a.latest(item.Name, now))})
+	writeJSON(w, r, http.StatusOK, "application/json", recordDocument{Schema: DetailSchema, Time: instant(now), Record: item, Runs: orNone(a.latest(item.Name, now))})
 }
 
 // latest are the latest runs of a record. It looks no further back than it has to:
@@ -187,8 +176,8 @@ func (a *API) runs(w http.ResponseWriter, r *http.Request) {
 		runs = runs[n:]
 		from = runs[0].At()
 	}
-	writeJSON(w, r, http.StatusOK, "application/json", runsDocument{
-		Schema: RunsSchema, Name: item.Name, From: from, To: to, Runs: orNone(runs), Spans: orNone(a.cfg.History.Spans(item.Name, from, to)),
+	writeJSON(w, r, http.StatusOK, "application/json", monitor.Runs{
+		Schema: monitor.RunsSchema, Name: item.Name, From: from, To: to, Runs: orNone(runs), Spans: orNone(a.cfg.History.Spans(item.Name, from, to)),
 	})
 }
 

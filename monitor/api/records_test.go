@@ -89,7 +89,7 @@ func TestRecord(t *testing.T) {
 	a := serve(t, Config{})
 	for _, name := range []string{"canary.example.com", "CANARY.example.com.", "canary"} {
 		doc := document[recordDocument](t, a, "/api/v1/records/"+name)
-		if doc.Schema != RecordSchema || doc.Record.Job != "canary" || doc.Record.State != "on_time" || len(doc.Runs) != 1 || doc.Runs[0].Result != record.OK || doc.Runs[0].Agent != agentA {
+		if doc.Schema != DetailSchema || doc.Record.Job != "canary" || doc.Record.State != "on_time" || len(doc.Runs) != 1 || doc.Runs[0].Result != record.OK || doc.Runs[0].Agent != agentA {
 			t.Errorf("%s: %+v", name, doc)
 		}
 	}
@@ -105,12 +105,12 @@ func TestRuns(t *testing.T) {
 	h := watched(t)
 	a := serve(t, Config{History: h})
 	now := time.Now().Unix()
-	doc := document[runsDocument](t, a, "/api/v1/records/canary.example.com/runs")
-	if doc.Schema != RunsSchema || doc.Name != "canary.example.com" || doc.To < now || doc.To > now+60 || doc.To-doc.From != 86400 || len(doc.Runs) != 1 || len(doc.Spans) != 1 {
+	doc := document[monitor.Runs](t, a, "/api/v1/records/canary.example.com/runs")
+	if doc.Schema != monitor.RunsSchema || doc.Name != "canary.example.com" || doc.To < now || doc.To > now+60 || doc.To-doc.From != 86400 || len(doc.Runs) != 1 || len(doc.Spans) != 1 {
 		t.Errorf("%+v", doc)
 	}
 	since := time.Unix(now-15, 0).UTC().Format(time.RFC3339)
-	doc = document[runsDocument](t, a, fmt.Sprintf("/api/v1/records/canary/runs?from=%s&to=%d", since, now))
+	doc = document[monitor.Runs](t, a, fmt.Sprintf("/api/v1/records/canary/runs?from=%s&to=%d", since, now))
 	if doc.From != now-15 || doc.To != now || len(doc.Runs) != 0 || len(doc.Spans) != 1 || doc.Spans[0].From != now-15 {
 		t.Errorf("%+v", doc)
 	}
@@ -126,21 +126,23 @@ func TestRuns(t *testing.T) {
 
 // TestManyRuns tells of the latest runs if there are too many, and from when on.
 func TestManyRuns(t *testing.T) {
-	h := monitor.NewHistory(monitor.Limits{})
+	h := monitor.NewHistory(monitor.Limits{Age: 10 * 365 * 24 * time.Hour})
 	target := monitor.Target{Name: "often.example.com"}
 	h.Watch(target)
-	begin := time.Now().Add(-3 * time.Hour).Unix()
-	for i := range int64(mostRuns + 500) {
-		if err := h.Tell(target.Name, monitor.Run{Tick: begin + i, Attempt: 1, Agent: agentA, Began: begin + i, Result: record.OK}); err != nil {
+	const apart = 6 * 3600
+	end := time.Now().Unix()
+	begin := end - apart*(mostRuns+500)
+	for tick := begin; tick < end; tick += apart {
+		if err := h.Tell(target.Name, monitor.Run{Tick: tick, Attempt: 1, Agent: agentA, Began: tick, Result: record.OK}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	a := serve(t, Config{History: h})
-	doc := document[runsDocument](t, a, "/api/v1/records/often.example.com/runs")
-	if len(doc.Runs) != mostRuns || doc.From != begin+500 || doc.Runs[mostRuns-1].Tick != begin+mostRuns+499 {
+	doc := document[monitor.Runs](t, a, "/api/v1/records/often.example.com/runs?from=0")
+	if len(doc.Runs) != mostRuns || doc.From != begin+500*apart || doc.Runs[mostRuns-1].Tick != end-apart {
 		t.Errorf("%d runs from %d, begun at %d", len(doc.Runs), doc.From, begin)
 	}
-	if latest := document[recordDocument](t, a, "/api/v1/records/often.example.com"); len(latest.Runs) != latestRuns || latest.Runs[latestRuns-1].Tick != begin+mostRuns+499 {
+	if latest := document[recordDocument](t, a, "/api/v1/records/often.example.com"); len(latest.Runs) != latestRuns || latest.Runs[latestRuns-1].Tick != end-apart {
 		t.Errorf("%d latest runs", len(latest.Runs))
 	}
 }

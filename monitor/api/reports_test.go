@@ -39,7 +39,7 @@ func TestReports(t *testing.T) {
 		}
 	}
 	told := false
-	for _, r := range document[runsDocument](t, a, "/api/v1/records/canary/runs").Runs {
+	for _, r := range document[monitor.Runs](t, a, "/api/v1/records/canary/runs").Runs {
 		told = told || r.Detail != nil && r.Detail.TookMS == 1234
 	}
 	if !told {

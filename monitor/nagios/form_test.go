@@ -1,6 +1,7 @@
 package nagios_test
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +17,25 @@ var (
 )
 
 const rangeForm = `(@?(~|-?[0-9.]*):?(-?[0-9.]+)?)`
+
+// TestFormOfPage has what docs/nagios.md shows be what a plugin may print.
+func TestFormOfPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/nagios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(page)) {
+		if rest, ok := strings.CutPrefix(line, "SOLOTICK "); ok {
+			word, _, _ := strings.Cut(rest, " ")
+			wantForm(t, "docs/nagios.md", line, nagios.State(strings.ToLower(word)))
+			found++
+		}
+	}
+	if found == 0 {
+		t.Error("the page shows nothing")
+	}
+}
 
 func wantForm(t *testing.T, pos, text string, state nagios.State) {
 	t.Helper()

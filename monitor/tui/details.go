@@ -237,12 +237,9 @@ func (m *model) runLines(item *monitor.Item, most int) []line {
 	}
 	lines := []line{row("TICK", "TRY", "AGENT", "LAG", "TOOK", "RESULT", "", faint, faint)}
 	for _, r := range slices.Backward(runs) {
-		lag, took := "", ""
+		lag := ""
 		if d, ok := r.Lag(); ok {
 			lag = lagText(d)
-		}
-		if d, ok := r.Took(); ok {
-			took = brief(d)
 		}
 		result := string(r.Result)
 		switch {
@@ -251,7 +248,7 @@ func (m *model) runLines(item *monitor.Item, most int) []line {
 		case result == "":
 			result = "not seen"
 		}
-		lines = append(lines, row(k.epoch(r.Tick), strconv.Itoa(r.Attempt), r.Agent, lag, took, g.markOf(r)+" "+result, noteOf(r), normal, toneOfRun(r)))
+		lines = append(lines, row(k.epoch(r.Tick), strconv.Itoa(r.Attempt), r.Agent, lag, g.tookText(r), g.markOf(r)+" "+result, noteOf(r), normal, toneOfRun(r)))
 	}
 	return lines
 }
@@ -285,10 +282,7 @@ func (m *model) eventsPage() []line {
 		what += " to " + about
 	} else {
 		for _, e := range m.log[:min(len(m.log), 500)] {
-			name = max(name, min(cells(plain(e.Name)), 30, m.width/4))
-			if e.Job != "" {
-				name = max(name, min(cells(plain(e.Job)), 30))
-			}
+			name = max(name, min(cells(plain(nameOf(e))), m.width*3/10))
 		}
 	}
 	if m.order.filter != "" {

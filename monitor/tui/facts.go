@@ -73,24 +73,53 @@ func (f *facts) latest() (monitor.Run, bool) {
 	return monitor.Run{}, false
 }
 
+// tookAtMost is how long a run took, or where its begin was not seen, how long after
+// its tick it was over. False: neither is known.
+func tookAtMost(r monitor.Run) (time.Duration, bool) {
+	if took, ok := r.Took(); ok {
+		return took, true
+	}
+	if r.Ended == 0 || r.Attempt > 1 || r.Ended < r.Tick || r.Tick == 0 {
+		return 0, false
+	}
+	return time.Duration(r.Ended-r.Tick) * time.Second, true
+}
+
+// tookText tells how long a run took; empty: that is not known.
+func (g *glyphs) tookText(r monitor.Run) string {
+	took, ok := r.Took()
+	if ok {
+		return lagText(took)
+	}
+	if took, ok = tookAtMost(r); ok {
+		return g.atMost + brief(max(took, time.Second))
+	}
+	return ""
+}
+
 // spark draws how long the latest runs took, one cell each. A run that did not end
-// well has no height but a sign.
+// well has no height but a sign. The usual run is half as high as there is room for.
 func (f *facts) spark(g *glyphs, cells int) line {
 	runs := f.runs[max(0, len(f.runs)-cells):]
-	longest := time.Second
+	var all []time.Duration
 	for _, r := range runs {
-		if took, ok := r.Took(); ok {
-			longest = max(longest, took)
+		if took, ok := tookAtMost(r); ok {
+			all = append(all, took)
 		}
+	}
+	longest := time.Second
+	if len(all) > 0 {
+		slices.Sort(all)
+		longest = max(longest, all[len(all)-1], 2*all[len(all)/2])
 	}
 	var out line
 	out.put(strings.Repeat(" ", cells-len(runs)), normal)
 	for _, r := range runs {
-		took, ok := r.Took()
+		took, known := tookAtMost(r)
 		switch tone := toneOfRun(r); {
 		case tone == bad || !r.Over:
 			out.put(g.markOf(r), tone)
-		case !ok:
+		case !known:
 			out.put(g.lane.looked, tone)
 		default:
 			top := len(g.steps) - 1

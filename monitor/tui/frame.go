@@ -66,11 +66,14 @@ func (m *model) header() line {
 	if m.notice != "" {
 		l.put("   ", normal).put(g.sign(elect.LevelDoubtful)+" "+m.notice, doubtful)
 	} else {
-		tallies := m.tallies(true)
-		if l.width+tallies.width > room {
+		tallies, filter := m.tallies(true), line{}
+		if m.order.filter != "" && !m.filtering {
+			filter.put("  / ", accent|bold).put(m.order.filter, bold)
+		}
+		if l.width+tallies.width+filter.width > room {
 			tallies = m.tallies(false)
 		}
-		l.join(tallies)
+		l.join(tallies).join(filter)
 	}
 	l.cut(room, g.more)
 	return *l.to(m.width - right.width - 1).join(right)

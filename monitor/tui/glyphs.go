@@ -8,12 +8,13 @@ import (
 
 // glyphs are the signs of a screen. None means anything by its colour alone.
 type glyphs struct {
-	signs [4]string // by elect.Level
-	mark  string    // before what is selected
-	rule  string
-	dot   string // between things on one line
-	more  string // where a text was cut
-	yes   string
+	signs  [4]string // by elect.Level
+	mark   string    // before what is selected
+	rule   string
+	dot    string // between things on one line
+	more   string // where a text was cut
+	yes    string
+	atMost string
 
 	done, half, rest string // of a bar
 	steps            []string
@@ -31,14 +32,14 @@ type marks struct {
 }
 
 var fancy = glyphs{
-	signs: [4]string{"●", "▲", "✖", "○"}, mark: "▸", rule: "─", dot: " · ", more: "…", yes: "✔",
+	signs: [4]string{"●", "▲", "✖", "○"}, mark: "▸", rule: "─", dot: " · ", more: "…", yes: "✔", atMost: "≤",
 	done: "━", half: "╸", rest: "─", steps: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	lane:  marks{ok: "■", bad: "✖", other: "□", running: "▶", takeover: "↷", looked: "·"},
 	arrow: "↑↓", enter: "⏎", caret: "▏",
 }
 
 var simple = glyphs{
-	signs: [4]string{"+", "!", "x", "-"}, mark: ">", rule: "-", dot: ", ", more: "~", yes: "+",
+	signs: [4]string{"+", "!", "x", "-"}, mark: ">", rule: "-", dot: ", ", more: "~", yes: "+", atMost: "<=",
 	done: "=", half: "-", rest: ".", steps: []string{"_", ".", "-", "=", "*", "#"},
 	lane:  marks{ok: "#", bad: "x", other: "o", running: ">", takeover: "T", looked: "."},
 	arrow: "jk", enter: "enter", caret: "_",

@@ -105,7 +105,10 @@ func (m *model) way() string {
 }
 
 func (m *model) otherForm() string {
-	if m.raw {
+	switch {
+	case m.order.selected() == nil:
+		return ""
+	case m.raw:
 		return "decoded"
 	}
 	return "raw"
@@ -223,6 +226,7 @@ func (m *model) enter() tea.Cmd {
 		m.back()
 		return nil
 	}
+	m.order.chosen = true
 	m.open(details)
 	return nil
 }

@@ -35,7 +35,9 @@ func columnsFor(width, name, agent int) columns {
 		}
 	}
 	grow(&c.bar, 10)
-	grow(&c.spark, 40)
+	grow(&c.spark, 24)
+	grow(&c.bar, 24)
+	grow(&c.spark, 60)
 	return c
 }
 
@@ -111,11 +113,13 @@ func (m *model) columnHeads() line {
 	head("", c.bar)
 	head("LAST", c.last)
 	head("AGENT", c.agent)
-	runs := "RUN TIMES"
-	if c.spark < len(runs) {
-		runs = "RUNS"
+	if c.spark > 0 {
+		runs := "RUN TIMES"
+		if c.spark < len(runs) {
+			runs = "RUNS"
+		}
+		l.put("  ", normal).right(runs, c.spark, faint, g.more)
 	}
-	head(runs, c.spark)
 	if c.lag > 0 {
 		l.put("  ", normal).right("LAG P99", c.lag, faint, g.more)
 	}
@@ -190,8 +194,8 @@ func (m *model) lastField(item *monitor.Item, f *facts) (string, style) {
 		return "", normal
 	}
 	text := string(item.Last)
-	if took, known := r.Took(); ok && known && r.Result == item.Last {
-		text += " " + brief(took)
+	if took := m.glyphs.tookText(r); ok && took != "" && r.Result == item.Last {
+		text += " " + took
 	}
 	return text, toneOfRun(monitor.Run{Result: item.Last, Over: true})
 }
@@ -373,17 +377,21 @@ func (m *model) standing(s monitor.Server) (string, style) {
 	return g.sign(1) + " " + s.State, doubtful
 }
 
+// nameOf is what the record of an event is called.
+func nameOf(e monitor.Event) string {
+	if e.Job != "" {
+		return e.Job
+	}
+	return e.Name
+}
+
 // eventLine is one thing that happened; with a name column if that has a width.
 func (m *model) eventLine(e monitor.Event, name int) line {
 	g, k := m.glyphs, m.clock()
 	var l line
 	l.put(" "+k.at(e.Time), faint).put(" "+g.sign(e.Level)+" ", toneOf(e.Level))
 	if name > 0 {
-		of := e.Job
-		if of == "" {
-			of = e.Name
-		}
-		l.field(of, name, bold, g.more).put("  ", normal)
+		l.field(nameOf(e), name, bold, g.more).put("  ", normal)
 	}
 	return *l.put(k.retell(e.Text), normal).cut(m.width, g.more)
 }

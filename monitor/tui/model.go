@@ -43,7 +43,9 @@ type model struct {
 	top           uint64 // the newest event that is shown, while the reader has scrolled
 	filtering     bool   // the keys go to the filter
 	reloading     bool
-	notice        string // what went wrong elsewhere
+	notices       <-chan string
+	notice        string // the latest of them, for a while
+	until         time.Time
 	drawn         string // the frame
 }
 
@@ -57,7 +59,7 @@ type (
 
 func newModel(c Config, updates <-chan monitor.Update, done <-chan struct{}, now time.Time) *model {
 	m := &model{
-		history: c.History, updates: updates, done: done, local: c.Local, now: now, utc: true,
+		history: c.History, updates: updates, done: done, local: c.Local, now: now, utc: true, notices: c.Notices,
 		glyphs: &simple, painter: painter{c.Color, c.Unicode}, facts: map[string]*facts{},
 	}
 	if c.Unicode {
@@ -72,10 +74,19 @@ func newModel(c Config, updates <-chan monitor.Update, done <-chan struct{}, now
 }
 
 // Init implements tea.Model.
-func (m *model) Init() tea.Cmd { return tea.Batch(everySecond(), m.listen) }
+func (m *model) Init() tea.Cmd { return tea.Batch(m.second, m.listen, m.hear) }
 
-func everySecond() tea.Cmd {
-	return tea.Every(time.Second, func(t time.Time) tea.Msg { return tickMsg(t) })
+// second waits for the next whole second.
+func (m *model) second() tea.Msg {
+	now := time.Now()
+	timer := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
+	defer timer.Stop()
+	select {
+	case t := <-timer.C:
+		return tickMsg(t)
+	case <-m.done:
+		return nil
+	}
 }
 
 const (
@@ -109,6 +120,19 @@ func (m *model) listen() tea.Msg {
 	return all
 }
 
+// noticeTime is how long a notice stands.
+const noticeTime = 20 * time.Second
+
+// hear waits for a notice.
+func (m *model) hear() tea.Msg {
+	select {
+	case text := <-m.notices:
+		return noticeMsg(text)
+	case <-m.done:
+		return nil
+	}
+}
+
 // Update implements tea.Model.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var next tea.Cmd
@@ -117,7 +141,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
 		m.now = time.Time(msg)
-		next = tea.Batch(everySecond(), m.pass())
+		if m.now.After(m.until) {
+			m.notice = ""
+		}
+		next = tea.Batch(m.second, m.pass())
 	case seenMsg:
 		m.seen(msg)
 		next = m.listen
@@ -125,7 +152,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.reloading = false
 		m.order.set(msg)
 	case noticeMsg:
-		m.notice = string(msg)
+		m.notice, m.until = string(msg), m.now.Add(noticeTime)
+		next = m.hear
 	case tea.PasteMsg:
 		if m.filtering {
 			m.filter(m.order.filter + msg.Content)

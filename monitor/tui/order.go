@@ -18,6 +18,7 @@ type order struct {
 	filter string
 	worst  bool   // worst first, else by name
 	name   string // of the selected record
+	chosen bool   // by the reader; else it is the first one
 	top    int    // the first of shown on the screen
 	room   int    // how many the screen has room for
 }
@@ -86,7 +87,11 @@ func (o *order) sort() {
 		}
 		return cmp.Or(cmp.Compare(badness(a), badness(b)), byName)
 	})
-	if o.at() < 0 && len(o.shown) > 0 {
+	switch {
+	case len(o.shown) == 0:
+	case !o.chosen:
+		o.name = o.items[o.shown[0]].Name
+	case o.at() < 0:
 		o.name = o.items[o.shown[min(o.top, len(o.shown)-1)]].Name
 	}
 }
@@ -123,6 +128,7 @@ func (o *order) move(by int) {
 	if len(o.shown) == 0 {
 		return
 	}
+	o.chosen = true
 	at := min(max(o.at()+by, 0), len(o.shown)-1)
 	o.name = o.items[o.shown[at]].Name
 }

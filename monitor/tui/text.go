@@ -54,10 +54,15 @@ type line struct {
 // put appends a text.
 func (l *line) put(text string, s style) *line {
 	text = plain(text)
-	if text != "" {
-		l.spans = append(l.spans, span{text, s})
-		l.width += cells(text)
+	if text == "" {
+		return l
 	}
+	l.width += cells(text)
+	if n := len(l.spans) - 1; n >= 0 && l.spans[n].style == s {
+		l.spans[n].text += text
+		return l
+	}
+	l.spans = append(l.spans, span{text, s})
 	return l
 }
 

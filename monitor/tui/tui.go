@@ -10,14 +10,15 @@
 package tui
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"golang.org/x/term"
 
 	"github.com/solotick/solotick/monitor"
 )
@@ -33,26 +34,46 @@ type Config struct {
 }
 
 // Run shows the view until its user quits, or ctx ends; both are no error. It
-// returns an error if there is no terminal that can be used.
+// returns an error if the terminal cannot be used.
 func Run(ctx context.Context, c Config) error {
 	updates, cancel := c.History.Subscribe(4096)
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)
+	return run(ctx, cmp.Or(c.In, os.Stdin), cmp.Or(c.Out, os.Stdout), c.Color, newModel(c, updates, done, time.Now()))
+}
+
+// patience is how long a terminal may take for the last screen.
+const patience = 2 * time.Second
+
+func run(ctx context.Context, in, out *os.File, colour bool, m tea.Model) error {
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return fmt.Errorf("tui: no terminal to read keys from: %w", err)
+	}
 	profile := colorprofile.ASCII
-	if c.Color {
+	if colour {
 		profile = colorprofile.ANSI
 	}
-	m := newModel(c, updates, done, time.Now())
-	p := tea.NewProgram(m, tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
+	p := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
+	ended := make(chan error, 1)
 	go func() {
-		select {
-		case <-ctx.Done():
-			p.Quit()
-		case <-done:
-		}
+		_, err := p.Run()
+		ended <- err
 	}()
-	if _, err := p.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		go p.Quit()
+		select {
+		case err = <-ended:
+		case <-time.After(patience):
+			// Nobody takes what is written to the terminal.
+			_ = term.Restore(int(in.Fd()), before)
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("tui: %w", err)
 	}
 	return nil

@@ -2,9 +2,8 @@ package tui
 
 import (
 	"errors"
-	"fmt"
 	"strings"
-	"testing"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -20,7 +19,6 @@ var begin = time.Date(2026, 11, 5, 9, 30, 0, 0, time.UTC)
 // A world has records whose texts change as agents would change them, and is looked
 // at by a history.
 type world struct {
-	t       *testing.T
 	history *monitor.History
 	now     time.Time
 	jobs    []*job
@@ -35,18 +33,19 @@ type job struct {
 	ends      func(tick int64) record.Result // how it ends
 	stops     time.Time                      // nobody runs it from then on
 	rec       record.Record
+	began     int64           // epoch second of the run under way
 	resolvers []lookup.Answer // what others show; texts as they were
 	err       error
 }
 
 const (
-	web1 = "WEBAAAAAAAAAAA"
-	web2 = "WEBBBBBBBBBBBB"
-	dc2  = "DCTWOCCCCCCCCC"
+	first  = "VDNDNQNWQY"
+	second = "MAWDAHDOQH"
+	third  = "ZKXQPLRTWE"
 )
 
-func newWorld(t *testing.T, jobs ...*job) *world {
-	w := &world{t: t, history: monitor.NewHistory(monitor.Limits{}), now: begin, jobs: jobs}
+func newWorld(jobs ...*job) *world {
+	w := &world{history: monitor.NewHistory(monitor.Limits{}), now: begin, jobs: jobs}
 	for _, j := range jobs {
 		w.history.Watch(monitor.Target{Name: j.name, Job: j.job})
 	}
@@ -64,7 +63,9 @@ func (w *world) live(d time.Duration, look int64) {
 				w.history.See(j.sight(w.now))
 			}
 		}
-		w.history.Sweep(w.now)
+		if w.now.Unix()%5 == 0 {
+			w.history.Sweep(w.now)
+		}
 	}
 }
 
@@ -83,17 +84,22 @@ func (j *job) act(now int64) {
 	case r.Claimed && j.ends(tick) == record.Lost && r.Attempt() == 1:
 		if now >= r.Until+6 { // another agent takes over
 			r.ID, r.Try, r.Last, r.Until = j.agents[(tick/j.every+1)%int64(len(j.agents))], 2, record.Lost, now+15
+			j.began = now
 			write(now)
 		}
-	case r.Claimed && now >= r.Seq/1000+j.takes(tick):
+	case r.Claimed && now >= j.began+j.takes(tick):
 		r.Claimed, r.Until, r.Lease, r.Try, r.Last = false, 0, 0, 0, j.ends(tick)
 		if r.Last == record.Lost {
 			r.Last = record.OK
 		}
 		write(now)
+	case r.Claimed && j.ends(tick) != record.Lost && now >= r.Until-10:
+		r.Until = now + 15
+		write(now)
 	case !r.Claimed && now >= r.Timer && (r.Pause == 0 || r.Pause > 0 && now >= r.Pause):
 		r.ID, r.Claimed, r.Lease, r.Until = j.agents[(r.Timer/j.every)%int64(len(j.agents))], true, 15, now+15
 		r.TimerOld, r.Timer, r.Pause, r.Why = r.Timer, r.Timer+j.every, 0, ""
+		j.began = now
 		write(now)
 	}
 }
@@ -128,28 +134,31 @@ func always(r record.Result, but map[int64]record.Result) func(int64) record.Res
 	}
 }
 
+// shared is an example that no test changes.
+var shared = sync.OnceValue(example)
+
 // example is a world with a bit of everything, after half an hour.
-func example(t *testing.T) *world {
+func example() *world {
 	fails := map[int64]record.Result{}
 	for s := int64(1080); s < 10000; s += 60 {
 		fails[s] = record.Failed
 	}
-	behind := record.Record{ID: web1, Timer: begin.Unix() + 1740, TimerOld: begin.Unix() + 1680, Seq: (begin.Unix() + 1681) * 1000, Last: record.OK}
-	w := newWorld(t,
+	behind := record.Record{ID: first, Timer: begin.Unix() + 1740, TimerOld: begin.Unix() + 1680, Seq: (begin.Unix() + 1681) * 1000, Last: record.OK}
+	w := newWorld(
 		&job{
-			name: "canary.example.com", job: "canary", every: 60, agents: []string{web1, web1, web1, web2, dc2}, takes: func(tick int64) int64 { return 2 + (tick/60*7)%5 },
+			name: "canary.example.com", job: "canary", every: 60, agents: []string{first, first, first, second, third}, takes: func(tick int64) int64 { return 2 + (tick/60*7)%5 },
 			ends: always(record.OK, map[int64]record.Result{600: record.Failed, 1320: record.Lost}),
 			resolvers: []lookup.Answer{
 				{Server: lookup.Server{Name: "1.1.1.1", Addr: "1.1.1.1:53"}, Status: lookup.Found, Texts: []string{behind.String()}, TTL: 12 * time.Second, Age: 48 * time.Second, Latency: 9 * time.Millisecond},
 				{Server: lookup.Server{Name: "office", Addr: "10.0.0.53:53"}, Err: errors.New("lookup canary.example.com: i/o timeout")},
 			},
 		},
-		&job{name: "report.example.com", job: "report", every: 600, agents: []string{web2}, takes: seconds(95), ends: always(record.OK, nil)},
-		&job{name: "cleanup.example.com", job: "cleanup", every: 60, agents: []string{web1}, takes: seconds(4), ends: always(record.OK, fails)},
-		&job{name: "nightly.jobs.example.com", every: 300, agents: []string{dc2}, takes: seconds(20), ends: always(record.OK, nil), stops: begin.Add(25 * time.Minute)},
-		&job{name: "backup.example.com", job: "backup", every: 60, agents: []string{dc2}, takes: seconds(7), ends: always(record.OK, nil), stops: begin.Add(1260 * time.Second)},
+		&job{name: "report.example.com", job: "report", every: 600, agents: []string{second}, takes: seconds(95), ends: always(record.OK, nil)},
+		&job{name: "cleanup.example.com", job: "cleanup", every: 60, agents: []string{first}, takes: seconds(4), ends: always(record.OK, fails)},
+		&job{name: "nightly.jobs.example.com", every: 300, agents: []string{third}, takes: seconds(20), ends: always(record.OK, nil), stops: begin.Add(25 * time.Minute)},
+		&job{name: "backup.example.com", job: "backup", every: 60, agents: []string{third}, takes: seconds(7), ends: always(record.OK, nil), stops: begin.Add(1260 * time.Second)},
 		&job{name: "new.example.com", job: "new"},
-		&job{name: "billing.example.com", job: "billing", every: 120, agents: []string{web1, web2}, takes: seconds(30), ends: always(record.OK, nil)},
+		&job{name: "billing.example.com", job: "billing", every: 120, agents: []string{first, second}, takes: seconds(30), ends: always(record.OK, nil)},
 	)
 	w.live(20*time.Minute, 1)
 	for _, j := range w.jobs {
@@ -206,18 +215,3 @@ func keyPress(name string) tea.KeyPressMsg {
 }
 
 func (v *view) screen() string { return v.View().Content }
-
-func TestShow(t *testing.T) {
-	w := example(t)
-	for _, s := range [][2]int{{120, 30}, {80, 24}, {60, 12}} {
-		v := w.view(s[0], s[1], Config{Unicode: true})
-		fmt.Println(v.screen())
-		fmt.Println(strings.Repeat("=", s[0]))
-	}
-	v := w.view(120, 60, Config{Unicode: true})
-	v.order.name = "canary.example.com"
-	fmt.Println(v.press("enter").screen())
-	fmt.Println(v.press("e").screen())
-	fmt.Println(v.press("e", "enter", "e").screen())
-	fmt.Println(v.press("?").screen())
-}
