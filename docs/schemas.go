@@ -8,10 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed solotick-action.schema.json solotick-change.schema.json solotick-check.schema.json solotick-detail.schema.json
-//go:embed solotick-events.schema.json solotick-explain.schema.json solotick-history.schema.json solotick-journal.schema.json
-//go:embed solotick-next.schema.json solotick-record.schema.json solotick-report.schema.json solotick-runs.schema.json
-//go:embed solotick-status.schema.json solotick-summary.schema.json
+//go:embed solotick-*.schema.json
 var files embed.FS
 
 const (
@@ -34,6 +31,9 @@ func Schemas() []string {
 	}
 	var names []string
 	for _, e := range entries {
+		if e.Name() == "solotick-jobs.schema.json" {
+			continue // a list of jobs is a configuration
+		}
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(e.Name(), before), behind))
 	}
 	return names

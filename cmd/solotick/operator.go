@@ -112,7 +112,10 @@ func pause(ctx context.Context, s site, howLong time.Duration, why string) (told
 		return told{}, err
 	}
 	running := ""
-	if c.before.Claimed {
+	switch {
+	case c.before.Claimed && elect.IsLock(c.before):
+		running = "; " + plain(c.before.ID) + " holds it for as long as it wants to"
+	case c.before.Claimed:
 		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), plain(c.before.ID))
 	}
 	return c.done("paused %s%s", pauseWords(c.after, c.now), running), nil
@@ -142,6 +145,8 @@ func resume(ctx context.Context, s site) (told, error) {
 		return c.unchanged("was not paused; nothing was written"), nil
 	case err != nil:
 		return told{}, err
+	case elect.IsLock(c.after):
+		return c.done("resumed; it may be taken again"), nil
 	case c.after.Timer <= c.now.Unix():
 		return c.done("resumed; a run is due since %s", moment(c.after.Timer, c.now)), nil
 	}
@@ -154,8 +159,11 @@ func (a *app) recordResetCommand() *cobra.Command {
 		Use: "reset JOB...", Short: "Begin a record afresh",
 		Long: `Write a fresh record in the place of whatever is there, a damaged one included:
 idle, with the schedule's next tick. A pause, retries and the job's state are
-forgotten, and a run in progress is stopped by its agent. The fence goes on growing.`,
-		Example: "  solotick record reset canary\n  solotick record reset --all --yes",
+forgotten, and a run in progress is stopped by its agent. The fence goes on growing.
+
+A lock, named by its full DNS name, is freed. Its holder learns of that when it renews,
+within a third of its lease, and others may take it before that.`,
+		Example: "  solotick record reset canary\n  solotick record reset --all --yes\n  solotick record reset deploy.example.com",
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return a.operatorCommand(c, operation{
@@ -164,11 +172,6 @@ forgotten, and a run in progress is stopped by its agent. The fence goes on grow
 			what := fmt.Sprintf("the records of all %d jobs", len(all))
 			if len(all) == 1 {
 				what = "the record of " + all[0].String()
-			}
-			for _, s := range all {
-				if s.policy.Schedule == nil {
-					return needsJob(s, "reset")
-				}
 			}
 			if yes {
 				return nil
@@ -180,6 +183,9 @@ forgotten, and a run in progress is stopped by its agent. The fence goes on grow
 }
 
 func reset(ctx context.Context, s site) (told, error) {
+	if s.policy.Schedule == nil {
+		return freeLock(ctx, s)
+	}
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		old, sec := set.Record, now.Unix()
 		r := record.Record{
@@ -199,6 +205,30 @@ func reset(ctx context.Context, s site) (told, error) {
 		stopped = fmt.Sprintf("; %s stops its run of %s", plain(c.before.ID), moment(c.before.TimerOld, c.now))
 	}
 	return c.done("reset%s; the next run is at %s", stopped, moment(c.after.Timer, c.now)), nil
+}
+
+// freeLock is a reset of the record of no job, which has to be a lock then.
+func freeLock(ctx context.Context, s site) (told, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
+		r := set.Record
+		if set.State != record.Present || !elect.IsLock(r) {
+			return r, needsJob(s, "reset")
+		}
+		if r.Claimed {
+			r.Last = record.Lost
+		}
+		r.Claimed, r.Until, r.Lease, r.Try, r.Pause, r.Why, r.State = false, 0, 0, 0, 0, "", ""
+		return elect.Stamp(r, now), nil
+	})
+	switch {
+	case err != nil:
+		return told{}, err
+	case c.before.Claimed:
+		lease := c.before.LeaseOr(s.filled().Lease)
+		return c.done("freed; %s held it, learns of that within %s, and stops what it does under it. Others may have it before that",
+			plain(c.before.ID), seconds(lease/3)), nil
+	}
+	return c.done("reset; nobody holds it"), nil
 }
 
 // readable refuses what an operator's wish cannot be written into.

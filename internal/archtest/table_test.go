@@ -145,13 +145,17 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
-		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
-		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
-		why:   "a history on a terminal, and the only place that draws there",
+		dir: "deploy",
+		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
 	},
 	{
 		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
 		why: "a real browser for tests, and nothing of what they look at",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a history on a terminal, and the only place that draws there",
 	},
 	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
@@ -216,10 +220,9 @@ var table = []row{
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag",
-			"golang.org/x/net/netutil", "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
