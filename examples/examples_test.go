@@ -43,6 +43,30 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestObserverFiles reads the files in the page about observers, of which not all
+// have a key.
+func TestObserverFiles(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("solotick:c29sb3RpY2sgc29sb3RpY2sgc29sb3RpY2sgLi4="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SLACK_TOKEN", "xoxb-1-2")
+	t.Setenv("HC_UUID", "6bd8")
+	data, err := os.ReadFile("../docs/deadman.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := regexp.MustCompile("(?ms)^```yaml\n(version: .*?)^```").FindAllStringSubmatch(string(data), -1)
+	if len(texts) != 2 {
+		t.Errorf("docs/deadman.md shows %d files, want 2", len(texts))
+	}
+	for _, text := range texts {
+		if _, err := config.Parse("docs/deadman.md", []byte(strings.ReplaceAll(text[1], keyFile, key))); err != nil {
+			t.Errorf("docs/deadman.md: %v", err)
+		}
+	}
+}
+
 func TestFence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fence")
 	for _, run := range []struct {

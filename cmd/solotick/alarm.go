@@ -71,9 +71,7 @@ func (a *app) alarms(c *config.Config, names []string, h *monitor.History, log *
 	return d, nil
 }
 
-func isURL(text string) bool {
-	return strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")
-}
+func isURL(text string) bool { return strings.Contains(text, "://") }
 
 // pingTo is where an observer says that all is well: a URL, or the notifier of that
 // name in the file, where the URL can be kept secret.

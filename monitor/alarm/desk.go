@@ -87,6 +87,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		case r := <-results:
 			under--
 			d.done(r, time.Now())
+			if under == 0 {
+				d.save(time.Now())
+			}
 		case <-ticker.C:
 			for place, letters := range d.round(time.Now()) {
 				under += len(letters)

@@ -259,6 +259,9 @@ func TestPing(t *testing.T) {
 		if n := pings() - before; n > 0 {
 			t.Errorf("nobody has looked at anything, and there are %d pings", n)
 		}
+		r.job("canary").dark = true
+		during("nobody has answered yet", 2*time.Minute, 0, 0)
+		r.job("canary").dark = false
 		during("all is well", 10*time.Minute, 9, 11)
 		r.job("canary").agents = false
 		r.pass(3 * time.Minute)

@@ -127,7 +127,7 @@ type finding struct {
 func (m *memory) judge(item monitor.Item, now int64, r *Rules) []finding {
 	m.job = item.Job
 	m.blind = item.Error != ""
-	if item.Seen != nil {
+	if item.Seen != nil && !m.blind { // else it is when nobody answered
 		m.seen = *item.Seen
 	}
 	all := []finding{{kind: Unreachable, verdict: no}}

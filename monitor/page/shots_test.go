@@ -19,7 +19,7 @@ func TestShots(t *testing.T) {
 		return
 	}
 	now := time.Now().Truncate(time.Minute).Add(37 * time.Second) // amid all ticks
-	w := everyday(now)
+	w := everyday(now, 26*time.Hour)
 	srv := httptest.NewServer(Handler(Config{History: w.h, Title: "example.com", Version: "v0.5.0", Now: func() time.Time { return now }}))
 	defer srv.Close()
 	for _, s := range []struct {
