@@ -165,6 +165,11 @@ var table = []row{
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
 	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a view of a history in a terminal, and the only place that knows how to draw on one: it asks no server anything",
+	},
+	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
 		why: "an authoritative server for anybody's records: it knows nothing of Solotick",
 	},
