@@ -149,7 +149,10 @@ var table = []row{
 		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
 	},
 	{
-		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		dir: "internal/browsertest",
+		other: []string{
+			"github.com/chromedp/cdproto/cdp", "github.com/chromedp/cdproto/emulation", "github.com/chromedp/cdproto/input", "github.com/chromedp/cdproto/page", "github.com/chromedp/chromedp",
+		},
 		why: "a real browser for tests, and nothing of what they look at",
 	},
 	{
