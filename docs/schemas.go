@@ -8,9 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed solotick-change.schema.json solotick-check.schema.json solotick-detail.schema.json solotick-events.schema.json
-//go:embed solotick-history.schema.json solotick-next.schema.json solotick-record.schema.json solotick-report.schema.json
-//go:embed solotick-runs.schema.json solotick-status.schema.json solotick-summary.schema.json
+//go:embed solotick-*.schema.json
 var files embed.FS
 
 const (
@@ -33,6 +31,9 @@ func Schemas() []string {
 	}
 	var names []string
 	for _, e := range entries {
+		if e.Name() == "solotick-jobs.schema.json" {
+			continue // a list of jobs is a configuration
+		}
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(e.Name(), before), behind))
 	}
 	return names

@@ -138,6 +138,9 @@ func (w *world) unreported() bool {
 // see what came of that, until the next tick is over.
 func (x *explorer) aftermath() int64 {
 	l := x.policy.Lease
+	if x.policy.Lock { // no tick has everybody look at the register itself
+		return int64((l + Margin(l) + LoadEvery) / time.Second)
+	}
 	return int64((2*(l+Margin(l))+x.policy.PollMax)/time.Second) + x.policy.Schedule.Next(0)
 }
 

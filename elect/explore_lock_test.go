@@ -14,7 +14,7 @@ func locks(with func(string, func(*config))) {
 	lock := func(p *Policy) { p.Lock, p.Schedule = true, noTicks{} }
 	of := func(name string, change func(*config)) {
 		with("lock"+name, func(c *config) {
-			c.begin, c.policy, c.settle, c.until = free, lock, 30, 125
+			c.begin, c.policy, c.settle, c.until, c.part = free, lock, 30, 125, 2
 			c.jobs = []job{{takes: 1}, {takes: forever}, {takes: 2, fails: true}}
 			change(c)
 		})
@@ -43,6 +43,19 @@ func locks(with func(string, func(*config))) {
 			p.Lease = 2 * time.Second
 		}
 		c.faults, c.limits, c.jobs, c.restart, c.until = 2, all(freeze, deleted), []job{{takes: 2}}, 0, 119
+		c.part = 0
+	})
+	tried := []kind{swapSlow, givesUp, swapStalls, swapUnreached, loadFails, copyBack, crash, freeze, shutdown, pause}
+	of(", ballots", func(c *config) {
+		c.class, c.copies, c.faults, c.limits = ballots, true, 2, upTo(2, tried...)
+	})
+	of(", timed", func(c *config) {
+		c.class, c.lands, c.delay, c.settle, c.until = timed, 0, 1, 80, 145
+		c.policy = func(p *Policy) {
+			lock(p)
+			p.Lease, p.SwapTime, p.Timeout = 6*time.Second, time.Second, 9*time.Second
+		}
+		c.faults, c.limits = 2, upTo(2, join(writes, process, []kind{pause, runs})...)
 	})
 	of(", by hand", func(c *config) {
 		c.faults, c.limits = 3, upTo(2, deleted, damaged, rollback, sealed, pause, resume, freeze, crash, runs, swapLate, swapUnheard, shutdown)
@@ -101,10 +114,10 @@ func (x *explorer) lockTaken(w *world, p *Policy, o, r record.Record, by int, la
 		return bad
 	}
 	s, third := &w.actors[by].self, int64(p.Lease/3/time.Second)
-	freed, latest := min(w.wrote, o.Seq/1000), third+int64(p.Spread/time.Second)+1
+	freed, latest := min(w.wrote, o.Seq/1000), third+int64(p.Spread/time.Second)+1+x.cfg.takes()
 	switch born := s.Born.Unix(); {
 	case born > freed+latest:
-		bad = first(bad, x.breaks(pAtOnce, w.now == born, "%s came at %d and took it at %d, free since %d", r.ID, born, w.now, freed))
+		bad = first(bad, x.breaks(pAtOnce, w.now <= born+x.cfg.takes(), "%s came at %d and took it at %d, free since %d", r.ID, born, w.now, freed))
 	case o.ID == r.ID && o.Last != record.None:
 		bad = first(bad, x.breaks(pTurns, w.now >= freed+third, "%s freed it at %d and took it at %d", r.ID, freed, w.now))
 	}

@@ -257,7 +257,7 @@ func TestExplore(t *testing.T) {
 				began := time.Now()
 				explorers[n], found[n] = x, x.search(*exploreMost)
 				if found[n] == nil && !x.whole {
-					found[n] = x.wander(*exploreWays)
+					found[n] = x.wander(*exploreWays / (1 + list[n].part))
 				}
 				took[n] = time.Since(began)
 				x.lively, x.seen, x.live = len(x.live), nil, nil // memory

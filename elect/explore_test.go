@@ -42,6 +42,7 @@ type config struct {
 	deaf    bool        // jobs take no order to stop: their guard kills them
 	untold  bool        // the register tells no time
 	settle  int64
+	part    int // so many of the long ways by chance are left out, for one that is gone; 0: none
 
 	class   class  // of the register
 	lands   int64  // timed: seconds from reading to the end of writing, at most

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/solotick/solotick/elect"
@@ -82,7 +83,7 @@ type Server struct {
 func Judge(s Sight, now time.Time) Item {
 	a := s.Answer()
 	item := Item{
-		Name: s.Target.Name, Job: s.Target.Job, Server: a.Server.Addr, Authority: a.Authoritative, Notes: s.Notes(),
+		Name: s.Target.Name, Job: s.Target.Job, Server: a.Server.Addr, Authority: a.Authoritative, Notes: slices.Concat(s.Notes(), s.Others()),
 		TookMS: milliseconds(a.Latency), TTL: a.TTL.Seconds(), Servers: s.servers(),
 	}
 	if !s.Time.IsZero() {

@@ -248,8 +248,13 @@ func (t *track) same(b record.Record) {
 			return
 		}
 		if a.ID != b.ID { // who ended it began between the two looks
-			t.closeRun(record.None, 0)
-			t.finished(b, b.Attempt()+1, false)
+			lost, how := t.target.Policy.Attempts == 1, record.None
+			if lost { // nothing but that has a tick claimed again
+				how = record.Lost
+				t.tookOver(a, b.Attempt()+1)
+			}
+			t.closeRun(how, 0)
+			t.finished(b, b.Attempt()+1, lost)
 			return
 		}
 		t.closeRun(a.Last, a.Seq/1000)
@@ -438,13 +443,10 @@ func (t *track) began(a record.Record, not int64, takeover bool) {
 		r.Began, r.Fence = wrote, a.Seq
 	}
 	t.add(r)
-	what := "the tick of " + clock(a.TimerOld)
-	if a.TimerOld == 0 {
-		what = "the lock"
-	}
+	what := tickOf(a)
 	switch {
 	case takeover:
-		t.say(KindTakeover, elect.LevelDoubtful, "%s took over %s, attempt %d: the agent before it vanished, or could not go on", quoted(a.ID), what, a.Attempt())
+		t.tookOver(a, a.Attempt())
 	case a.TimerOld == 0:
 		t.say(KindBegan, elect.LevelFine, "%s holds the lock", quoted(a.ID))
 	case a.Attempt() > 1:
@@ -452,6 +454,17 @@ func (t *track) began(a record.Record, not int64, takeover bool) {
 	default:
 		t.say(KindBegan, elect.LevelFine, "%s runs %s", quoted(a.ID), what)
 	}
+}
+
+func tickOf(r record.Record) string {
+	if r.TimerOld == 0 {
+		return "the lock"
+	}
+	return "the tick of " + clock(r.TimerOld)
+}
+
+func (t *track) tookOver(a record.Record, attempt int) {
+	t.say(KindTakeover, elect.LevelDoubtful, "%s took over %s, attempt %d: the agent before it vanished, or could not go on", quoted(a.ID), tickOf(a), attempt)
 }
 
 func (t *track) renewed(cur *Run) {

@@ -159,6 +159,15 @@ func TestRuns(t *testing.T) {
 			[]string{"began AAAAAAAAAA", "began BBBBBBBBBB"},
 		},
 		{
+			"a takeover of which the end alone is seen, where nothing is tried again",
+			[]glance{{1, claim(agentA, 0, 0)}, {30, idle(agentB, 0, 29, record.OK)}},
+			[]Run{
+				{Tick: epoch, Attempt: 1, Agent: agentA, Began: epoch, Fence: epoch * 1000, Alive: epoch, Result: record.Lost, Over: true},
+				{Tick: epoch, Attempt: 2, Agent: agentB, Ended: epoch + 29, Result: record.OK, Over: true, Takeover: true},
+			},
+			[]string{"began AAAAAAAAAA", "takeover BBBBBBBBBB took over the tick of 2027-01-15 08:00:00Z, attempt 2", "ended by BBBBBBBBBB: ok"},
+		},
+		{
 			"a retry by another agent",
 			[]glance{
 				{1, claim(agentA, 0, 0)},
@@ -298,8 +307,11 @@ func TestRuns(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			target := Target{Name: "canary.example.com", Job: "canary", Policy: minute(t)}
-			if tt.name == "a lock changes hands" {
+			switch {
+			case tt.name == "a lock changes hands":
 				target.Policy = elect.Policy{}
+			case strings.HasSuffix(tt.name, "where nothing is tried again"):
+				target.Policy.Attempts = 1
 			}
 			h := NewHistory(Limits{})
 			h.Watch(target)

@@ -51,7 +51,7 @@ type Report struct {
 	Schema string `json:"schema"` // [Schema]; empty: [Original]
 	// Record is the name of the job's record, in small letters and without the last
 	// dot: what tells jobs apart. Empty only if the sender is Original.
-	Record  string    `json:"record,omitempty"`
+	Record  string    `json:"record"`
 	Job     string    `json:"job,omitempty"`
 	Tick    time.Time `json:"tick"`
 	Next    time.Time `json:"next,omitzero"` // the tick after it, if the sender knows one
@@ -260,4 +260,3 @@ func (r *Report) Check() error {
 	}
 	return errors.Join(errs...)
 }
-

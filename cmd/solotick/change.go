@@ -36,7 +36,7 @@ const (
 // again: agents write, too. It is never sent twice while its outcome is open.
 func (s site) change(ctx context.Context, do edit) (changed, error) {
 	reg, name := s.register, s.name
-	ctx, cancel := context.WithTimeout(ctx, changeTime+2*s.policy.SwapTime)
+	ctx, cancel := context.WithTimeout(ctx, changeTime+2*s.policy.SwapTime+s.patience)
 	defer cancel()
 	for try := range changeTries {
 		if try > 0 {

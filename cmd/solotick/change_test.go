@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -27,19 +26,16 @@ type operatorCase struct {
 	texts []string // what is there before
 	swaps []registertest.Fault
 	loads []registertest.Fault
-	do    func(*app, context.Context, site) error
+	do    func(context.Context, site) (told, error)
 	code  int
 	says  string // in what is printed, or in the error
 	wrote bool
 	check func(t *testing.T, before, after record.Record)
 }
 
-func trigger(a *app, ctx context.Context, s site) error { return a.trigger(ctx, s) }
-func pause(a *app, ctx context.Context, s site) error {
-	return a.pause(ctx, s, 2*time.Hour, "db migration")
+func pauseForTwoHours(ctx context.Context, s site) (told, error) {
+	return pause(ctx, s, 2*time.Hour, "db migration")
 }
-func resume(a *app, ctx context.Context, s site) error { return a.resume(ctx, s) }
-func reset(a *app, ctx context.Context, s site) error  { return a.reset(ctx, s) }
 
 func TestOperator(t *testing.T) {
 	// synctest begins at 2000-01-01T00:00:00Z = 946684800.
@@ -77,7 +73,7 @@ func TestOperator(t *testing.T) {
 		{name: "trigger of a sealed record", texts: []string{"st1.k.AAAA"}, do: trigger, code: exitRefused, says: "sealed"},
 
 		{
-			name: "pause", texts: []string{idle}, do: pause, says: "paused until 02:00:00Z (db migration)", wrote: true,
+			name: "pause", texts: []string{idle}, do: pauseForTwoHours, says: "paused until 02:00:00Z (db migration)", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				want := before
 				want.Pause, want.Why, want.Seq = 946692000, "db migration", 946684800000
@@ -87,14 +83,14 @@ func TestOperator(t *testing.T) {
 			},
 		},
 		{
-			name: "pause during a run", texts: []string{claim}, do: pause, says: "goes on to its end", wrote: true,
+			name: "pause during a run", texts: []string{claim}, do: pauseForTwoHours, says: "goes on to its end", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
 				if !after.Claimed || after.ID != before.ID || after.Lease != 15 || after.Seq != before.Seq+1 {
 					t.Errorf("wrote %s: the claim must stay its holder's", after)
 				}
 			},
 		},
-		{name: "pause keeps foreign values", texts: []string{"v=spf1 -all", idle}, do: pause, says: "paused", wrote: true},
+		{name: "pause keeps foreign values", texts: []string{"v=spf1 -all", idle}, do: pauseForTwoHours, says: "paused", wrote: true},
 		{
 			name: "resume", texts: []string{paused}, do: resume, says: "a run is due since", wrote: true,
 			check: func(t *testing.T, before, after record.Record) {
@@ -134,15 +130,15 @@ func TestOperator(t *testing.T) {
 			},
 		},
 
-		{name: "the reply is lost", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose}, do: pause, says: "paused until", wrote: true},
+		{name: "the reply is lost", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose}, do: pauseForTwoHours, says: "paused until", wrote: true},
 		{name: "the request is lost", texts: []string{idle}, swaps: []registertest.Fault{registertest.Drop}, do: trigger, code: exitTryAgain, says: "it is not known", check: same},
 		{
 			name: "the register goes away after the request", texts: []string{idle}, swaps: []registertest.Fault{registertest.Lose},
 			loads: append([]registertest.Fault{registertest.Pass}, repeat(registertest.Unreachable, 40)...), do: trigger, code: exitTryAgain, says: "the register could not be asked", wrote: true,
 		},
-		{name: "no way to the register", texts: []string{idle}, loads: []registertest.Fault{registertest.Unreachable}, do: pause, code: exitUnreachable, says: "connection refused", check: same},
-		{name: "the write cannot be sent", texts: []string{idle}, swaps: []registertest.Fault{registertest.Unreachable}, do: pause, code: exitUnreachable, says: "connection refused", check: same},
-		{name: "refused", texts: []string{idle}, swaps: []registertest.Fault{registertest.Refuse}, do: pause, code: exitRefused, says: "refuse", check: same},
+		{name: "no way to the register", texts: []string{idle}, loads: []registertest.Fault{registertest.Unreachable}, do: pauseForTwoHours, code: exitUnreachable, says: "connection refused", check: same},
+		{name: "the write cannot be sent", texts: []string{idle}, swaps: []registertest.Fault{registertest.Unreachable}, do: pauseForTwoHours, code: exitUnreachable, says: "connection refused", check: same},
+		{name: "refused", texts: []string{idle}, swaps: []registertest.Fault{registertest.Refuse}, do: pauseForTwoHours, code: exitRefused, says: "refuse", check: same},
 	} {
 		t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.run) })
 	}
@@ -167,10 +163,11 @@ func (c operatorCase) run(t *testing.T) {
 	}
 	s := site{name: operatorName, job: "canary", policy: elect.Policy{Schedule: every}, register: faulty}
 
-	var out, errs bytes.Buffer
-	a := &app{stdout: &out, stderr: &errs, env: func(string) string { return "" }}
-	err = c.do(a, t.Context(), s)
-	said := out.String()
+	what, err := c.do(t.Context(), s)
+	said := what.text
+	if err == nil && what.wrote != c.wrote {
+		t.Errorf("it says that it wrote: %v, want %v", what.wrote, c.wrote)
+	}
 	code := exitOK
 	if err != nil {
 		said += err.Error()

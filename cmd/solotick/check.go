@@ -35,9 +35,9 @@ with a dot is a DNS name and needs no file; else it is a job of the file; withou
 names, all jobs of the file. Of several the worst counts, and each has a line.
 
 What is late is a warning; what is missed, failing or damaged is critical. -w and -c
-take the place of late and missed: RANGEs of seconds for which a run has been due. A
-RANGE alerts outside of it: 90 (below 0 or above 90), 90: (below 90), ~:90 (above 90),
-10:90; or inside with @10:90.
+take the place of late and missed: RANGEs of seconds for which a run has been due (so
+that the file is --config here). A RANGE alerts outside of it: 90 (below 0 or above
+90), 90: (below 90), '~:90' (above 90), 10:90; or inside with @10:90.
 
 If only a cache answers, the record is judged for the moment at which the cache asked
 for it. Everything that keeps this command from knowing is UNKNOWN.`,
@@ -102,13 +102,21 @@ func (a *app) check(ctx context.Context, q *check, args []string) (nagios.State,
 		return nagios.Unknown, err
 	}
 	now := time.Now()
-	results := make([]nagios.Result, len(sights))
-	for i, s := range sights {
-		if ctx.Err() != nil && s.Err != nil {
+	var results []nagios.Result
+	seen := map[string]bool{}
+	for _, s := range sights {
+		if seen[s.name] {
+			continue // performance data must not have a label twice
+		}
+		seen[s.name] = true
+		switch {
+		case exitCode(s.err) == exitUsage:
+			return nagios.Unknown, s.err
+		case ctx.Err() != nil && s.Err != nil:
 			s.Err = fmt.Errorf("%w within %s", lookup.ErrTimeout, seconds(q.timeout))
 		}
 		item, old := q.judge(s, now)
-		results[i] = q.limits.Judge(item, now.Add(-old), old)
+		results = append(results, q.limits.Judge(item, now.Add(-old), old))
 	}
 	text, state := nagios.Report(results, q.verbose)
 	if q.asJSON {
@@ -142,6 +150,14 @@ func (f rangeFlag) Type() string { return "RANGE" }
 
 func (f rangeFlag) Set(text string) (err error) {
 	*f.Range, err = nagios.ParseRange(text)
+	return orQuote(text, err)
+}
+
+// orQuote says what to do if a shell took the ~ of a range for a home folder.
+func orQuote(text string, err error) error {
+	if err != nil && strings.Contains(text, "/") {
+		return fmt.Errorf("%w; a shell makes a folder of ~ unless it is quoted", err)
+	}
 	return err
 }
 
@@ -159,7 +175,7 @@ func (f thresholdsFlag) String() string {
 
 func (f thresholdsFlag) Set(text string) (err error) {
 	*f.Thresholds, err = nagios.ParseThresholds(text)
-	return err
+	return orQuote(text, err)
 }
 
 // A secondsFlag is a duration, for which plugins write a number of seconds.

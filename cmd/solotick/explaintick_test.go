@@ -23,22 +23,9 @@ import (
 // fits fails unless a document is as docs/solotick-NAME.schema.json says.
 func fits(t *testing.T, name string, doc []byte) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/solotick-" + name + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("schema.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
+	s := compileSchemas(t)[name]
+	if s == nil {
+		t.Fatalf("there is no schema of %s", name)
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
 	if err != nil {
@@ -129,7 +116,7 @@ jobs:
 		return cmp.Equal(ran, causes(parse(explaining(t, file, tick, []string{dir + "/events"}, true, exitOK))))
 	})
 
-	operate(t, text, "canary", pause)
+	operate(t, text, "canary", pauseForTwoHours)
 	await(t, "the pause", func() bool {
 		return crew[0].value("paused", "job", "canary") == 1 && crew[1].value("paused", "job", "canary") == 1
 	})
@@ -200,7 +187,7 @@ func TestEvents(t *testing.T) {
 	}
 	for query, want := range map[string]int{"": 10, "?job=a": 5, "?job=A.T.test.": 5, "?job=c": 0, "?job=a&tick=120": 2, "?job=a&tick=1970-01-01T00:02:00Z": 2} {
 		code, text := get(query)
-		fits(t, "events", []byte(text))
+		fits(t, "journal", []byte(text))
 		all, err := journal.Parse(strings.NewReader(text), "")
 		if code != http.StatusOK || err != nil || len(all) != want {
 			t.Errorf("%s: %d, %d entries, %v", query, code, len(all), err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/monitor"
@@ -120,7 +121,7 @@ func TestHistoryOfFile(t *testing.T) {
 	if doc.Schema != historySchema || doc.Source != "file" || len(doc.Records) != 1 {
 		t.Fatalf("%+v", doc)
 	}
-	opt := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".n" }, cmp.Ignore())
+	opt := cmpopts.IgnoreUnexported(monitor.Run{})
 	if diff := cmp.Diff(want.Runs, doc.Records[0].Runs.Runs, opt); diff != "" {
 		t.Errorf("runs: -want +got\n%s", diff)
 	}

@@ -27,10 +27,15 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"solotick": main, "webget": webget})
 }
 
-// webget prints what is at a URL, whatever the status.
+// webget prints what is at a URL, whatever the status; with -c the status.
 func webget() {
-	resp, err := http.Get(os.Args[1])
-	if err == nil {
+	code := os.Args[1] == "-c"
+	resp, err := http.Get(os.Args[len(os.Args)-1])
+	switch {
+	case err != nil:
+	case code:
+		fmt.Println(resp.StatusCode)
+	default:
 		_, err = io.Copy(os.Stdout, resp.Body)
 	}
 	if err != nil {

@@ -23,13 +23,13 @@ func (a *app) triggerCommand() *cobra.Command {
 		Long: `Have a job run as soon as an agent looks at its record, which takes a minute at
 most. The ticks of its schedule stay where they are. A job that is paused, or that
 runs at most once, is not triggered.`,
-		Example: "  solotick trigger canary",
-	}, a.trigger)
+		Example: "  solotick trigger canary\n  solotick trigger --all --json",
+	}, operation{did: "trigger", do: trigger})
 }
 
-func (a *app) trigger(ctx context.Context, s site) error {
+func trigger(ctx context.Context, s site) (told, error) {
 	if s.policy.Schedule == nil {
-		return needsJob(s, "triggered")
+		return told{}, needsJob(s, "triggered")
 	}
 	absorbed := false
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
@@ -49,27 +49,26 @@ func (a *app) trigger(ctx context.Context, s site) error {
 			code: exitRefused, err: fmt.Errorf("%s is not triggered: it is paused %s", s, pauseWords(r, c.now)),
 			means: "no run was started, and none starts before the pause ends", do: "solotick resume " + s.String() + ", then trigger again",
 		}
-		return f
+		return told{}, f
 	case errors.Is(err, elect.ErrAtMostOnce):
-		return &failure{
+		return told{}, &failure{
 			code: exitRefused, err: fmt.Errorf("%s is not triggered: it runs at most once, and a run beside the schedule could be a second one", s),
 			means: "no run was started; the next tick is at " + moment(r.Timer, c.now),
 		}
 	case errors.Is(err, errNothingToDo):
-		return a.sayf("%s: a run is due already, since %s; nothing was written\n", s, moment(r.Timer, c.now))
+		return c.unchanged("a run is due already, since %s; nothing was written", moment(r.Timer, c.now)), nil
 	case err != nil:
-		return err
+		return told{}, err
 	case absorbed:
-		return a.sayf("%s: triggered, while %s still runs the tick of %s. What follows that run may take the wish with it:\n"+
-			"look again afterwards, with solotick status %s\n", s, plain(r.ID), moment(r.TimerOld, c.now), s)
+		return c.done("triggered, while %s still runs the tick of %s. What follows that run may take the wish with it:\n"+
+			"look again afterwards, with solotick status %s", plain(r.ID), moment(r.TimerOld, c.now), s), nil
 	}
 	next := s.policy.Schedule.Next(c.now.Unix())
 	if poll := s.filled().PollMax; next != 0 && next <= c.now.Add(poll).Unix() {
-		return a.sayf("%s: triggered; an agent runs it when it looks next. That may be at the next tick, %s, and then one run does for both\n",
-			s, moment(next, c.now))
+		return c.done("triggered; an agent runs it when it looks next. That may be at the next tick, %s, and then one run does for both", moment(next, c.now)), nil
 	}
-	return a.sayf("%s: triggered; an agent runs it when it looks next, within %s. Its schedule stays, with the next tick at %s\n",
-		s, seconds(s.filled().PollMax), moment(next, c.now))
+	return c.done("triggered; an agent runs it when it looks next, within %s. Its schedule stays, with the next tick at %s",
+		seconds(s.filled().PollMax), moment(next, c.now)), nil
 }
 
 func (a *app) pauseCommand() *cobra.Command {
@@ -79,22 +78,26 @@ func (a *app) pauseCommand() *cobra.Command {
 		Use: "pause JOB...", Short: "Keep a job from starting, on all agents",
 		Long: `Keep a job from starting, on all agents. It is written into the record, so it
 outlives every agent, and everybody sees it. A run in progress goes on to its end.`,
-		Example: "  solotick pause canary --for 2h --reason \"db migration\"",
+		Example: "  solotick pause canary --for 2h --reason \"db migration\"\n  solotick pause --all --for 2h --reason \"db migration\"",
 	}
 	c.Flags().DurationVar(&howLong, "for", 0, "how long, such as 90m or 48h (default: until solotick resume)")
 	c.Flags().StringVar(&why, "reason", "", "why, in at most 40 bytes; everybody can read it")
-	return a.operatorCommand(c, func(ctx context.Context, s site) error {
-		if c.Flags().Changed("for") && howLong < time.Second {
-			return usage("--for %s: want at least 1s", howLong)
-		}
-		return a.pause(ctx, s, howLong, why)
+	return a.operatorCommand(c, operation{
+		did: "pause",
+		check: func([]site) error {
+			if c.Flags().Changed("for") && howLong < time.Second {
+				return usage("--for %s: want at least 1s", howLong)
+			}
+			if len(why) > 40 {
+				return usage("--reason: %w, by %d", elect.ErrWhyTooLong, len(why)-40)
+			}
+			return nil
+		},
+		do: func(ctx context.Context, s site) (told, error) { return pause(ctx, s, howLong, why) },
 	})
 }
 
-func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why string) error {
-	if len(why) > 40 {
-		return usage("--reason: %w, by %d", elect.ErrWhyTooLong, len(why)-40)
-	}
+func pause(ctx context.Context, s site, howLong time.Duration, why string) (told, error) {
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		if err := readable(s, set, "it was not paused"); err != nil {
 			return record.Record{}, err
@@ -106,13 +109,16 @@ func (a *app) pause(ctx context.Context, s site, howLong time.Duration, why stri
 		return elect.Pause(set.Record, until, why, now)
 	})
 	if err != nil {
-		return err
+		return told{}, err
 	}
 	running := ""
-	if c.before.Claimed {
+	switch {
+	case c.before.Claimed && elect.IsLock(c.before):
+		running = "; " + plain(c.before.ID) + " holds it for as long as it wants to"
+	case c.before.Claimed:
 		running = fmt.Sprintf("; the run of %s by %s goes on to its end", moment(c.before.TimerOld, c.now), plain(c.before.ID))
 	}
-	return a.sayf("%s: paused %s%s\n", s, pauseWords(c.after, c.now), running)
+	return c.done("paused %s%s", pauseWords(c.after, c.now), running), nil
 }
 
 func (a *app) resumeCommand() *cobra.Command {
@@ -120,11 +126,11 @@ func (a *app) resumeCommand() *cobra.Command {
 		Use: "resume JOB...", Short: "End a pause",
 		Long: `End a pause. Ticks that fell due meanwhile are run as the job's catch_up says: by
 default the latest one, once.`,
-		Example: "  solotick resume canary",
-	}, a.resume)
+		Example: "  solotick resume canary\n  solotick resume --all",
+	}, operation{did: "resume", do: resume})
 }
 
-func (a *app) resume(ctx context.Context, s site) error {
+func resume(ctx context.Context, s site) (told, error) {
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		if err := readable(s, set, "nothing was changed"); err != nil {
 			return record.Record{}, err
@@ -136,13 +142,15 @@ func (a *app) resume(ctx context.Context, s site) error {
 	})
 	switch {
 	case errors.Is(err, errNothingToDo):
-		return a.sayf("%s: was not paused; nothing was written\n", s)
+		return c.unchanged("was not paused; nothing was written"), nil
 	case err != nil:
-		return err
+		return told{}, err
+	case elect.IsLock(c.after):
+		return c.done("resumed; it may be taken again"), nil
 	case c.after.Timer <= c.now.Unix():
-		return a.sayf("%s: resumed; a run is due since %s\n", s, moment(c.after.Timer, c.now))
+		return c.done("resumed; a run is due since %s", moment(c.after.Timer, c.now)), nil
 	}
-	return a.sayf("%s: resumed; the next run is at %s\n", s, moment(c.after.Timer, c.now))
+	return c.done("resumed; the next run is at %s", moment(c.after.Timer, c.now)), nil
 }
 
 func (a *app) recordResetCommand() *cobra.Command {
@@ -151,24 +159,33 @@ func (a *app) recordResetCommand() *cobra.Command {
 		Use: "reset JOB...", Short: "Begin a record afresh",
 		Long: `Write a fresh record in the place of whatever is there, a damaged one included:
 idle, with the schedule's next tick. A pause, retries and the job's state are
-forgotten, and a run in progress is stopped by its agent. The fence goes on growing.`,
-		Example: "  solotick record reset canary",
+forgotten, and a run in progress is stopped by its agent. The fence goes on growing.
+
+A lock, named by its full DNS name, is freed. Its holder learns of that when it renews,
+within a third of its lease, and others may take it before that.`,
+		Example: "  solotick record reset canary\n  solotick record reset --all --yes\n  solotick record reset deploy.example.com",
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	return a.operatorCommand(c, func(ctx context.Context, s site) error {
-		if s.policy.Schedule == nil {
-			return needsJob(s, "reset")
-		}
-		if !yes {
-			if err := a.confirm("Reset the record of " + s.String() + "?"); err != nil {
-				return err
+	return a.operatorCommand(c, operation{
+		did: "reset",
+		check: func(all []site) error {
+			what := fmt.Sprintf("the records of all %d jobs", len(all))
+			if len(all) == 1 {
+				what = "the record of " + all[0].String()
 			}
-		}
-		return a.reset(ctx, s)
+			if yes {
+				return nil
+			}
+			return a.confirm("Reset " + what + "?")
+		},
+		do: reset,
 	})
 }
 
-func (a *app) reset(ctx context.Context, s site) error {
+func reset(ctx context.Context, s site) (told, error) {
+	if s.policy.Schedule == nil {
+		return freeLock(ctx, s)
+	}
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		old, sec := set.Record, now.Unix()
 		r := record.Record{
@@ -181,57 +198,37 @@ func (a *app) reset(ctx context.Context, s site) error {
 		return elect.Stamp(r, now), nil
 	})
 	if err != nil {
-		return err
+		return told{}, err
 	}
 	stopped := ""
 	if c.before.Claimed {
 		stopped = fmt.Sprintf("; %s stops its run of %s", plain(c.before.ID), moment(c.before.TimerOld, c.now))
 	}
-	return a.sayf("%s: reset%s; the next run is at %s\n", s, stopped, moment(c.after.Timer, c.now))
+	return c.done("reset%s; the next run is at %s", stopped, moment(c.after.Timer, c.now)), nil
 }
 
-// operatorCommand makes c take jobs of the file, or --all, and do something to each.
-func (a *app) operatorCommand(c *cobra.Command, do func(context.Context, site) error) *cobra.Command {
-	var file string
-	var all bool
-	c.Args = cobra.ArbitraryArgs
-	a.fileFlag(c, &file)
-	c.Flags().BoolVar(&all, "all", false, "all jobs of the file")
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case all && len(args) > 0:
-			return usage("--all and names of jobs: want one or the other")
-		case !all && len(args) == 0:
-			return usage("the name of a job is missing (or --all)")
+// freeLock is a reset of the record of no job, which has to be a lock then.
+func freeLock(ctx context.Context, s site) (told, error) {
+	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
+		r := set.Record
+		if set.State != record.Present || !elect.IsLock(r) {
+			return r, needsJob(s, "reset")
 		}
-		sites, err := a.sites(file, args)
-		if err != nil {
-			return err
+		if r.Claimed {
+			r.Last = record.Lost
 		}
-		return a.each(cmd, sites, func(s site) error { return do(cmd.Context(), s) })
+		r.Claimed, r.Until, r.Lease, r.Try, r.Pause, r.Why, r.State = false, 0, 0, 0, 0, "", ""
+		return elect.Stamp(r, now), nil
+	})
+	switch {
+	case err != nil:
+		return told{}, err
+	case c.before.Claimed:
+		lease := c.before.LeaseOr(s.filled().Lease)
+		return c.done("freed; %s held it, learns of that within %s, and stops what it does under it. Others may have it before that",
+			plain(c.before.ID), seconds(lease/3)), nil
 	}
-	return c
-}
-
-// each does something to each site and goes on after a failure. The exit code is
-// that of the failures if they agree.
-func (a *app) each(cmd *cobra.Command, sites []site, do func(site) error) error {
-	if len(sites) == 1 {
-		return do(sites[0])
-	}
-	code := exitOK
-	for _, s := range sites {
-		err := do(s)
-		if err == nil {
-			continue
-		}
-		if c := a.end(cmd, err); code == exitOK || code == c {
-			code = c
-		} else {
-			code = exitFailed
-		}
-	}
-	return exit(code)
+	return c.done("reset; nobody holds it"), nil
 }
 
 // readable refuses what an operator's wish cannot be written into.

@@ -129,14 +129,16 @@ func itemOf(s sight) recordItem {
 	}
 	if s.Set.State == record.Present {
 		r := s.Set.Record
-		item.Fields = &recordFields{
-			r.ID, r.Timer, r.TimerOld, r.EntryID, r.Seq, r.Claimed, r.Until, r.Lease, r.Attempt(), r.Last, r.Pause, r.Why, r.State,
-		}
+		item.Fields = fieldsOf(r)
 		if r.Extra != "" {
 			_ = json.Unmarshal([]byte("{"+r.Extra+"}"), &item.Extra) // Parse has checked it
 		}
 	}
 	return item
+}
+
+func fieldsOf(r record.Record) *recordFields {
+	return &recordFields{r.ID, r.Timer, r.TimerOld, r.EntryID, r.Seq, r.Claimed, r.Until, r.Lease, r.Attempt(), r.Last, r.Pause, r.Why, r.State}
 }
 
 // recordRaw prints texts byte for byte, save on a terminal, which they could

@@ -24,7 +24,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var file, job string
-	var dry, asJSON, weaker bool
+	var dry, now, asJSON, weaker bool
 	var log logFlags
 	c := &cobra.Command{
 		Use:   "run",
@@ -40,24 +40,38 @@ mistake is reported, and the old one kept. A list of jobs that lies elsewhere
 
 With --dry-run: tell what the next run of each job would do, and end. Requests by
 GET and HEAD are sent, and conditions are worked out from what comes back; nothing
-else is sent, run, told or written. 1 if a run would fail.`,
-		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug\n  solotick run -c solotick.yaml --dry-run --job canary",
+else is sent, run, told or written. 1 if a run would fail.
+
+With --now: run the job that --job names once, on this machine, outside its schedule,
+to try it. Nothing is claimed or written, so that agents may run it at the same time;
+all else is real: commands, requests, alerts. The exit code is that of the command, or
+1 if a job of steps has failed. With --json a report of the run is printed, and what
+commands print goes to stderr.`,
+		Example: "  solotick run -c solotick.yaml\n  solotick run -c solotick.yaml --log-format json --log-level debug\n  solotick run -c solotick.yaml --dry-run --job canary\n  solotick run --job canary --now",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
 			switch {
+			case dry && now:
+				return usage("--dry-run and --now: want one or the other")
 			case dry:
-				ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-				defer stop()
 				return a.dryRun(ctx, file, job, asJSON)
+			case now && job == "":
+				return usage("--now runs one job: name it with --job")
+			case now:
+				return a.runNow(ctx, file, job, asJSON)
 			case job != "" || asJSON:
-				return usage("--job and --json are for --dry-run: an agent runs all jobs of its file")
+				return usage("--job and --json are for --dry-run and --now: an agent runs all jobs of its file")
 			}
+			stop() // an agent has a way of its own to end
 			return a.run(cmd.Context(), file, weaker, log)
 		},
 	}
 	a.fileFlag(c, &file)
 	c.Flags().BoolVar(&dry, "dry-run", false, "tell what the next runs would do, and end")
-	c.Flags().StringVar(&job, "job", "", "with --dry-run: this job only")
+	c.Flags().BoolVar(&now, "now", false, "with --job: run it once, here and now, outside its schedule")
+	c.Flags().StringVar(&job, "job", "", "with --dry-run or --now: this job only")
 	jsonFlag(c, &asJSON)
 	weakerFlag(c, &weaker)
 	log.add(c)

@@ -20,13 +20,16 @@ import (
 
 	"github.com/solotick/solotick/docs"
 	"github.com/solotick/solotick/internal/dnstest"
+	"github.com/solotick/solotick/internal/journal"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/monitor/nagios"
+	"github.com/solotick/solotick/report"
 )
 
 // ofCommands are the documents of read commands, by the names of their schemas.
 var ofCommands = map[string]any{
 	"status": monitor.Document{}, "next": nextDoc{}, "record": recordDoc{}, "check": nagios.Document{}, "history": historyDoc{}, "runs": monitor.Runs{},
+	"explain": tickDoc{}, "change": changeDoc{}, "journal": journal.Document{}, "report": report.Report{},
 }
 
 const schemaHome = "https://raw.githubusercontent.com/solotick/solotick/main/docs/"
@@ -233,7 +236,7 @@ func (d describer) fields(at string, typ reflect.Type, n node) {
 		if p.v["description"] == nil && target.v["description"] == nil {
 			d.t.Errorf("%s has no description", here)
 		}
-		if may := strings.Contains(options, "omitempty"); may == slices.Contains(required, name) {
+		if may := strings.Contains(options, "omit"); may == slices.Contains(required, name) {
 			d.t.Errorf("%s: it may be absent: %v, and the schema says the opposite", here, may)
 		}
 		d.compare(here, f.Type, target)

@@ -42,6 +42,10 @@ var update = flag.Bool("update", false, "rewrite the golden texts in testdata/sc
 //	cloud PROVIDER                start the API of a provider of DNS, and a name server
 //	                              that shows its records; sets $API, and writes solotick.yaml
 //	[!] cloud wrong WHAT          have it go wrong in a way that cloud_test.go knows
+//	zone start            start Solotick's own server for t.test; sets $SERVER, $PORT and $KEY,
+//	                      of a key that may write every TXT record, and writes solotick.yaml
+//	zone pause|resume|kill    as with SIGSTOP, SIGCONT, SIGKILL
+//	zone free|damage|delete NAME  put the record of a free lock at NAME.t.test, a broken one, or none
 //	epoch VARIABLE SECONDS        set a variable to now and so many seconds, as epoch second
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -54,10 +58,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "")
 			e.Values[dnsKey{}] = &dnsState{}
 			e.Values[cloudKey{}] = &cloudState{}
+			e.Values[zoneStateKey{}] = &zoneState{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd, "cloud": cloudCmd(t),
+			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd, "cloud": cloudCmd(t), "zone": zoneCmd,
 		},
 	})
 }

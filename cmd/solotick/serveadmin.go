@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -114,22 +113,21 @@ func (o *observatory) change(ctx context.Context, w api.Wish) (string, error) {
 		return "", problemFrom(err)
 	}
 	s.policy.SwapTime = svc.swapTime
-	var said strings.Builder
-	hand := &app{stdin: strings.NewReader(""), stdout: &said, stderr: io.Discard, env: o.app.env, color: "never"}
+	var t told
 	switch w.Verb {
 	case api.Pause:
-		err = hand.pause(ctx, s, w.For, w.Reason)
+		t, err = pause(ctx, s, w.For, w.Reason)
 	case api.Resume:
-		err = hand.resume(ctx, s)
+		t, err = resume(ctx, s)
 	case api.Trigger:
-		err = hand.trigger(ctx, s)
+		t, err = trigger(ctx, s)
 	default:
 		err = fmt.Errorf("there is no %q", w.Verb)
 	}
 	if err != nil {
 		return "", problemFrom(err)
 	}
-	return strings.Join(strings.Fields(said.String()), " "), nil
+	return s.String() + ": " + strings.Join(strings.Fields(t.text), " "), nil
 }
 
 // problemFrom is a failure of a command as HTTP has it.

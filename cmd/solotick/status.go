@@ -49,8 +49,10 @@ func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) 
 	code := exitOK
 	for _, s := range sights {
 		item, old := q.judge(s, now)
+		notes := s.Notes()
 		if old >= time.Second {
-			item.Notes = append(item.Notes, fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), ago(old)))
+			judged := fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), ago(old))
+			item.Notes, notes = append(item.Notes, judged), append(notes, judged)
 		}
 		doc.Records = append(doc.Records, item)
 		if s.err != nil {
@@ -67,9 +69,9 @@ func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) 
 		case asJSON:
 		case len(sights) == 1:
 			a.statusLong(s, item, now)
+			a.notes(notes)
 		default:
 			a.statusLine(item, now)
-			a.notes(s.Others())
 		}
 	}
 	switch {
@@ -182,7 +184,6 @@ func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 	if len(item.Servers) > 1 {
 		a.seenBy(item.Servers)
 	}
-	a.notes(item.Notes)
 }
 
 // seenBy is what each server shows, side by side.

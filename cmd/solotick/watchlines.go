@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,14 +21,24 @@ type eventDoc struct {
 // buffer is how many looks a reader of a history may be behind.
 const buffer = 4096
 
-// watchLines prints events as they come, until ctx ends, even if nobody takes what
-// it prints.
+// watchLines prints events as they come, until ctx ends or nobody reads any more. It
+// does not wait for who reads.
 func (a *app) watchLines(ctx context.Context, h *monitor.History, jsonl bool) error {
 	updates, cancel := h.Subscribe(buffer)
 	defer cancel()
-	printed := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	printed, left := make(chan error, 1), make(chan struct{})
 	go func() { printed <- a.printEvents(ctx, h, updates, jsonl) }()
+	if f, ok := a.stdout.(*os.File); ok {
+		go func() {
+			gone(ctx, f)
+			close(left)
+		}()
+	}
 	select {
+	case <-left:
+		return nil
 	case err := <-printed:
 		return err
 	case <-ctx.Done():

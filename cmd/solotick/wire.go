@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,7 @@ type site struct {
 	job      string // empty: the record of no job in the file
 	policy   elect.Policy
 	register register.Register
+	patience time.Duration // of a change, beyond what one alone may take
 }
 
 func (s site) String() string {
@@ -77,27 +79,28 @@ func (s site) filled() elect.Policy {
 }
 
 // sites finds records to write to: jobs of the file by their names, or by the
-// names of their records; no names: all jobs.
-func (a *app) sites(file string, names []string) ([]site, error) {
+// names of their records; no names: all jobs. It also returns where they are.
+func (a *app) sites(file string, names []string) ([]site, *service, error) {
 	c, err := a.loadAll(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	svc, err := openService(c.DNS)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := findSites(c, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range all {
 		if all[i].register, err = svc.register(all[i].name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		all[i].policy.SwapTime = svc.swapTime
+		all[i].patience = patienceFor(len(all), c.DNS)
 	}
-	return all, nil
+	return all, svc, nil
 }
 
 func siteOf(j config.Job) site { return site{name: j.Record, job: j.Name, policy: policyOf(j)} }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -224,20 +223,21 @@ func await(t *testing.T, what string, ok func() bool) {
 }
 
 // operate does something to a job as an operator, and returns what was said.
-func operate(t *testing.T, text, job string, do func(*app, context.Context, site) error) string {
+func operate(t *testing.T, text, job string, do func(context.Context, site) (told, error)) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "solotick.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	a := &app{stdout: &out, stderr: io.Discard, env: func(string) string { return "" }}
-	sites, err := a.sites(file, []string{job})
+	a := &app{stdout: io.Discard, stderr: io.Discard, env: func(string) string { return "" }}
+	sites, svc, err := a.sites(file, []string{job})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := do(a, t.Context(), sites[0]); err != nil {
+	defer svc.close()
+	what, err := do(t.Context(), sites[0])
+	if err != nil {
 		t.Fatal(err)
 	}
-	return out.String()
+	return what.text
 }

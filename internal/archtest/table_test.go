@@ -141,8 +141,30 @@ var table = []row{
 		why: "tells people what an observer sees: it asks DNS nothing, and knows neither the file nor which services there are",
 	},
 	{
+		dir: "monitor/page", own: []string{"elect", "internal/spell", "monitor", "record", "schedule"},
+		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
+	},
+	{
+		dir: "deploy",
+		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
+	},
+	{
+		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		why: "a real browser for tests, and nothing of what they look at",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a history on a terminal, and the only place that draws there",
+	},
+	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a view of a history in a terminal, and the only place that knows how to draw on one: it asks no server anything",
 	},
 	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
@@ -203,10 +225,9 @@ var table = []row{
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag",
-			"golang.org/x/net/netutil", "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},

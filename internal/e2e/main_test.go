@@ -8,9 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/solotick/solotick/internal/browsertest"
-	"time"
 )
 
 // program is the built solotick.
@@ -22,6 +22,9 @@ const jobEnv = "SOLOTICK_E2E_DIR"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_TICK") != "" {
 		os.Exit(job(dir))
+	}
+	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_LOCK") != "" {
+		os.Exit(holder(dir))
 	}
 	code := build(m)
 	browsertest.End()
@@ -46,8 +49,8 @@ func build(m *testing.M) int {
 }
 
 // job is the job of every cluster: it appends "tick attempt fence" and what it
-// does to a file, and takes 0.3 s. Where there is a file "hang" it removes that
-// and goes on until it is ended from outside.
+// does to a file, and takes 0.3 s; 2.5 s where there is a file "slow". Where there is
+// a file "hang" it removes that and goes on until it is ended from outside.
 func job(dir string) int {
 	f, err := os.OpenFile(filepath.Join(dir, "runs"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -61,7 +64,11 @@ func job(dir string) int {
 	}
 	say("begin")
 	hangs := os.Remove(filepath.Join(dir, "hang")) == nil
-	for i := 0; hangs || i < 6; i++ {
+	beats := 6
+	if _, err := os.Stat(filepath.Join(dir, "slow")); err == nil {
+		beats = 50
+	}
+	for i := 0; hangs || i < beats; i++ {
 		time.Sleep(50 * time.Millisecond)
 		say("alive")
 	}

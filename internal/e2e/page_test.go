@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,7 +20,14 @@ import (
 // the agents' own job wrote down.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, start(t, dnstest.BIND), "page")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := prepare(t, start(t, dnstest.BIND), "page")
+	c.write("slow", "") // so that no claim passes between two looks
+	c.configure("jobs:\n" + jobText("page", "every: 6s", "exec: ["+strconv.Quote(self)+"]"))
+	c.launch()
 	url := c.serve("--every", "1s")
 	record := strings.TrimSuffix(c.name, ".")
 	w := browsertest.Open(t, 1280, 900)

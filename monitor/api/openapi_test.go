@@ -235,7 +235,7 @@ func with(header map[string]string, name, value string) map[string]string {
 }
 
 // published are the documents whose schemas are in docs.
-var published = map[string]string{"status": "Status", "detail": "Record", "runs": "Runs", "events": "Events", "summary": "Summary", "change": "Change"}
+var published = map[string]string{"status": "Status", "detail": "Record", "runs": "Runs", "events": "Events", "summary": "Summary", "action": "Change"}
 
 // TestSchemas keeps the schemas in docs those of the description. To rewrite them:
 // go test ./monitor/api -run TestSchemas -rewrite
@@ -287,7 +287,7 @@ func TestDocuments(t *testing.T) {
 	for name, q := range map[string]asking{
 		"status": {path: "/api/v1/records"}, "detail": {path: "/api/v1/records/canary"}, "runs": {path: "/api/v1/records/canary/runs"},
 		"events": {path: "/api/v1/events"}, "summary": {path: "/status.json"},
-		"change": {"POST", "/api/v1/records/canary/resume", map[string]string{"Authorization": "Bearer " + testToken}, ""},
+		"action": {"POST", "/api/v1/records/canary/resume", map[string]string{"Authorization": "Bearer " + testToken}, ""},
 	} {
 		schema, err := jsonschema.NewCompiler().Compile("../../docs/solotick-" + name + ".schema.json")
 		if err != nil {

@@ -20,7 +20,7 @@ const (
 	DetailSchema  = "solotick.detail/v1"
 	EventsSchema  = "solotick.events/v1"
 	SummarySchema = "solotick.summary/v1"
-	ChangeSchema  = "solotick.change/v1"
+	ChangeSchema  = "solotick.action/v1"
 )
 
 // How much one answer has.

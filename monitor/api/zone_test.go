@@ -2,16 +2,16 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"log/slog"
-	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
 	"go.uber.org/goleak"
 
 	"github.com/solotick/solotick/monitor"
+	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/register/rfc2136"
 	"github.com/solotick/solotick/zone"
 )
 
@@ -34,7 +34,8 @@ func serveZone(t testing.TB, of zone.Zone) *zoneServer {
 	t.Helper()
 	s, err := zone.Open(zone.Config{
 		Listen: []string{"127.0.0.1:0"}, Dir: t.TempDir(), Zones: []zone.Zone{of},
-		AllowUpdate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: slog.New(slog.DiscardHandler),
+		Keys: []zone.Key{{Name: testKey, Algorithm: "hmac-sha256", Secret: []byte(testKey), Grants: []zone.Grant{{Name: "example.com", Below: true, Types: []string{"TXT"}}}}},
+		Log:  slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,17 +55,33 @@ func serveZone(t testing.TB, of zone.Zone) *zoneServer {
 // put makes the text the only one at a name.
 func (z *zoneServer) put(name, text string) {
 	z.t.Helper()
-	m := new(dns.Msg)
-	m.SetUpdate("example.com.")
-	hdr := dns.RR_Header{Name: name + ".example.com.", Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}
-	rr := &dns.TXT{Hdr: hdr, Txt: []string{strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)}}
-	m.RemoveRRset([]dns.RR{rr})
-	m.Insert([]dns.RR{rr})
-	client := &dns.Client{Net: "tcp"}
-	if r, _, err := client.Exchange(m, z.addr); err != nil || r.Rcode != dns.RcodeSuccess {
-		z.t.Fatalf("%s was not written: %v %v", name, err, r)
+	snap, err := z.record(name).Load(z.t.Context())
+	if err == nil {
+		_, err = z.record(name).Swap(z.t.Context(), snap, []string{text})
+	}
+	if err != nil {
+		z.t.Fatal(err)
 	}
 }
+
+func (z *zoneServer) record(name string) register.Register {
+	z.t.Helper()
+	c, err := rfc2136.New(rfc2136.Config{
+		Server: z.addr, Zone: "example.com", TTL: time.Minute,
+		Key: rfc2136.Key{Name: testKey, Algorithm: "hmac-sha256", Secret: rfc2136.Secret(base64.StdEncoding.EncodeToString([]byte(testKey)))},
+	})
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	r, err := c.Register(name + ".example.com")
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	return r
+}
+
+// testKey is the name and the secret of the key that may write.
+const testKey = "agents-of-a-test"
 
 // eyes look at nothing but this server.
 func (z *zoneServer) eyes(t testing.TB) *monitor.Eyes {

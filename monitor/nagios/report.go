@@ -2,6 +2,7 @@ package nagios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,9 +112,17 @@ func (r Result) long() []string {
 		add("seen by %s: %s", s.Addr, seen(s))
 	}
 	for _, n := range item.Notes {
-		add("note: %s", n)
+		if !ofServer(n, item.Servers) {
+			add("note: %s", n)
+		}
 	}
 	return all
+}
+
+// ofServer says whether a note is about a server that does not show the newest record,
+// which that one's own line tells.
+func ofServer(note string, servers []monitor.Server) bool {
+	return slices.ContainsFunc(servers, func(s monitor.Server) bool { return !s.Newest && strings.Contains(note, s.Addr) })
 }
 
 func result(item monitor.Item) string {

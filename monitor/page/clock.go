@@ -116,10 +116,8 @@ func (c clock) Ago(t time.Time) template.HTML {
 		t.UTC().Format(time.RFC3339), html.EscapeString(c.Full(t)), t.Unix(), ago(c.Now.Sub(t))))
 }
 
-// Until is how long it is to a moment; the script goes on counting.
-func (c clock) Until(t time.Time) template.HTML { return c.Due(t, nil) }
-
-// Due is Until, in another colour once something counts as late.
+// Due is how long it is to a moment, in another colour once that counts as late; the
+// script goes on counting.
 func (c clock) Due(t time.Time, late *time.Time) template.HTML {
 	over := ""
 	if late != nil {
@@ -131,6 +129,12 @@ func (c clock) Due(t time.Time, late *time.Time) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s" title="%s" data-until="%d"%s>%s</time>`,
 		class, t.UTC().Format(time.RFC3339), html.EscapeString(c.Full(t)), t.Unix(), over, countdown(t.Unix()-c.Now.Unix())))
+}
+
+// In is Due within a sentence: "in 0:27".
+func (c clock) In(t time.Time) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time class="count" datetime="%s" title="%s" data-in="%d">%s</time>`,
+		t.UTC().Format(time.RFC3339), html.EscapeString(c.Full(t)), t.Unix(), within(t.Unix()-c.Now.Unix())))
 }
 
 // moments are the times in a sentence of package elect or monitor, and the distance
@@ -162,7 +166,7 @@ func (c clock) rewrite(text string, live bool) template.HTML {
 			rest = m[6]
 		}
 		if m[6] >= 0 && live {
-			b.WriteString(", in " + string(c.Until(t)))
+			b.WriteString(", " + string(c.In(t)))
 			if strings.HasSuffix(text[m[6]:m[7]], " ") {
 				b.WriteByte(' ')
 			}
@@ -186,6 +190,14 @@ func countdown(s int64) string {
 		return fmt.Sprintf("%s%d:%02d:%02d", sign, s/3600, s/60%60, s%60)
 	}
 	return fmt.Sprintf("%s%d d %d h", sign, s/86400, s/3600%24)
+}
+
+// within is a distance in seconds within a sentence.
+func within(s int64) string {
+	if s < 0 {
+		return countdown(-s) + " ago"
+	}
+	return "in " + countdown(s)
 }
 
 // ago is how long ago something was, for people.

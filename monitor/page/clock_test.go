@@ -45,10 +45,10 @@ func TestLength(t *testing.T) {
 func TestSentence(t *testing.T) {
 	berlin := clock{Now: noon, Loc: (&zones{}).get("Europe/Berlin"), Other: time.UTC, Local: true}
 	stamp := func(c clock, h, m int) string { return string(c.Stamp(time.Date(2026, 11, 24, h, m, 0, 0, time.UTC))) }
-	until := func(c clock) string { return string(c.Until(time.Date(2026, 11, 24, 12, 2, 0, 0, time.UTC))) }
+	until := func(c clock) string { return string(c.In(time.Date(2026, 11, 24, 12, 2, 0, 0, time.UTC))) }
 	for _, c := range []struct{ name, got, want string }{
-		{"UTC", string(utc.Sentence("the latest run, of 12:01:00Z, was ok; the next is due at 12:02:00Z, in 83 s")), "the latest run, of " + stamp(utc, 12, 1) + ", was ok; the next is due at " + stamp(utc, 12, 2) + ", in " + until(utc)},
-		{"local", string(berlin.Sentence("due at 2026-11-24 12:02:00Z, in 1 min 23 s")), "due at " + stamp(berlin, 12, 2) + ", in " + until(berlin)},
+		{"UTC", string(utc.Sentence("the latest run, of 12:01:00Z, was ok; the next is due at 12:02:00Z, in 83 s")), "the latest run, of " + stamp(utc, 12, 1) + ", was ok; the next is due at " + stamp(utc, 12, 2) + ", " + until(utc)},
+		{"local", string(berlin.Sentence("due at 2026-11-24 12:02:00Z, in 1 min 23 s")), "due at " + stamp(berlin, 12, 2) + ", " + until(berlin)},
 		{"what was", string(utc.Told("due at 12:02:00Z, in 83 s; so")), "due at " + stamp(utc, 12, 2) + ", in 83 s; so"},
 		{"markup", string(utc.Sentence(`<b> 12:01:00Z "`)), "&lt;b&gt; " + stamp(utc, 12, 1) + " &#34;"},
 		{"no time", string(utc.Sentence("at 99:99:99Z & 2026-13-41 10:00:00Z")), "at 99:99:99Z &amp; 2026-13-41 10:00:00Z"},

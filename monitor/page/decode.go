@@ -82,10 +82,7 @@ func (c clock) due(sec int64) template.HTML {
 		return template.HTML(template.HTMLEscapeString(none(sec)))
 	}
 	t := time.Unix(sec, 0)
-	if t.Before(c.Now) {
-		return c.Stamp(t) + ", " + c.Ago(t)
-	}
-	return c.Stamp(t) + ", in " + c.Until(t)
+	return c.Stamp(t) + ", " + c.In(t)
 }
 
 // past is a second that was, as a time and a distance.

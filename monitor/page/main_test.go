@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,9 @@ var noon = time.Date(2026, 11, 24, 12, 0, 37, 0, time.UTC)
 
 // at is an epoch second, counted from noon.
 func at(sec int64) int64 { return noon.Unix() + sec }
+
+// ordinary is the everyday world at noon, for those who only read it.
+var ordinary = sync.OnceValue(func() *monitor.History { return everyday(noon, 2*time.Hour).h })
 
 // fixed returns a configuration in which it stays noon.
 func fixed(h History) Config {

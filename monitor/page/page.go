@@ -77,8 +77,7 @@ func Handler(cfg Config) http.Handler {
 		cfg.Streams = 256
 	}
 	cfg.Base = strings.TrimSuffix(cfg.Base, "/")
-	s := &server{Config: cfg, assets: loadAssets(), streams: make(chan struct{}, cfg.Streams)}
-	s.pages = loadPages(s.assets)
+	s := &server{Config: cfg, pages: loadPages(), assets: loadAssets(), streams: make(chan struct{}, cfg.Streams)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.overview)
 	mux.HandleFunc("GET /records/{name}", s.record)

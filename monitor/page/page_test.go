@@ -129,7 +129,7 @@ func TestCompressed(t *testing.T) {
 
 // TestOverview reads the overview of everyday jobs.
 func TestOverview(t *testing.T) {
-	cfg := fixed(everyday(noon).h)
+	cfg := fixed(ordinary())
 	cfg.Title, cfg.Version = "example.com", "v1.2.3"
 	got := ask(t, Handler(cfg), "/")
 	has(t, got.body, "2 of 12 jobs do not do their work", "<title>✖ 1 missed · example.com · Solotick</title>", "static/icon-bad.svg?",
@@ -163,7 +163,7 @@ func rows(body string) []string {
 // TestQuery checks what of the address says which records are shown, without a
 // script.
 func TestQuery(t *testing.T) {
-	h := everyday(noon).h
+	h := ordinary()
 	page := Handler(fixed(h))
 	for query, want := range map[string][]string{
 		"?q=MAIL":                          {"mailqueue"},
@@ -240,7 +240,7 @@ func TestSilence(t *testing.T) {
 
 // TestMissing checks that who comes with a wrong name is helped.
 func TestMissing(t *testing.T) {
-	h := everyday(noon).h
+	h := ordinary()
 	page := Handler(fixed(h))
 	got := ask(t, page, "/records/cannary.example.com")
 	if got.code != http.StatusNotFound {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed static templates
@@ -29,8 +30,9 @@ type assets map[string]asset
 
 var kinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
-// loadAssets panics if the files that are compiled in are not there.
-func loadAssets() assets {
+// loadAssets reads them once. It panics if the files that are compiled in are not
+// there.
+var loadAssets = sync.OnceValue(func() assets {
 	all := assets{}
 	names, err := fs.Glob(files, "static/*")
 	if err != nil || len(names) == 0 {
@@ -49,7 +51,7 @@ func loadAssets() assets {
 		all[path.Base(name)] = asset{kinds[path.Ext(name)], text, z.Bytes(), hex.EncodeToString(sum[:6])}
 	}
 	return all
-}
+})
 
 // address is where a page finds an asset, from the base.
 func (a assets) address(name string) string { return "static/" + name + "?" + a[name].tag }
@@ -80,13 +82,13 @@ func (a assets) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text) // who has gone reads nothing
 }
 
-// loadPages panics if a template is wrong, which a test finds.
-func loadPages(a assets) map[string]*template.Template {
-	funcs := template.FuncMap{"asset": a.address, "short": short, "tone": tone, "length": length, "plural": plural}
+// loadPages reads the templates once. It panics if one is wrong, which a test finds.
+var loadPages = sync.OnceValue(func() map[string]*template.Template {
+	funcs := template.FuncMap{"asset": loadAssets().address, "short": short, "tone": tone, "length": length, "plural": plural}
 	frame := template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/page.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
 	for _, name := range []string{"overview", "job", "wall", "missing"} {
 		all[name] = template.Must(template.Must(frame.Clone()).ParseFS(files, "templates/"+name+".html"))
 	}
 	return all
-}
+})

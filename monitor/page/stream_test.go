@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -358,7 +359,7 @@ func TestGone(t *testing.T) {
 			Handler(Config{History: k.h}).ServeHTTP(w, httptest.NewRequest("GET", "/events", nil))
 		}()
 		synctest.Wait()
-		w.left = true
+		w.left.Store(true)
 		time.Sleep(heartbeat)
 		synctest.Wait()
 		select {
@@ -371,11 +372,11 @@ func TestGone(t *testing.T) {
 
 type gone struct {
 	reader
-	left bool
+	left atomic.Bool
 }
 
 func (g *gone) Write(b []byte) (int, error) {
-	if g.left {
+	if g.left.Load() {
 		return 0, errors.New("connection reset by peer")
 	}
 	return g.reader.Write(b)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -38,6 +39,7 @@ type madeUp struct {
 	stop      int          // ticks back from now at which all agents stop; 0: none
 	why       string
 	shift     int64 // of the ticks
+	looks     int64 // seconds between two looks; 0: 60
 	resolvers bool
 }
 
@@ -69,10 +71,11 @@ type player struct {
 	blind  bool
 }
 
-// until looks every minute.
+// until looks now and then.
 func (p *player) until(t int64) {
-	for p.looked+60 < t {
-		p.look(p.looked + 60)
+	every := cmp.Or(p.m.looks, 60)
+	for p.looked+every < t {
+		p.look(p.looked + every)
 	}
 }
 
@@ -216,23 +219,23 @@ func agent(prefix string, n int) string {
 }
 
 // everyday is a made-up yet likely world: a dozen jobs in two zones, of which some
-// are in trouble.
-func everyday(now time.Time) *world {
+// are in trouble. One of them has been looked at for longer.
+func everyday(now time.Time, back time.Duration) *world {
 	w := newWorld(now)
 	fra, ams, lhr, fra2 := agent("FRA", 1), agent("AMS", 2), agent("LHR", 3), agent("FRA", 4)
 	w.play(madeUp{
-		name: "canary.example.com", job: "canary", every: 60, takes: 3.2, back: 26 * time.Hour, agents: []string{fra, ams, lhr, fra2, ams}, told: true, resolvers: true,
+		name: "canary.example.com", job: "canary", every: 60, takes: 3.2, back: back, agents: []string{fra, ams, lhr, fra2, ams}, told: true, resolvers: true,
 		vanish: map[int]bool{47: true, 21: true, 700: true}, ends: map[int]record.Result{9: record.Failed, 10: record.Timeout, 38: record.Failed, 300: record.Failed}, blind: [2]int{34, 29},
 	})
 	for i, job := range []string{"certificates", "invoices", "mailqueue", "metrics-rollup", "thumbnails", "webhooks"} {
 		w.play(madeUp{
-			name: job + ".example.com", job: job, every: []int64{300, 900, 60, 60, 120, 60}[i], takes: []float64{6, 40, 2, 11, 19, 1.2}[i], back: 14 * time.Hour,
+			name: job + ".example.com", job: job, every: []int64{300, 900, 60, 60, 120, 60}[i], takes: []float64{6, 40, 2, 11, 19, 1.2}[i], back: time.Duration(45*[]int64{300, 900, 60, 60, 120, 60}[i]) * time.Second,
 			agents: []string{[]string{ams, lhr, fra}[i%3], fra2, lhr}, shift: int64(7 * i), ends: map[int]record.Result{11 + i: record.Failed}, vanish: map[int]bool{17 + 3*i: true},
 		})
 	}
-	w.play(madeUp{name: "backup-check.example.com", job: "backup-check", every: 300, takes: 12, back: 14 * time.Hour, agents: []string{lhr, ams}, ends: map[int]record.Result{0: record.Failed, 1: record.Failed, 2: record.Failed, 12: record.Timeout}})
-	w.play(madeUp{name: "nightly.ops.example.net", job: "nightly", every: 3600, takes: 240, back: 60 * time.Hour, agents: []string{agent("", 7), agent("", 8)}, shift: 1800, vanish: map[int]bool{5: true}})
-	w.play(madeUp{name: "failover.ops.example.net", job: "failover", every: 60, takes: 2, back: 8 * time.Hour, agents: []string{agent("", 9)}, stop: 4})
+	w.play(madeUp{name: "backup-check.example.com", job: "backup-check", every: 300, takes: 12, back: 4 * time.Hour, agents: []string{lhr, ams}, ends: map[int]record.Result{0: record.Failed, 1: record.Failed, 2: record.Failed, 12: record.Timeout}})
+	w.play(madeUp{name: "nightly.ops.example.net", job: "nightly", every: 3600, takes: 240, back: 45 * time.Hour, agents: []string{agent("", 7), agent("", 8)}, shift: 1800, vanish: map[int]bool{5: true}})
+	w.play(madeUp{name: "failover.ops.example.net", job: "failover", every: 60, takes: 2, back: time.Hour, agents: []string{agent("", 9)}, stop: 4})
 	w.play(madeUp{name: "reindex.ops.example.net", job: "reindex", every: 600, takes: 90, back: 12 * time.Hour, agents: []string{agent("", 10)}, pause: [2]int{6, 0}, why: "moving to the new cluster"})
 	w.play(madeUp{name: "snapshots.ops.example.net", job: "snapshots", every: 600, takes: 95, back: 12 * time.Hour, agents: []string{agent("", 11), agent("", 12), agent("", 13)}, vanish: map[int]bool{9: true}})
 	w.h.Sweep(now)

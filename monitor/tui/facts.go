@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/monitor"
 )
 
@@ -17,13 +18,19 @@ type facts struct {
 	median time.Duration
 	worst  time.Duration // the longest lag
 	lags   int
+	lapsed bool // nobody renews the claim any more
+}
+
+// lapsed says whether a claim is there that its holder should have renewed by now.
+func lapsed(item monitor.Item) bool {
+	return item.Claimed && item.State != elect.HealthRunning && item.State != elect.HealthHeld
 }
 
 // mostRuns is how many ticks back the facts go.
 const mostRuns = 300
 
 func factsOf(h *monitor.History, item monitor.Item, now int64) *facts {
-	f := &facts{}
+	f := &facts{lapsed: lapsed(item)}
 	if item.Next != nil && item.LastTick != nil {
 		f.every = max(item.Next.Unix()-item.LastTick.Unix(), 0)
 	}
@@ -31,6 +38,9 @@ func factsOf(h *monitor.History, item monitor.Item, now int64) *facts {
 	f.runs = h.Runs(item.Name, now-window, now+3600)
 	if n := len(f.runs); n > mostRuns {
 		f.runs = f.runs[n-mostRuns:]
+	}
+	if n := len(f.runs); n > 0 && f.lapsed {
+		f.runs[n-1].Over = true // as far as anybody knows; what Runs returns is a copy
 	}
 	if every := usual(f.runs); every > 0 {
 		f.every = every

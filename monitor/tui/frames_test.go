@@ -82,3 +82,28 @@ func trimmed(screen string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// TestDocs keeps the screen in docs/watch.md one that there is.
+func TestDocs(t *testing.T) {
+	const file, mark = "../../docs/watch.md", "<!-- frame -->\n```\n"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), mark)
+	old, after, end := strings.Cut(rest, "```\n")
+	if !ok || !end {
+		t.Fatalf("%s has no %q", file, mark)
+	}
+	v := shared().view(100, 26, Config{Unicode: true}).press("down", "down", "down", "down", "down")
+	want := trimmed(sgr.ReplaceAllString(v.screen(), "")) + "\n"
+	if *update {
+		if err := os.WriteFile(file, []byte(before+mark+want+"```\n"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, old); diff != "" {
+		t.Errorf("%s (-want +got; -update rewrites it):\n%s", file, diff)
+	}
+}

@@ -187,10 +187,12 @@ func (m *model) nextField(item *monitor.Item, width int) line {
 // lastField is how the latest run ended, or for how long one has been under way.
 func (m *model) lastField(item *monitor.Item, f *facts) (string, style) {
 	r, ok := f.latest()
-	if ok && !r.Over && item.Claimed {
+	switch {
+	case f.lapsed:
+		return "lapsed", toneOf(item.State.Level())
+	case ok && !r.Over && item.Claimed:
 		return "runs " + brief(max(m.now.Sub(time.Unix(r.At(), 0)), 0).Truncate(time.Second)), accent
-	}
-	if item.Last == record.None {
+	case item.Last == record.None:
 		return "", normal
 	}
 	text := string(item.Last)

@@ -223,7 +223,7 @@ func (m *model) judge(name string) (moved bool) {
 // known are the facts of a record.
 func (m *model) known(item monitor.Item) *facts {
 	f := m.facts[item.Name]
-	if f == nil {
+	if f == nil || f.lapsed != lapsed(item) {
 		if len(m.facts) > 2000 {
 			clear(m.facts)
 		}

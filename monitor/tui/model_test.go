@@ -375,3 +375,40 @@ func BenchmarkSort(b *testing.B) {
 		v.press("s")
 	}
 }
+
+// TestLapsed: a run whose holder fell silent is not said to go on.
+func TestLapsed(t *testing.T) {
+	w := newWorld(&job{name: "canary.example.com", every: 60, agents: []string{first}, takes: seconds(30), ends: always(record.OK, nil), stops: begin.Add(4*time.Minute + 5*time.Second)})
+	w.live(4*time.Minute+10*time.Second, 1)
+	v := w.view(100, 40, Config{Unicode: true})
+	if !strings.Contains(v.screen(), "runs 10 s") || !strings.Contains(v.screen(), "▶") {
+		t.Errorf("nothing says that it runs:\n%s", v.screen())
+	}
+	w.now = w.now.Add(5 * time.Minute)
+	v.send(tickMsg(w.now))
+	s := v.press("enter").screen()
+	if !strings.Contains(s, "lapsed") || strings.Contains(s, "runs 3") || strings.Contains(s, "▶·") || strings.Contains(s, "▶▶") {
+		t.Errorf("it says that it goes on:\n%s", s)
+	}
+}
+
+// TestNotice: what went wrong elsewhere is said for a while.
+func TestNotice(t *testing.T) {
+	w := shared()
+	notices := make(chan string, 1)
+	v := w.view(80, 24, Config{Notices: notices})
+	notices <- "nobody could be told \x1b[2J: no route to ops"
+	v.send(v.hear())
+	if !strings.Contains(v.screen(), "! nobody could be told ?[2J: no route to ops") {
+		t.Errorf("nobody says it:\n%s", v.screen())
+	}
+	checkFrame(t, v)
+	v.send(tickMsg(w.now.Add(noticeTime)))
+	if !strings.Contains(v.screen(), "nobody could be told") {
+		t.Errorf("it is gone at once:\n%s", v.screen())
+	}
+	v.send(tickMsg(w.now.Add(noticeTime + time.Second)))
+	if strings.Contains(v.screen(), "nobody could be told") {
+		t.Errorf("it stands for ever:\n%s", v.screen())
+	}
+}

@@ -70,8 +70,7 @@ function show(fresh) {
 
 // --- asking for the page again ---
 
-let asking = false;
-let again = false;
+let asking = false, again = false;
 let cost = 0; // of the latest answer, in milliseconds
 let last = Date.now();
 let turn = 0;
@@ -106,16 +105,14 @@ async function refresh() {
   if (again) soon();
 }
 
-// soon asks again, but not more often than the server can answer.
+// soon asks again, but not more often than a slow server can bear.
 function soon() {
-  turn ||= setTimeout(refresh, Math.max(0, last + Math.max(1000, 10 * cost) - Date.now()));
+  turn ||= setTimeout(refresh, Math.max(0, last + Math.min(Math.max(1000, 4 * cost), 10000) - Date.now()));
 }
 
 // --- the stream ---
 
-let stream = null;
-let streaming = false;
-let poll = 0;
+let stream = null, streaming = false, poll = 0;
 
 function connect() {
   if (stream || document.hidden) return;
@@ -195,11 +192,14 @@ function count() {
     write(el, countdown(Number(el.dataset.until) - now));
     if (el.dataset.late) el.classList.toggle('over', now > Number(el.dataset.late));
   }
+  for (const el of document.querySelectorAll('[data-in]')) {
+    const left = Number(el.dataset.in) - now;
+    write(el, left < 0 ? `${countdown(-left)} ago` : `in ${countdown(left)}`);
+  }
   for (const el of document.querySelectorAll('[data-ago]')) write(el, ago(now - Number(el.dataset.ago)));
-  for (const el of document.querySelectorAll('.ring')) {
-    const { from, to } = el.dataset;
-    const part = Math.min(Math.max(Math.floor((now - from) * 100 / (to - from)), 0), 100);
-    el.lastElementChild.setAttribute('stroke-dasharray', `${part} 100`);
+  for (const { dataset: d, lastElementChild: arc } of document.querySelectorAll('.ring')) {
+    const part = Math.floor((now - d.from) * 100 / (d.to - d.from));
+    arc.setAttribute('stroke-dasharray', `${Math.min(Math.max(part, 0), 100)} 100`);
   }
 }
 
