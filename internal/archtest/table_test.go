@@ -145,10 +145,6 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
-		dir: "deploy",
-		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
-	},
-	{
 		dir: "internal/browsertest",
 		other: []string{
 			"github.com/chromedp/cdproto/cdp", "github.com/chromedp/cdproto/emulation", "github.com/chromedp/cdproto/input", "github.com/chromedp/cdproto/page", "github.com/chromedp/chromedp",
