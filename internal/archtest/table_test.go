@@ -152,11 +152,6 @@ var table = []row{
 		why: "a real browser for tests, and nothing of what they look at",
 	},
 	{
-		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
-		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
-		why:   "a history on a terminal, and the only place that draws there",
-	},
-	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
 	},
