@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type file struct {
 	runs   map[string]map[uint64]Run
 	events map[string][]Event
 	kept   map[string]kept
+	err    error // of the latest write; nil: it was written
 }
 
 // kept is what is known of a record beside runs and events.
@@ -138,15 +140,20 @@ func readLast[T any](b *bbolt.Bucket, n int) []T {
 
 // load fills a track with what the file has of its record. Who ran when the file
 // was left is over: its end was not seen.
-func (f *file) load(name string, t *track) {
+// Of what agents have told no more than text bytes are taken.
+func (f *file) load(name string, t *track, text int) {
 	_ = f.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(runsBucket).Bucket([]byte(name)); b != nil {
 			c := b.Cursor()
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				var r Run
 				if len(k) == 8 && json.Unmarshal(v, &r) == nil {
-					r.n, r.Over, r.counted = binary.BigEndian.Uint64(k), true, true
+					r.n, r.counted = binary.BigEndian.Uint64(k), true
+					if t.left = 0; !r.Over {
+						r.Over, t.left = true, r.n
+					}
 					t.runs = append(t.runs, r)
+					t.told(r.Detail, text)
 				}
 			}
 		}
@@ -246,11 +253,11 @@ func (h *History) write() error {
 		}
 		return nil
 	})
-	if err == nil {
-		return nil
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f.err = err; err == nil {
+		return nil
+	}
 	for name, list := range runs {
 		for n, r := range list {
 			if _, ok := f.runs[name][n]; !ok {
@@ -260,11 +267,34 @@ func (h *History) write() error {
 				f.runs[name][n] = r
 			}
 		}
+		onlyNewest(f.runs[name], mostR)
 	}
 	for name, list := range events {
 		f.events[name] = keepLast(append(list, f.events[name]...), mostE)
 	}
 	return fmt.Errorf("monitor: history: %w", err)
+}
+
+// onlyNewest drops the lowest numbers beyond most: what waits for a disk that is full
+// does not fill the memory.
+func onlyNewest(runs map[uint64]Run, most int) {
+	if len(runs) <= most {
+		return
+	}
+	for _, n := range slices.Sorted(maps.Keys(runs))[:len(runs)-most] {
+		delete(runs, n)
+	}
+}
+
+// Trouble is why what is new could not be written to the file of a history; nil: it
+// could, or there is no file. It is tried again every few seconds.
+func (h *History) Trouble() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.file == nil {
+		return nil
+	}
+	return h.file.err
 }
 
 // putAll puts numbered values into the bucket of a record and drops the lowest
