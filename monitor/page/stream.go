@@ -60,6 +60,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
 	out := &stream{w: w, control: http.NewResponseController(w), now: s.Now}
 	if out.begin(s.since(name, r.Header.Get("Last-Event-ID"))) == nil {
 		out.follow(r, name, updates)

@@ -178,6 +178,12 @@ func TestStream(t *testing.T) {
 			t.Errorf("after it: %+v", got)
 		}
 		end()
+
+		head := httptest.NewRecorder()
+		Handler(Config{History: k.h}).ServeHTTP(head, httptest.NewRequest("HEAD", "/events", nil)) // ends
+		if head.Code != http.StatusOK || head.Header().Get("X-Accel-Buffering") != "no" {
+			t.Errorf("HEAD: %d, %v", head.Code, head.Header())
+		}
 	})
 }
 
