@@ -117,6 +117,19 @@ func TestTriggered(t *testing.T) {
 	}
 }
 
+// TestAtMostOnceFirst has a first look at a record whose result is that of the run
+// before its latest tick.
+func TestAtMostOnceFirst(t *testing.T) {
+	target := Target{Name: "canary.example.com", Policy: minute(t)}
+	target.Policy.AtMostOnce = true
+	h := NewHistory(Limits{})
+	h.Watch(target)
+	h.See(sight(target, at(5), idle(agentA, 0, 1, record.Failed).String()))
+	if r := h.Runs(target.Name, 0, latest); len(r) != 1 || r[0].Result != record.None {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestLockFreed has an operator free a lock.
 func TestLockFreed(t *testing.T) {
 	target := Target{Name: "deploy.example.com"}

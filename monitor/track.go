@@ -137,9 +137,19 @@ func (t *track) begin() {
 	case r.Claimed:
 		t.began(r, max(r.TimerOld, 0), false)
 	case last(r) > 0:
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 	t.odd(record.Record{})
+}
+
+// latest is the latest run that an idle record tells of. At most once, what it says of
+// an end is said of the run before.
+func (t *track) latest(r record.Record) Run {
+	run := Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true}
+	if t.target.Policy.AtMostOnce {
+		run.Result = record.None
+	}
+	return run
 }
 
 // goesOn takes up the run that went on when the file was left, if it still does.
@@ -222,7 +232,7 @@ func (t *track) resume(b record.Record) {
 	case cur != nil:
 		t.closeRun(record.None, 0)
 	case last(r) > last(b):
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 }
 
