@@ -29,7 +29,7 @@ func (w *walker) report(n *yaml.Node, path string) *Report {
 	}
 	switch u, err := url.Parse(r.URL.Reveal()); {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		w.mistake(p.value, p.path, "as in https://solotick.example.com/report", "is no URL that begins with https:// or http://")
+		w.mistake(p.value, p.path, "as in https://serve.example.com/api/v1/reports", "is no URL that begins with https:// or http://")
 	case u.Scheme == "http" && token.good && !isLoopback(u.Hostname()):
 		w.mistake(p.value, p.path, "https://, or hmac: in place of token:", "is not for a token: anybody on the way could read it")
 	}

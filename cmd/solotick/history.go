@@ -58,7 +58,7 @@ A NAME with a dot is a DNS name; else it is a job of the file; without names, al
 of the file.`,
 		Example: "  solotick history canary.example.com --for 10m\n" +
 			"  solotick history canary.example.com --from http://127.0.0.1:8080 --since 168h\n" +
-			"  solotick history --from /var/lib/solotick/history.db --json",
+			"  solotick history --from /var/lib/solotick/history --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := q.check(cmd, args); err != nil {
 				return err

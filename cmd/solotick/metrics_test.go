@@ -43,12 +43,26 @@ func clean(t *testing.T, d *desk) {
 	}
 }
 
+// A pair are two agents of one job, of which a began alone.
+type pair struct {
+	*testing.T
+	text, slow string // the file, and the file that makes runs long
+	a, b       *crewman
+}
+
+func (p *pair) both() []*crewman { return []*crewman{p.a, p.b} }
+
+// sum is that of both agents.
+func (p *pair) sum(name string, labels ...string) float64 {
+	p.Helper()
+	return p.a.value(name, labels...) + p.b.value(name, labels...)
+}
+
 // TestMetricsOfAFleet drives two agents on a zone server through what they count, and
 // looks at each figure where it moves.
 func TestMetricsOfAFleet(t *testing.T) {
-	dir := t.TempDir()
-	slow := filepath.Join(dir, "slow")
-	text := "version: 1\n" + zoneServer(t) + `agent: { grace: 1s }
+	p := &pair{T: t, slow: filepath.Join(t.TempDir(), "slow")}
+	p.text = "version: 1\n" + zoneServer(t) + `agent: { grace: 1s }
 jobs:
   tick:
     every: 1s
@@ -58,86 +72,96 @@ jobs:
     head_start: 100ms
     spread: 100ms
     poll: 1s
-    exec: [sh, -c, "while test -e ` + slow + `; do sleep 0.05; done"]
+    exec: [sh, -c, "while test -e ` + p.slow + `; do sleep 0.05; done"]
 `
-	a := enlist(t, "AAAA", text)
-	await(t, "runs of the first agent", func() bool { return a.value("ticks_total", "job", "tick", "outcome", "run") >= 2 })
-	b := enlist(t, "BBBB", text)
-	await(t, "ticks that the other one saw", func() bool { return b.value("ticks_total", "job", "tick", "outcome", "elsewhere") >= 3 })
+	p.a = enlist(t, "AAAA", p.text)
+	await(t, "runs of the first agent", func() bool { return p.a.value("ticks_total", "job", "tick", "outcome", "run") >= 2 })
+	p.b = enlist(t, "BBBB", p.text)
+	await(t, "ticks that the other one saw", func() bool { return p.b.value("ticks_total", "job", "tick", "outcome", "elsewhere") >= 3 })
+	p.allIsWell()
+	p.pause()
+	p.swapsGoWrong()
+	p.takeOver()
+	for _, c := range p.both() {
+		clean(t, c.desk)
+	}
+}
 
+// allIsWell looks at the figures while one agent runs every tick and the other looks on.
+func (p *pair) allIsWell() {
+	a, b := p.a, p.b
 	ranByA, ranByB := a.value("ticks_total", "outcome", "run"), b.value("ticks_total", "outcome", "run")
 	if elsewhere := b.value("ticks_total", "outcome", "elsewhere"); ranByB > 1 || elsewhere > ranByA {
-		t.Errorf("A ran %v ticks, B %v, and B saw %v", ranByA, ranByB, elsewhere)
+		p.Errorf("A ran %v ticks, B %v, and B saw %v", ranByA, ranByB, elsewhere)
 	}
-	await(t, "the end of the runs so far", func() bool { return a.value("runs_total", "job", "tick", "result", "ok") >= ranByA })
+	await(p.T, "the end of the runs so far", func() bool { return a.value("runs_total", "job", "tick", "result", "ok") >= ranByA })
 	now := float64(time.Now().UnixMilli()) / 1000
-	for name, near := range map[string]float64{
-		"last_run_timestamp_seconds": 5, "last_success_timestamp_seconds": 5, "next_tick_timestamp_seconds": 5, "config_info": math.Inf(1),
-	} {
-		if got, found := a.metric(name); found && math.Abs(got-now) > near || !found && near < 10 {
-			t.Errorf("%s is %v, now it is %v", name, got, now)
+	for _, name := range []string{"last_run_timestamp_seconds", "last_success_timestamp_seconds", "next_tick_timestamp_seconds"} {
+		if got, found := a.metric(name); !found || math.Abs(got-now) > 10 {
+			p.Errorf("%s is %v, now it is %v", name, got, now)
 		}
 	}
-	for _, c := range []*crewman{a, b} {
+	for _, c := range p.both() {
 		if off, found := c.metric("clock_offset_seconds"); !found || math.Abs(off) > 1 {
-			t.Errorf("the clock is off by %v (%v)", off, found)
+			p.Errorf("the clock is off by %v (%v)", off, found)
 		}
 		if paused, found := c.metric("paused", "job", "tick"); paused != 0 || !found {
-			t.Errorf("paused is %v (%v)", paused, found)
+			p.Errorf("paused is %v (%v)", paused, found)
 		}
-		if n := c.value("takeovers_total"); n != 0 {
-			t.Errorf("%v takeovers", n)
-		}
-		if n := c.value("lookups_total", "outcome", "failed") + c.value("register_requests_total", "outcome", "unreached"); n != 0 {
-			t.Errorf("%v requests failed", n)
+		if n := c.value("takeovers_total") + c.value("lookups_total", "outcome", "failed") + c.value("register_requests_total", "outcome", "unreached"); n != 0 {
+			p.Errorf("%v takeovers and requests that failed", n)
 		}
 		if info, _ := c.metric("build_info"); info != 1 {
-			t.Error("no build_info")
+			p.Error("no build_info")
 		}
 	}
 	if n := b.value("lookups_total", "outcome", "answered"); n < 3 {
-		t.Errorf("B asked DNS %v times", n)
+		p.Errorf("B asked DNS %v times", n)
 	}
 	swaps := a.value("swaps_total", "job", "tick", "outcome", "done")
-	if requests := a.value("register_requests_total", "op", "swap", "outcome", "done"); swaps < 2*ranByA || requests < swaps {
-		t.Errorf("%v swaps for %v runs, by %v requests", swaps, ranByA, requests)
-	}
-	if n := a.value("register_request_duration_seconds", "op", "swap"); n < swaps {
-		t.Errorf("%v durations of %v swaps", n, swaps)
+	if requests, took := a.value("register_requests_total", "op", "swap", "outcome", "done"), a.value("register_request_duration_seconds", "op", "swap"); swaps < 2*ranByA || requests < swaps || took < requests {
+		p.Errorf("%v swaps for %v runs, by %v requests with %v durations", swaps, ranByA, requests, took)
 	}
 	if runs, took, lag := a.value("runs_total"), a.value("run_duration_seconds"), a.value("start_lag_seconds"); took < ranByA || lag < took || runs < took {
-		t.Errorf("%v runs, %v durations, %v lags", runs, took, lag)
+		p.Errorf("%v runs, %v durations, %v lags", runs, took, lag)
 	}
+}
 
-	// An operator pauses the job: every agent sees it. What falls due is passed over.
-	operate(t, text, "tick", pauseForTwoHours)
-	await(t, "the pause", func() bool { return a.value("paused") == 1 && b.value("paused") == 1 })
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(3100 * time.Millisecond))) // three ticks fall due
-	operate(t, text, "tick", resume)
-	await(t, "the resumption", func() bool {
-		return a.value("paused") == 0 && a.value("ticks_total", "outcome", "passed")+b.value("ticks_total", "outcome", "passed") >= 2
-	})
+// pause has an operator pause the job: every agent sees it, and what falls due is
+// passed over.
+func (p *pair) pause() {
+	operate(p.T, p.text, "tick", pauseForTwoHours)
+	await(p.T, "the pause", func() bool { return p.a.value("paused") == 1 && p.b.value("paused") == 1 })
+	due := time.Now().Unix() + 3
+	await(p.T, "ticks that nobody runs", func() bool { return time.Now().Unix() > due })
+	operate(p.T, p.text, "tick", resume)
+	await(p.T, "the resumption", func() bool { return p.sum("paused") == 0 && p.sum("ticks_total", "outcome", "passed") >= 2 })
+}
 
-	// Swaps that do not end well.
+// swapsGoWrong has a swap of whoever swaps next end in each of the ways there are.
+func (p *pair) swapsGoWrong() {
 	for outcome, what := range map[string]int32{"uncertain": replyLost, "conflict": refusedAsConflict} {
-		count := func() float64 {
-			return a.value("swaps_total", "outcome", outcome) + b.value("swaps_total", "outcome", outcome)
+		before := p.sum("swaps_total", "outcome", outcome)
+		for _, c := range p.both() {
+			c.swap.Store(what)
 		}
-		before := count()
-		a.swap.Store(what)
-		b.swap.Store(what)
-		await(t, "a swap that ends as "+outcome, func() bool { return count() > before })
-		a.swap.Store(asUsual)
-		b.swap.Store(asUsual)
+		await(p.T, "a swap that ends as "+outcome, func() bool { return p.sum("swaps_total", "outcome", outcome) > before })
+		for _, c := range p.both() {
+			c.swap.Store(asUsual)
+		}
 	}
+}
 
-	// The agent that runs the job is cut off amid a run: the other one takes over.
-	if err := os.WriteFile(slow, nil, 0o600); err != nil {
-		t.Fatal(err)
+// takeOver cuts the agent that runs the job off amid a run, and the other one takes
+// over. That one, alone and cut off from its register, but not from DNS, runs ticks
+// all the same.
+func (p *pair) takeOver() {
+	if err := os.WriteFile(p.slow, nil, 0o600); err != nil {
+		p.Fatal(err)
 	}
-	runner, other := a, b
-	await(t, "a long run", func() bool {
-		for _, c := range []*crewman{a, b} {
+	runner, other := p.a, p.b
+	await(p.T, "a long run", func() bool {
+		for _, c := range p.both() {
 			if c.value("start_lag_seconds") > c.value("run_duration_seconds") {
 				runner = c
 				return true
@@ -145,28 +169,22 @@ jobs:
 		}
 		return false
 	})
-	if runner == b {
-		other = a
+	if runner == p.b {
+		other = p.a
 	}
 	runner.noRegister.Store(true)
 	runner.noDNS.Store(true)
-	await(t, "a takeover", func() bool { return other.value("takeovers_total", "job", "tick") == 1 })
-	if err := os.Remove(slow); err != nil {
-		t.Fatal(err)
+	await(p.T, "a takeover", func() bool { return other.value("takeovers_total", "job", "tick") == 1 })
+	if err := os.Remove(p.slow); err != nil {
+		p.Fatal(err)
 	}
-	await(t, "the loss of the run", func() bool { return runner.value("runs_total", "result", "lost") == 1 })
+	await(p.T, "the loss of the run", func() bool { return runner.value("runs_total", "result", "lost") == 1 })
 	for _, of := range [][]string{{"swaps_total", "outcome", "failed"}, {"register_requests_total", "op", "swap", "outcome", "unreached"}, {"lookups_total", "outcome", "failed"}} {
-		await(t, strings.Join(of, " "), func() bool { return runner.value(of[0], of[1:]...) > 0 })
+		await(p.T, strings.Join(of, " "), func() bool { return runner.value(of[0], of[1:]...) > 0 })
 	}
-
-	// An agent that is alone and does not reach its register, but DNS, runs ticks all
-	// the same.
 	runner.leave()
 	other.noRegister.Store(true)
-	await(t, "an unarbitrated run", func() bool { return other.value("ticks_total", "outcome", "unarbitrated") > 0 })
-	for _, c := range []*crewman{a, b} {
-		clean(t, c.desk)
-	}
+	await(p.T, "an unarbitrated run", func() bool { return other.value("ticks_total", "outcome", "unarbitrated") > 0 })
 }
 
 // TestMetricsOfTicks: a tick counts once, however often it is run or seen, and only

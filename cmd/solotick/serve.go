@@ -216,7 +216,7 @@ func (o *observatory) prepare() error {
 	if cfg.Admin != nil {
 		pages.Admin = func(_ http.ResponseWriter, r *http.Request) (string, bool) { return o.api.Session(r) }
 	}
-	cfg.Page = page.Handler(pages)
+	cfg.Page, cfg.Style = page.Handler(pages), page.Style()
 	if o.api, err = api.New(cfg); err != nil {
 		return usage("%w", err)
 	}

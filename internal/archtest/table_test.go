@@ -145,16 +145,20 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
-		dir: "deploy",
-		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
-	},
-	{
-		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		dir: "internal/browsertest",
+		other: []string{
+			"github.com/chromedp/cdproto/cdp", "github.com/chromedp/cdproto/emulation", "github.com/chromedp/cdproto/input", "github.com/chromedp/cdproto/page", "github.com/chromedp/chromedp",
+		},
 		why: "a real browser for tests, and nothing of what they look at",
 	},
 	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},
 		why: "what a plugin for Nagios says of records that were looked at: it asks nobody and reads no clock",
+	},
+	{
+		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
+		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
+		why:   "a view of a history in a terminal, and the only place that knows how to draw on one: it asks no server anything",
 	},
 	{
 		dir: "zone", other: []string{mdns, "go.etcd.io/bbolt"},
@@ -256,6 +260,10 @@ var table = []row{
 	{
 		dir: "internal/bench/dnsperf", own: []string{"internal/dnstest", "zone"},
 		why: "the zone server beside BIND, with a client that is neither's",
+	},
+	{
+		dir: "deploy",
+		why: "rules and dashboards for other programs, and tests of them with these programs",
 	},
 	{
 		dir: "internal/e2e",

@@ -8,9 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/solotick/solotick/internal/browsertest"
-	"time"
 )
 
 // program is the built solotick.

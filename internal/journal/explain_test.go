@@ -80,18 +80,21 @@ func TestExplain(t *testing.T) {
 		once    bool
 	}{
 		{
-			"it ran", []Entry{look(-30, idle("ME", -1)), swap(.02, elect.TickDue, "done", claimed("ME", 0, 0), ""), runs(.05, 1), ran(1.55, 1, "ok", ""), swap(1.6, elect.RunEnded, "done", idle("ME", 0), "")},
+			"it ran",
+			[]Entry{look(-30, idle("ME", -1)), swap(.02, elect.TickDue, "done", claimed("ME", 0, 0), ""), runs(.05, 1), ran(1.55, 1, "ok", ""), swap(1.6, elect.RunEnded, "done", idle("ME", 0), "")},
 			DidRun, Claimed, "it ran it as attempt 1, fence 7, 50ms after the tick; the run ended as ok after 1.5s", false,
 		},
 		{
-			"it ran twice", []Entry{runs(.05, 1), ran(1.55, 1, "failed", "ended with code 3"), runs(7, 2)},
+			"it ran twice",
+			[]Entry{runs(.05, 1), ran(1.55, 1, "failed", "ended with code 3"), runs(7, 2)},
 			DidRun, Claimed, "ended as failed after 1.5s: ended with code 3; then it ran it as attempt 2, fence 7, 7s after the tick; its end is not told: it is still running, or the agent was killed", false,
 		},
 		{"its end alone is kept", []Entry{ran(1.55, 1, "ok", "")}, DidRun, Claimed, "it ran it; the run ended as ok", false},
 		{"its report alone is kept", []Entry{swap(1.6, elect.RunEnded, "done", idle("ME", 0), "")}, DidRun, Claimed, "it ran it: at 10:02:01.600Z it wrote how that ended, ok", false},
 		{"it ran without the register", []Entry{look(-30, idle("A", -1)), swap(2, elect.TickDue, "unreached", claimed("ME", 0, 0), "away"), loose, looseEnd}, DidRun, Unarbitrated, "without the register, which it could not reach, 31s after the tick; others may have run it too; the run ended as ok", false},
 		{
-			"another one ran it", []Entry{look(-30, idle("A", -1)), wait(-30, elect.NotDue, 4), look(4, claimed("A", 0, 0)), wait(4, elect.RunningElsewhere, 9), look(9, idle("A", 0)), look(70, idle("A", 1))},
+			"another one ran it",
+			[]Entry{look(-30, idle("A", -1)), wait(-30, elect.NotDue, 4), look(4, claimed("A", 0, 0)), wait(4, elect.RunningElsewhere, 9), look(9, idle("A", 0)), look(70, idle("A", 1))},
 			DidNotRun, Elsewhere, "A had claimed it: this agent saw that at 10:02:04.000Z, and that it ended as ok", false,
 		},
 		{"another one ran it at most once", []Entry{look(-30, idle("A", -1)), look(4, idle("A", 0))}, DidNotRun, Elsewhere, "A had claimed it: this agent saw that at 10:02:04.000Z", true},

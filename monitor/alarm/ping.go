@@ -3,6 +3,8 @@ package alarm
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +23,8 @@ type pinger struct {
 	mu      sync.Mutex
 	busy    bool
 	last    time.Time
-	silent  string // why it was not sent; empty: it was
-	trouble bool   // the latest one was not taken
+	silent  bool // it was not sent when it was due
+	trouble bool // the latest one was not taken
 }
 
 func (p *pinger) wait() { p.wg.Wait() }
@@ -39,15 +41,13 @@ func (d *Desk) pingIfWell(ctx context.Context) {
 		return
 	}
 	why := d.book.unwell(now)
-	if why != p.silent {
-		if why != "" {
-			d.Log.Info("no ping while something is wrong", "why", why)
-		} else {
-			d.Log.Info("all is well: pinging")
-		}
-		p.silent = why
+	switch {
+	case why != "" && !p.silent && !p.last.IsZero():
+		d.Log.Info("no ping while something is wrong", "why", why)
+	case why == "" && (p.silent || p.last.IsZero()):
+		d.Log.Info("all is well: pinging")
 	}
-	if why != "" {
+	if p.silent = why != ""; p.silent {
 		return
 	}
 	p.busy, p.last = true, now
@@ -67,10 +67,15 @@ func (d *Desk) pingIfWell(ctx context.Context) {
 
 // unwell says why all is not well; empty: it is.
 func (b *book) unwell(now time.Time) string {
+	var wrong []string
 	for _, inc := range b.incidents {
 		if inc.on() && inc.kind != Paused {
-			return "there is an alarm: " + string(inc.kind)
+			wrong = append(wrong, string(inc.kind))
 		}
+	}
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		return "there are alarms: " + strings.Join(slices.Compact(wrong), ", ")
 	}
 	if b.owes() {
 		return "somebody could not be told"

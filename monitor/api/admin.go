@@ -236,18 +236,18 @@ func (a *API) form(verb string) http.HandlerFunc {
 		}
 		wish, err := wishOf(form.Get("for"), form.Get("reason"))
 		if err != nil {
-			refuse(w, r, err.Error())
+			a.fail(w, r, refusal(err.Error()))
 			return
 		}
 		item, ok := a.find(form.Get("name"))
 		if !ok {
-			unknown(form.Get("name")).write(w, r)
+			a.fail(w, r, unknown(form.Get("name")))
 			return
 		}
 		wish.Verb, wish.Name = verb, item.Name
 		text, err := a.carryOut(r, wish, "session "+who)
 		if err != nil {
-			problemOf(err, http.StatusBadGateway).write(w, r)
+			a.fail(w, r, problemOf(err, http.StatusBadGateway))
 			return
 		}
 		if asksForPage(r) {
@@ -269,23 +269,23 @@ func (a *API) ofSession(w http.ResponseWriter, r *http.Request) (who string, for
 	if err := a.admin.origin.Check(r); err != nil {
 		p := &Problem{Status: http.StatusForbidden, Detail: "this form comes from a page of another site", Means: means, Do: "use the page here; a proxy in between has to pass the Host header on"}
 		a.denied(r, p)
-		p.write(w, r)
+		a.fail(w, r, p)
 		return "", nil, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	if err := r.ParseForm(); err != nil {
-		refuse(w, r, "this is no form, or too long a one")
+		a.fail(w, r, refusal("this is no form, or too long a one"))
 		return "", nil, false
 	}
 	s, found := a.admin.sessions.of(r, time.Now())
 	switch {
 	case !found:
-		(&Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in", link: a.admin.path + "admin/login"}).write(w, r)
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in", link: a.admin.path + "admin/login"})
 		return "", nil, false
 	case !same(r.PostForm.Get("csrf"), s.csrf):
 		p := &Problem{Status: http.StatusForbidden, Detail: "this form is not of this session", Means: means, Do: "load the page again, and send it once more"}
 		a.denied(r, p)
-		p.write(w, r)
+		a.fail(w, r, p)
 		return "", nil, false
 	}
 	return s.id, r.PostForm, true

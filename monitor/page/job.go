@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -50,7 +51,6 @@ type jobPage struct {
 	MoreEvents string
 
 	Keys    []key
-	Odd     []string // values at the name that cannot be read
 	Dig     []string
 	Servers []serverRow
 
@@ -61,10 +61,17 @@ type jobPage struct {
 // A runRow is one run in the table.
 type runRow struct {
 	monitor.Run
-	End   end
-	Lag   string
-	Took  string
-	Exact bool // its agent has told
+	End  end
+	Lag  string
+	Took string
+}
+
+// atLeast is a length that may be known to the second only.
+func atLeast(d time.Duration) string {
+	if d == 0 {
+		return "< 1 s"
+	}
+	return length(d)
 }
 
 // Code is the exit code of the command; -1: none is known.
@@ -130,7 +137,11 @@ func (s *server) fill(p *jobPage, q url.Values) {
 	if n := len(latest); n > 0 {
 		p.Last, p.LastEnd = &latest[n-1], endOf(latest[n-1])
 	}
-	p.stretch(q, every)
+	first := now.Unix()
+	if spans := s.History.Spans(name, 0, first); len(spans) > 0 {
+		first = spans[0].From
+	}
+	p.stretch(q, every, first)
 	from, to := p.From.Unix(), p.To.Unix()
 	events := s.History.Events(name, 0, lookBack)
 	runs := s.History.Runs(name, from-int64(time.Hour/time.Second), to)
@@ -182,16 +193,16 @@ func spacing(runs []monitor.Run) (every time.Duration, steady bool) {
 var ranges = []struct {
 	name string
 	wide time.Duration
-}{{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
+}{{"15m", 15 * time.Minute}, {"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
 
 // stretch says which part of the past is shown: as the address has it, else what
-// shows a dozen ticks.
-func (p *jobPage) stretch(q url.Values, every time.Duration) {
+// shows thirty ticks, or all since the first look if that is less.
+func (p *jobPage) stretch(q url.Values, every time.Duration, first int64) {
 	now := p.Clock.Now
 	wide, name := ranges[0].wide, ranges[0].name
 	for _, r := range ranges {
 		wide, name = r.wide, r.name
-		if every*12 <= wide {
+		if every*30 <= wide || now.Unix()-first <= int64(wide/time.Second) {
 			break
 		}
 	}
@@ -265,12 +276,12 @@ func (p *jobPage) table(runs []monitor.Run, q url.Values) {
 		p.MoreRuns = "?" + more.Encode() + "#runs"
 	}
 	for _, r := range slices.Backward(runs[max(0, len(runs)-most):]) {
-		one := runRow{Run: r, End: endOf(r), Exact: r.Detail != nil}
+		one := runRow{Run: r, End: endOf(r)}
 		if lag, ok := r.Lag(); ok && r.Tick != 0 {
-			one.Lag = length(lag)
+			one.Lag = atLeast(lag)
 		}
 		if took, ok := r.Took(); ok {
-			one.Took = length(took)
+			one.Took = atLeast(took)
 		}
 		p.Runs = append(p.Runs, one)
 	}
@@ -324,33 +335,51 @@ func sees(one monitor.Server, item monitor.Item) serverRow {
 	default:
 		row.Tone, row.Sign, row.Word = "doubt", "late", "shows another"
 	}
-	if one.Error == "" && !one.Authority {
-		row.Left = "keeps it for " + length(time.Duration(one.TTL)*time.Second) + " more"
-	} else if one.Error == "" {
-		row.Left = length(time.Duration(one.TTL) * time.Second)
+	ttl := length(time.Duration(one.TTL) * time.Second)
+	switch {
+	case one.State != record.Present.String():
+	case one.Authority:
+		row.Left = "TTL " + ttl
+	default:
+		row.Left = "keeps it for " + ttl + " more"
+	}
+	if strings.HasPrefix(one.Addr, one.Name) {
+		row.Name = "" // the address says it
 	}
 	return row
 }
 
-// digs are lines that show the same on anybody's terminal.
-func digs(item monitor.Item) []string {
-	all := []string{"dig +short TXT " + item.Name}
-	for _, s := range item.Servers {
-		if s.Authority && s.Error == "" {
-			if line := digAt(item.Name, s); line != "" {
-				all = append(all, line)
-			}
-			break
-		}
+// Took is how long the answer took.
+func (r serverRow) Took() string {
+	if r.TookMS == 0 {
+		return ""
 	}
-	return append(all, "solotick status "+item.Name)
+	return fmt.Sprintf("%.3g ms", r.TookMS)
+}
+
+// digs are lines that show the same on anybody's terminal. Servers at another port
+// than DNS has are not found by names.
+func digs(item monitor.Item) []string {
+	i := slices.IndexFunc(item.Servers, func(s monitor.Server) bool { return s.Authority && s.Error == "" })
+	where := ""
+	if i >= 0 {
+		where = beside(item.Servers[i])
+	}
+	dig, status := "dig +short TXT "+item.Name, "solotick status "+item.Name
+	switch {
+	case where == "":
+		return []string{dig, status}
+	case strings.Contains(where, " -p "):
+		return []string{dig + where, status + where}
+	}
+	return []string{dig, dig + where, status}
 }
 
 // plainName is a name that means nothing to a shell.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
-// digAt asks the given server, by name where it has one, and at its own port.
-func digAt(name string, s monitor.Server) string {
+// beside is what has dig ask a server, by name where it has one, and at its own port.
+func beside(s monitor.Server) string {
 	host, port := s.Addr, ""
 	if i := strings.LastIndexByte(s.Addr, ':'); i >= 0 {
 		host, port = strings.Trim(s.Addr[:i], "[]"), s.Addr[i+1:]
@@ -361,11 +390,10 @@ func digAt(name string, s monitor.Server) string {
 	if !plainName.MatchString(host) && net.ParseIP(host) == nil {
 		return "" // it comes from DNS, and is to be pasted into a shell
 	}
-	line := "dig +short TXT " + name + " @" + host
 	if port != "" && port != "53" {
-		line += " -p " + port
+		return " @" + host + " -p " + port
 	}
-	return line
+	return " @" + host
 }
 
 // Trouble says that what is shown is not what is.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 )
@@ -35,7 +37,7 @@ func TestRecord(t *testing.T) {
 		`{&#34;id&#34;:&#34;BBBBBBBBBB&#34;`, "dig &#43;short TXT canary.example.com<", "dig &#43;short TXT canary.example.com @ns1.example.com", "solotick status canary.example.com",
 		"the fence: it only ever grows", "the next tick to be claimed", "how the latest run ended",
 		// who sees what
-		"60 s behind", "cache, keeps it for 12 s more", "authoritative, 60 s, 8 ms",
+		"60 s behind", "cache, keeps it for 12 s more", "authoritative, TTL 60 s, 8 ms",
 		// runs and events
 		"step backups: expect: status == 200 is false", "503 Service Unavailable", "attempt 2", "taken over",
 		"5 ticks fell due between two looks", "more of the 56 in this stretch of time")
@@ -85,6 +87,16 @@ func TestDaily(t *testing.T) {
 	w.play(madeUp{name: "daily.example.com", every: 86400, takes: 600, back: 29 * 24 * time.Hour, agents: []string{"AAAAAAAAAA"}, shift: 3600, looks: 1800})
 	body := ask(t, Handler(fixed(w.h)), "/records/daily.example.com").body
 	has(t, body, `aria-current="true">30d</a>`, "30 runs by 1 agent", "every 24 h")
+}
+
+// TestBegun checks that who has just begun to look is not shown an hour of nothing.
+func TestBegun(t *testing.T) {
+	w := newWorld(noon)
+	w.play(madeUp{name: "canary.example.com", every: 60, takes: 3, back: 5 * time.Minute, agents: []string{"AAAAAAAAAA"}})
+	w.play(madeUp{name: "weekly.example.com", every: 7 * 86400, takes: 3, back: 5 * time.Minute, agents: []string{"AAAAAAAAAA"}})
+	for _, name := range []string{"canary", "weekly"} {
+		has(t, ask(t, Handler(fixed(w.h)), "/records/"+name+".example.com").body, `aria-current="true">15m</a>`)
+	}
 }
 
 // TestLock checks a record that has no ticks.
@@ -144,16 +156,19 @@ func TestDig(t *testing.T) {
 	one := func(name, addr string) []string {
 		return digs(monitor.Item{Name: "canary.example.com", Servers: []monitor.Server{{Name: name, Addr: addr, Authority: true}}})
 	}
-	for _, c := range []struct{ name, addr, want string }{
-		{"ns1.example.com.", "192.0.2.1:53", "dig +short TXT canary.example.com @ns1.example.com"},
-		{"192.0.2.1", "192.0.2.1:5353", "dig +short TXT canary.example.com @192.0.2.1 -p 5353"},
-		{"::1", "[::1]:5353", "dig +short TXT canary.example.com @::1 -p 5353"},
-		{"ns1$(reboot).example.com", "192.0.2.1:53", "dig +short TXT canary.example.com @192.0.2.1"},
-		{"a;b", "a;b:53", ""},
+	const dig, status = "dig +short TXT canary.example.com", "solotick status canary.example.com"
+	for _, c := range []struct {
+		name, addr string
+		want       []string
+	}{
+		{"ns1.example.com.", "192.0.2.1:53", []string{dig, dig + " @ns1.example.com", status}},
+		{"192.0.2.1", "192.0.2.1:5353", []string{dig + " @192.0.2.1 -p 5353", status + " @192.0.2.1 -p 5353"}},
+		{"::1", "[::1]:5353", []string{dig + " @::1 -p 5353", status + " @::1 -p 5353"}},
+		{"ns1$(reboot).example.com", "192.0.2.1:53", []string{dig, dig + " @192.0.2.1", status}},
+		{"a;b", "a;b:53", []string{dig, status}},
 	} {
-		got := one(c.name, c.addr)
-		if c.want == "" && len(got) != 2 || c.want != "" && (len(got) != 3 || got[1] != c.want) {
-			t.Errorf("%s (%s): %q, want %q", c.name, c.addr, got, c.want)
+		if diff := cmp.Diff(c.want, one(c.name, c.addr)); diff != "" {
+			t.Errorf("%s (%s) (-want +got):\n%s", c.name, c.addr, diff)
 		}
 	}
 }

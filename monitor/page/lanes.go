@@ -47,10 +47,11 @@ type block struct {
 	Many  bool
 }
 
-// An arrow leads from a run that was lost to the one that took its tick over.
+// An arrow leads from a run to the next attempt at its tick, by another agent.
 type arrow struct {
 	From, X string
 	Y1, Y2  int
+	Taken   bool // it was seen that the tick was taken over
 	Title   string
 }
 
@@ -122,7 +123,7 @@ func draw(c clock, p past) lanes {
 	at := l.share(s, c, p.runs)
 	l.Height = laneTop + max(len(l.Lanes), 1)*laneHeight
 	l.Full = l.Height + axisHeight
-	l.takeovers(s, c, p.runs, at)
+	l.handovers(s, c, p.runs, at)
 	l.bands(s, c, p)
 	l.Axis = axis(s, c)
 	if live {
@@ -236,29 +237,33 @@ func blocks(s stretch, c clock, runs []monitor.Run) []block {
 	return all
 }
 
-// takeovers draws an arrow to each run that took a tick over, from the one that
-// lost it.
-func (l *lanes) takeovers(s stretch, c clock, runs []monitor.Run, at map[string]int) {
+// handovers draws an arrow to each run of a tick that another agent had attempted
+// before. That it was taken over is not always seen: a short run may begin and end
+// between two looks.
+func (l *lanes) handovers(s stretch, c clock, runs []monitor.Run, at map[string]int) {
 	type attempt struct {
 		tick int64
 		n    int
 	}
-	lost := map[attempt]monitor.Run{}
+	all := map[attempt]monitor.Run{}
 	for _, r := range runs {
-		lost[attempt{r.Tick, r.Attempt}] = r
+		all[attempt{r.Tick, r.Attempt}] = r
 	}
 	for _, r := range runs {
-		before, ok := lost[attempt{r.Tick, r.Attempt - 1}]
+		before, ok := all[attempt{r.Tick, r.Attempt - 1}]
 		from, ok1 := at[before.Agent]
 		to, ok2 := at[r.Agent]
 		begin, _ := lasted(r, c.Now)
-		if !r.Takeover || !ok || !ok1 || !ok2 || from == to || s.at(begin) < 0 {
+		if !ok || !ok1 || !ok2 || from == to || s.at(begin) < 0 {
 			continue
 		}
 		_, gone := lasted(before, c.Now)
 		a := arrow{
-			Y1: l.Lanes[from].Y + middle, Y2: l.Lanes[to].Y + middle - blockHeight/2,
-			Title: fmt.Sprintf("%s took over from %s, whose last sign of life was %s before", short(r.Agent), short(before.Agent), length(time.Duration(begin-gone)*time.Second)),
+			Y1: l.Lanes[from].Y + middle, Y2: l.Lanes[to].Y + middle - blockHeight/2, Taken: r.Takeover,
+			Title: fmt.Sprintf("attempt %d at the tick of %s %s, by %s, after one of %s: %s", r.Attempt, c.Short(time.Unix(r.Tick, 0)), zoneMark(c), short(r.Agent), short(before.Agent), endOf(before).Word),
+		}
+		if r.Takeover {
+			a.Title = fmt.Sprintf("%s took over from %s, whose last sign of life was %s before", short(r.Agent), short(before.Agent), length(time.Duration(begin-gone)*time.Second))
 		}
 		if from > to {
 			a.Y2 += blockHeight
@@ -266,7 +271,7 @@ func (l *lanes) takeovers(s stretch, c clock, runs []monitor.Run, at map[string]
 		a.From, a.X = percent(max(s.at(gone), 0)), percent(s.at(begin))
 		l.Arrows = append(l.Arrows, a)
 	}
-	l.Shown["takeover"] = len(l.Arrows) > 0
+	l.Shown["handover"] = len(l.Arrows) > 0
 }
 
 // words says what the picture shows, for those who do not see it.
@@ -286,8 +291,17 @@ func (l *lanes) words(c clock, p past) string {
 		return "No run was seen."
 	}
 	text := fmt.Sprintf("%s by %s: %s", plural(total, "run", "runs"), plural(agents, "agent", "agents"), numbers(n))
-	if k := len(l.Arrows); k > 0 {
-		text += "; " + plural(k, "takeover", "takeovers")
+	taken := 0
+	for _, a := range l.Arrows {
+		if a.Taken {
+			taken++
+		}
+	}
+	if taken > 0 {
+		text += "; " + plural(taken, "takeover", "takeovers")
+	}
+	if k := len(l.Arrows) - taken; k > 0 {
+		text += "; " + plural(k, "tick", "ticks") + " attempted again by another agent"
 	}
 	if k := len(l.Gaps); k > 0 {
 		text += "; " + plural(k, "stretch", "stretches") + " not looked at"

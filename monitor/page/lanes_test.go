@@ -71,8 +71,10 @@ func TestLanes(t *testing.T) {
 	gone.Tick = 5
 	told := run("A", 36, 40, record.OK)
 	told.Detail = &monitor.Detail{Began: time.Unix(told.Began, 0).Add(500 * time.Millisecond), TookMS: 9000}
-	running := run("A", 3564, 0, record.None)
-	running.Over = false
+	unclear := run("A", 600, 0, record.None)
+	unclear.Ended = 0
+	again := taken
+	again.Takeover = false
 	var busy []monitor.Run
 	for i := range int64(360) {
 		result := record.OK
@@ -97,6 +99,10 @@ func TestLanes(t *testing.T) {
 			"A (2 ok): [ok 0%+0.5%] [ok 33.33%+0.5%]\n" +
 			"B (1 lost): [lost 32.33%+0%]\n" +
 			"arrow 32.33% to 33.33%, 57 to 33\n"},
+		{"another attempt elsewhere", hour(unclear, again), "" +
+			"A (1 end not seen): [dim 16.67%+0%]\n" +
+			"B (1 ok): [ok 18.67%+0.5%]\n" +
+			"arrow 16.67% to 18.67%, 23 to 47\n"},
 		{"what its agent told is exact", hour(told), "A (1 ok): [ok 1.01%+0.25%]\n"},
 		{"an end that was not seen", hour(monitor.Run{Tick: 5, Agent: "A", Alive: at(-7200 + 360), Over: true}), "A (1 end not seen): [dim 10%+0%]\n"},
 		{"many are one block, and what failed is on top", hour(busy...), "A (359 ok, 1 failed): [ok 0%+27.58% many] [ok 28.06%+71.75% many] [fail 27.78%+0.08%]\n"},

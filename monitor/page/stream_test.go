@@ -273,6 +273,15 @@ func TestOneRecord(t *testing.T) {
 	})
 }
 
+// TestNoStream checks that who asks for a document, as of an agent, is not kept
+// waiting for the end of a stream.
+func TestNoStream(t *testing.T) {
+	got := ask(t, Handler(Config{History: monitor.NewHistory(monitor.Limits{})}), "/events?job=canary", "Accept", "application/json")
+	if got.code != http.StatusNotAcceptable || !strings.Contains(got.body, "stream") {
+		t.Errorf("%d %q", got.code, got.body)
+	}
+}
+
 // TestManyNames checks that one message stays small however many records there are.
 func TestManyNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

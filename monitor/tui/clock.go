@@ -27,8 +27,8 @@ func (c clock) epoch(sec int64) string { return c.at(time.Unix(sec, 0)) }
 // name is how the zone is called now. Where it has no name that is its offset.
 func (c clock) name() string {
 	name, _ := c.now.In(c.zone).Zone()
-	if strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") {
-		return "UTC" + name
+	if name == "" || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") {
+		return "UTC" + c.now.In(c.zone).Format("-07:00")
 	}
 	return name
 }
@@ -38,10 +38,11 @@ var moment = regexp.MustCompile(`(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\dZ`)
 // retell has the moments of a sentence, which are in UTC, in the reader's zone.
 func (c clock) retell(text string) string {
 	return moment.ReplaceAllStringFunc(text, func(m string) string {
+		full := m
 		if len(m) == len("15:04:05Z") {
-			m = c.now.UTC().Format(time.DateOnly) + " " + m
+			full = c.now.UTC().Format(time.DateOnly) + " " + m
 		}
-		t, err := time.Parse("2006-01-02 15:04:05Z", m)
+		t, err := time.Parse("2006-01-02 15:04:05Z", full)
 		if err != nil {
 			return m
 		}

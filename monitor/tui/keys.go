@@ -144,6 +144,10 @@ func (m *model) press(k tea.KeyPressMsg) tea.Cmd {
 	case name == "esc":
 		m.back()
 		return nil
+	case name == "alt+esc": // twice, in quick succession
+		m.back()
+		m.back()
+		return nil
 	}
 	if m.steer(name) {
 		return nil

@@ -391,3 +391,24 @@ func TestLapsed(t *testing.T) {
 		t.Errorf("it says that it goes on:\n%s", s)
 	}
 }
+
+// TestNotice: what went wrong elsewhere is said for a while.
+func TestNotice(t *testing.T) {
+	w := shared()
+	notices := make(chan string, 1)
+	v := w.view(80, 24, Config{Notices: notices})
+	notices <- "nobody could be told \x1b[2J: no route to ops"
+	v.send(v.hear())
+	if !strings.Contains(v.screen(), "! nobody could be told ?[2J: no route to ops") {
+		t.Errorf("nobody says it:\n%s", v.screen())
+	}
+	checkFrame(t, v)
+	v.send(tickMsg(w.now.Add(noticeTime)))
+	if !strings.Contains(v.screen(), "nobody could be told") {
+		t.Errorf("it is gone at once:\n%s", v.screen())
+	}
+	v.send(tickMsg(w.now.Add(noticeTime + time.Second)))
+	if strings.Contains(v.screen(), "nobody could be told") {
+		t.Errorf("it stands for ever:\n%s", v.screen())
+	}
+}
