@@ -145,6 +145,10 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
+		dir: "deploy",
+		why: "rules and dashboards for other programs, and tests of them with these programs",
+	},
+	{
 		dir: "internal/browsertest",
 		other: []string{
 			"github.com/chromedp/cdproto/cdp", "github.com/chromedp/cdproto/emulation", "github.com/chromedp/cdproto/input", "github.com/chromedp/cdproto/page", "github.com/chromedp/chromedp",
