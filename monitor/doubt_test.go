@@ -99,6 +99,49 @@ func TestNotPassed(t *testing.T) {
 	}
 }
 
+// TestTriggered has a daily job triggered at 18 h, seen without its schedule: what the
+// triggered run is apart from the next tick is no interval.
+func TestTriggered(t *testing.T) {
+	const day, evening = 24 * 3600, 18 * 3600
+	target := Target{Name: "nightly.example.com"}
+	h := NewHistory(Limits{})
+	h.Watch(target)
+	daily := with(idle(agentA, 0, 1, record.OK), func(r *record.Record) { r.Timer = epoch + day })
+	h.See(sight(target, at(5), daily.String()))
+	for i := range int64(18) {
+		h.See(sight(target, at(3600*(i+1)-10), daily.String()))
+	}
+	ran := record.Record{ID: agentB, TimerOld: epoch + evening, Timer: epoch + day, Seq: (epoch + evening + 1) * 1000, Claimed: true, Until: epoch + evening + 16, Lease: 15, Last: record.OK}
+	if got := kinds(h.See(sight(target, at(evening+5), ran.String()))); got != "began" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestAtMostOnceFirst has a first look at a record whose result is that of the run
+// before its latest tick.
+func TestAtMostOnceFirst(t *testing.T) {
+	target := Target{Name: "canary.example.com", Policy: minute(t)}
+	target.Policy.AtMostOnce = true
+	h := NewHistory(Limits{})
+	h.Watch(target)
+	h.See(sight(target, at(5), idle(agentA, 0, 1, record.Failed).String()))
+	if r := h.Runs(target.Name, 0, latest); len(r) != 1 || r[0].Result != record.None {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestLockFreed has an operator free a lock.
+func TestLockFreed(t *testing.T) {
+	target := Target{Name: "deploy.example.com"}
+	h := NewHistory(Limits{})
+	h.Watch(target)
+	h.See(sight(target, at(2), record.Record{ID: agentA, Seq: (epoch + 1) * 1000, Claimed: true, Until: epoch + 16, Lease: 15}.String()))
+	events := h.See(sight(target, at(9), record.Record{ID: agentA, Seq: (epoch + 8) * 1000, Last: record.Lost}.String()))
+	if kinds(events) != "ended" || !strings.Contains(events[0].Text, "AAAAAAAAAA lost the lock") {
+		t.Errorf("%v", events)
+	}
+}
+
 // TestStaleServerGone has the server that showed what is too old taken out of the
 // delegation.
 func TestStaleServerGone(t *testing.T) {

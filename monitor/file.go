@@ -48,6 +48,20 @@ const (
 // ErrInUse says that another process has the file of a history open.
 var ErrInUse = errors.New("another process has it open")
 
+// ErrNoHistory says that a file is something else.
+var ErrNoHistory = errors.New("is no history")
+
+// opening is why a file cannot be opened, in words of this package where it has some.
+func opening(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return ErrInUse
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return fmt.Errorf("%w (%w)", ErrNoHistory, err)
+	}
+	return err
+}
+
 func knownForm(was []byte) error {
 	if string(was) != fileForm {
 		return fmt.Errorf("is of the form %q, and this version knows %q: use another file", was, fileForm)
@@ -59,11 +73,8 @@ func knownForm(was []byte) error {
 // there. No two processes can have it open.
 func OpenHistory(path string, l Limits) (*History, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
-	if errors.Is(err, berrors.ErrTimeout) {
-		err = ErrInUse
-	}
 	if err != nil {
-		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+		return nil, fmt.Errorf("monitor: history %s: %w", path, opening(err))
 	}
 	h := NewHistory(l)
 	h.file = &file{db: db, quit: make(chan struct{}), done: make(chan error, 1)}
@@ -78,6 +89,12 @@ func OpenHistory(path string, l Limits) (*History, error) {
 
 // prepare makes what is missing in a file, and finds where numbers go on.
 func (h *History) prepare(tx *bbolt.Tx) error {
+	if tx.Bucket(form) == nil {
+		// The database of another program is left as it is.
+		if name, _ := tx.Cursor().First(); name != nil {
+			return ErrNoHistory
+		}
+	}
 	b, err := tx.CreateBucketIfNotExists(form)
 	if err != nil {
 		return err

@@ -137,9 +137,19 @@ func (t *track) begin() {
 	case r.Claimed:
 		t.began(r, max(r.TimerOld, 0), false)
 	case last(r) > 0:
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 	t.odd(record.Record{})
+}
+
+// latest is the latest run that an idle record tells of. At most once, what it says of
+// an end is said of the run before.
+func (t *track) latest(r record.Record) Run {
+	run := Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true}
+	if t.target.Policy.AtMostOnce {
+		run.Result = record.None
+	}
+	return run
 }
 
 // goesOn takes up the run that went on when the file was left, if it still does.
@@ -222,7 +232,7 @@ func (t *track) resume(b record.Record) {
 	case cur != nil:
 		t.closeRun(record.None, 0)
 	case last(r) > last(b):
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 }
 
@@ -231,7 +241,7 @@ func (t *track) tick(before Sight) {
 	a, b := t.rec, before.Set.Record
 	// What was due when last looked at was left out only if somebody should have
 	// claimed it by then, and that look would have shown it.
-	unseen, passed := t.between(b.TimerOld, a.TimerOld, before.Time.Add(-elect.WorstTakeover(t.target.Policy)-before.mayTrail()).Unix())
+	unseen, passed := t.between(b, a, before.Time.Add(-elect.WorstTakeover(t.target.Policy)-before.mayTrail()).Unix())
 	result := record.None
 	if unseen+passed == 0 && a.Claimed && endedItself(b, a) {
 		result = a.Last // of the run before, whose end was not seen
@@ -537,8 +547,11 @@ func (t *track) end(r Run) {
 	}
 	what := "the run of " + clock(r.Tick)
 	if r.Tick == 0 {
-		what = "the lock"
-		t.say(KindEnded, level, "%s gave the lock back", quoted(r.Agent))
+		did := "gave the lock back"
+		if r.Result == record.Lost {
+			did = "lost the lock"
+		}
+		t.say(KindEnded, level, "%s %s", quoted(r.Agent), did)
 		return
 	}
 	how := string(r.Result)
@@ -548,10 +561,11 @@ func (t *track) end(r Run) {
 	t.say(KindEnded, level, "%s by %s: %s", what, quoted(r.Agent), how)
 }
 
-// between counts the ticks between two, those that fell due since the look before,
+// between counts the ticks between those of two records, those that fell due since the look before,
 // and those that had been due by then.
-func (t *track) between(from, to, looked int64) (unseen, passed int) {
+func (t *track) between(b, a record.Record, looked int64) (unseen, passed int) {
 	const most = 1000
+	from, to := b.TimerOld, a.TimerOld
 	if from == 0 {
 		return 0, 0
 	}
@@ -568,9 +582,11 @@ func (t *track) between(from, to, looked int64) (unseen, passed int) {
 		}
 		return unseen, passed
 	}
-	every := t.rec.Timer - t.rec.TimerOld
+	// Without a schedule it is the longer one of two distances: a retry, or a run that
+	// somebody triggered, is nearer to the next tick than ticks are to each other.
+	every := max(a.Timer-a.TimerOld, b.Timer-b.TimerOld)
 	if every < 10 {
-		return 0, 0 // a retry or a trigger: the record does not tell the interval
+		return 0, 0 // the record does not tell the interval
 	}
 	for tick := to - every; tick > from+every/2 && unseen+passed < most; tick -= every {
 		count(tick)

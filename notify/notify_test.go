@@ -124,14 +124,34 @@ func TestHeadline(t *testing.T) {
 	}{
 		{message(), "✖ Firing (critical): 3 failed backups"},
 		{message(of(Reminder), func(m *Message) { m.Severity = Warning }), "▲ Still firing (warning): 3 failed backups"},
+		{message(of(Reminder), func(m *Message) { m.Worse = true }), "✖ Worse (critical): 3 failed backups"},
 		{message(of(Cleared)), "✔ Cleared: 3 failed backups"},
 		{message(of(Passed), func(m *Message) { m.Severity = Info }), "● Fired and cleared (info): 3 failed backups"},
 		{message(of(Test)), "● Test: 3 failed backups"},
 		{message(func(m *Message) { m.Title = " a\r\n b\x00\xff " }), "✖ Firing (critical): a b\uFFFD"},
 		{message(func(m *Message) { m.Title = "" }), "✖ Firing (critical): canary/ops"},
+		{message(func(m *Message) { m.Title, m.Job = "", "" }), "✖ Firing (critical): ops"},
 		{message(func(m *Message) { m.Title = strings.Repeat("ü", 300) }), "✖ Firing (critical): " + strings.Repeat("ü", 210) + "… (90 more characters)"},
 	} {
 		if got := tt.m.headline(); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
+// TestObserved: what no run tells has no tick, and may be about no single job.
+func TestObserved(t *testing.T) {
+	seen := func(m *Message) {
+		*m = Message{Kind: Firing, Job: m.Job, Alert: "late", Title: m.Title, Tick: m.Tick, Since: m.Since, Observed: true}
+	}
+	for _, tt := range []struct {
+		m    *Message
+		want string
+	}{
+		{message(seen), "job canary · alert late · seen 2026-01-02T03:04:00Z · since 2026-01-02T03:00:00Z"},
+		{message(seen, func(m *Message) { m.Job = "" }), "alert late · seen 2026-01-02T03:04:00Z · since 2026-01-02T03:00:00Z"},
+	} {
+		if got := strings.Join(tt.m.facts(), " · "); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}

@@ -18,7 +18,7 @@ const SlackAPI = "https://slack.com/api"
 
 // What becomes of a message that follows another about the same alert.
 const (
-	FollowupThread = "thread" // it is a reply in the thread of the first one; that it cleared is shown in the channel too
+	FollowupThread = "thread" // it is a reply in the thread of the first one; that it cleared, or has become worse, is shown in the channel too
 	FollowupUpdate = "update" // the first message is rewritten, which Slack tells nobody of
 	FollowupPost   = "post"   // it is a message of its own
 )

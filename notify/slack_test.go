@@ -187,6 +187,18 @@ func TestSlackFollowup(t *testing.T) {
 	}
 }
 
+// TestSlackWorse: what has become worse is shown in the channel, not only to those
+// who follow the thread.
+func TestSlackWorse(t *testing.T) {
+	bot, server := slack(t)
+	first := tell(t, bot, message())
+	tell(t, bot, message(of(Reminder), following(first), func(m *Message) { m.Worse = true }))
+	all := server.Messages()
+	if m := all[len(all)-1]; m.ThreadTS != first || !m.Broadcast {
+		t.Errorf("%q is in the thread of %q, in the channel too: %v", m.Text, m.ThreadTS, m.Broadcast)
+	}
+}
+
 // TestSlackFirstIsGone tells all the same when there is nothing to follow.
 func TestSlackFirstIsGone(t *testing.T) {
 	for _, how := range []string{FollowupThread, FollowupUpdate} {

@@ -46,6 +46,16 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// TestWebhookObserved has fields that are there only where they say something.
+func TestWebhookObserved(t *testing.T) {
+	r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	n := &Webhook{URL: NewSecret(r.URL), Client: tries(t, 0)}
+	tell(t, n, message(of(Reminder), func(m *Message) { m.Observed, m.Worse = true, true }))
+	if _, document := r.one(t); document["observed"] != true || document["worse"] != true {
+		t.Errorf("observed is %v and worse %v, want both true", document["observed"], document["worse"])
+	}
+}
+
 // verify is what a receiver does.
 func verify(header, body string, secret Secret, now time.Time) error {
 	var t, sum string

@@ -85,7 +85,7 @@ func pingTo(c *config.Config, to string) (notify.Notifier, error) {
 	}
 	chosen, err := choose(c, []string{to})
 	if err != nil {
-		return nil, fmt.Errorf("--ping: %w", err)
+		return nil, err
 	}
 	if _, ok := chosen[0].Notifier.(*notify.Ping); !ok {
 		return nil, &failure{

@@ -262,10 +262,6 @@ var table = []row{
 		why: "the zone server beside BIND, with a client that is neither's",
 	},
 	{
-		dir: "deploy",
-		why: "rules and dashboards for other programs, and tests of them with these programs",
-	},
-	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},

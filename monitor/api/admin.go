@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -177,7 +178,10 @@ func wishOfJSON(w http.ResponseWriter, r *http.Request) (Wish, error) {
 		For    string `json:"for"`
 		Reason string `json:"reason"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	// A word that is not known may have been a limit, so it is not passed over.
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil || d.More() {
 		return Wish{}, errors.New(`the body is no JSON object of the form {"for": "2h", "reason": "..."}`)
 	}
 	return wishOf(in.For, in.Reason)

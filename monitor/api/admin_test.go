@@ -205,6 +205,8 @@ func TestPrograms(t *testing.T) {
 		"no JSON":          {map[string]string{TokenHeader: testToken, "Content-Type": kind}, "for=2h", 400},
 		"no kind":          {map[string]string{TokenHeader: testToken}, `{"for":"2h"}`, 400},
 		"too short":        {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"for":"1ms"}`, 400},
+		"an unknown word":  {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"fro":"2h"}`, 400},
+		"two bodies":       {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"for":"2h"}{"for":"3h"}`, 400},
 		"too long a body":  {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", mostForm) + `"}`, 400},
 		"too long a why":   {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", 41) + `"}`, 400},
 		"a cookie":         {map[string]string{"Cookie": cookieName + "=x"}, "", 401},

@@ -99,7 +99,7 @@ var loginPage = onPage("login", `{{if .CSRF}}<h1>You are logged in</h1>
 <p>Each record's page has forms to pause, resume and trigger it.</p>
 <div class="forms"><form method="post" action="{{.Path}}admin/logout"><input type="hidden" name="csrf" value="{{.CSRF}}"><input type="hidden" name="back" value="{{.Back}}"><button class="plain">Log out</button> <a href="{{.Back}}">Back</a></form></div>
 {{else}}<h1>For operators</h1>
-<p>Who has the token can pause, resume and trigger jobs, for 12 hours.</p>
+<p>Who has the token can pause, resume and trigger jobs. A login lasts 12 hours.</p>
 <div class="forms"><form method="post" action="{{.Path}}admin/login"><label for="token">Token</label> <input type="password" id="token" name="token" required autofocus autocomplete="current-password" maxlength="4096"><input type="hidden" name="back" value="{{.Back}}"><button class="plain">Log in</button></form></div>
 <p>It is in the file that solotick serve --admin-token-file names.</p>
 {{end}}`)
