@@ -133,6 +133,8 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) {
 	rows = rows[o.From:o.To]
 	o.From++
 	for i := range rows {
+		own, others := notes(rows[i].Item)
+		rows[i].Own, rows[i].Hint = own[:min(len(own), 3)], strings.Join(others, "\n")
 		rows[i].Strip = s.stripOf(rows[i].Item, o.Clock, len(rows) <= roomy)
 	}
 	o.Groups = groups(rows, o.Query.Sort)
@@ -155,11 +157,7 @@ func rowsOf(items []monitor.Item, q query, now time.Time) []row {
 	for _, item := range items {
 		if q.match(item) {
 			l := level(item)
-			own, others := notes(item)
-			rows = append(rows, row{
-				Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine,
-				Own: own[:min(len(own), 3)], Hint: strings.Join(others, "\n"), level: l,
-			})
+			rows = append(rows, row{Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine, level: l})
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
