@@ -303,7 +303,9 @@ func (x *explorer) step(w *world, i int, m move) string {
 	case End:
 		if !w.away && !w.ghost.hand {
 			mine := w.reg.state == record.Present && a.self.mine(w.reg.rec) && a.self.Claim.Phase != NoClaim
-			mine = mine && !(p.Lock && (a.self.Open.Told || a.self.Fails > 1)) // it could not know
+			if s := &a.self; p.Lock { // whose claims are all alike: of one that it cannot know it is free
+				mine = mine && (s.pending() || s.open(p, n) && !s.Open.Told && s.Fails < 2)
+			}
 			if bad := x.breaks(pLeaves, !mine || n.Elapsed >= a.self.StopBy+p.Lease, "%s leaves %s", a.self.ID, w.reg.rec); bad != "" {
 				return bad
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type file struct {
 	runs   map[string]map[uint64]Run
 	events map[string][]Event
 	kept   map[string]kept
+	err    error // of the latest write; nil: it was written
 }
 
 // kept is what is known of a record beside runs and events.
@@ -46,6 +48,20 @@ const (
 // ErrInUse says that another process has the file of a history open.
 var ErrInUse = errors.New("another process has it open")
 
+// ErrNoHistory says that a file is something else.
+var ErrNoHistory = errors.New("is no history")
+
+// opening is why a file cannot be opened, in words of this package where it has some.
+func opening(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return ErrInUse
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return fmt.Errorf("%w (%w)", ErrNoHistory, err)
+	}
+	return err
+}
+
 func knownForm(was []byte) error {
 	if string(was) != fileForm {
 		return fmt.Errorf("is of the form %q, and this version knows %q: use another file", was, fileForm)
@@ -57,11 +73,8 @@ func knownForm(was []byte) error {
 // there. No two processes can have it open.
 func OpenHistory(path string, l Limits) (*History, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
-	if errors.Is(err, berrors.ErrTimeout) {
-		err = ErrInUse
-	}
 	if err != nil {
-		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+		return nil, fmt.Errorf("monitor: history %s: %w", path, opening(err))
 	}
 	h := NewHistory(l)
 	h.file = &file{db: db, quit: make(chan struct{}), done: make(chan error, 1)}
@@ -76,6 +89,12 @@ func OpenHistory(path string, l Limits) (*History, error) {
 
 // prepare makes what is missing in a file, and finds where numbers go on.
 func (h *History) prepare(tx *bbolt.Tx) error {
+	if tx.Bucket(form) == nil {
+		// The database of another program is left as it is.
+		if name, _ := tx.Cursor().First(); name != nil {
+			return ErrNoHistory
+		}
+	}
 	b, err := tx.CreateBucketIfNotExists(form)
 	if err != nil {
 		return err
@@ -138,15 +157,20 @@ func readLast[T any](b *bbolt.Bucket, n int) []T {
 
 // load fills a track with what the file has of its record. Who ran when the file
 // was left is over: its end was not seen.
-func (f *file) load(name string, t *track) {
+// Of what agents have told no more than text bytes are taken.
+func (f *file) load(name string, t *track, text int) {
 	_ = f.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(runsBucket).Bucket([]byte(name)); b != nil {
 			c := b.Cursor()
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				var r Run
 				if len(k) == 8 && json.Unmarshal(v, &r) == nil {
-					r.n, r.Over, r.counted = binary.BigEndian.Uint64(k), true, true
+					r.n, r.counted = binary.BigEndian.Uint64(k), true
+					if t.left = 0; !r.Over {
+						r.Over, t.left = true, r.n
+					}
 					t.runs = append(t.runs, r)
+					t.told(r.Detail, text)
 				}
 			}
 		}
@@ -246,11 +270,11 @@ func (h *History) write() error {
 		}
 		return nil
 	})
-	if err == nil {
-		return nil
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f.err = err; err == nil {
+		return nil
+	}
 	for name, list := range runs {
 		for n, r := range list {
 			if _, ok := f.runs[name][n]; !ok {
@@ -260,11 +284,34 @@ func (h *History) write() error {
 				f.runs[name][n] = r
 			}
 		}
+		onlyNewest(f.runs[name], mostR)
 	}
 	for name, list := range events {
 		f.events[name] = keepLast(append(list, f.events[name]...), mostE)
 	}
 	return fmt.Errorf("monitor: history: %w", err)
+}
+
+// onlyNewest drops the lowest numbers beyond most: what waits for a disk that is full
+// does not fill the memory.
+func onlyNewest(runs map[uint64]Run, most int) {
+	if len(runs) <= most {
+		return
+	}
+	for _, n := range slices.Sorted(maps.Keys(runs))[:len(runs)-most] {
+		delete(runs, n)
+	}
+}
+
+// Trouble is why what is new could not be written to the file of a history; nil: it
+// could, or there is no file. It is tried again every few seconds.
+func (h *History) Trouble() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.file == nil {
+		return nil
+	}
+	return h.file.err
 }
 
 // putAll puts numbered values into the bucket of a record and drops the lowest

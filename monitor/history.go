@@ -13,12 +13,17 @@ type Limits struct {
 	Runs   int           // of all records together; 0: 400,000
 	Events int           // of all records together; 0: 100,000
 	Age    time.Duration // of the oldest; 0: 30 days
+	// Text is how many bytes of what agents have told are kept in memory, of all
+	// records together; 0: 256 MiB. Beyond that the output, errors and steps of the
+	// oldest runs are dropped, and the runs stay.
+	Text int
 }
 
 func (l *Limits) fill() {
 	l.Runs = cmp.Or(l.Runs, 400_000)
 	l.Events = cmp.Or(l.Events, 100_000)
 	l.Age = cmp.Or(l.Age, 30*24*time.Hour)
+	l.Text = cmp.Or(l.Text, 256<<20)
 }
 
 // Of one record no more is kept than that, and no less than that however many
@@ -28,6 +33,8 @@ const (
 	mostEvents, leastEvents = 5_000, 10
 	// newestEvents is how many events of all records together can be listed.
 	newestEvents = 2_000
+	// leastText is a few reports as long as they may be.
+	leastText = 64 << 10
 )
 
 // A History is what was seen to happen to records. It is safe for concurrent use.
@@ -63,6 +70,7 @@ func NewHistory(l Limits) *History {
 func (h *History) Watch(targets ...Target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	text := max(h.limits.Text/max(len(h.tracks)+len(targets), 1), leastText)
 	for _, t := range targets {
 		if old := h.tracks[t.Name]; old != nil {
 			old.target, old.good.Target, old.failed.Target = t, t, t
@@ -70,7 +78,7 @@ func (h *History) Watch(targets ...Target) {
 		}
 		one := &track{target: t, next: h.nextRun}
 		if h.file != nil {
-			h.file.load(t.Name, one)
+			h.file.load(t.Name, one, text)
 		}
 		h.tracks[t.Name] = one
 		h.names = append(h.names, t.Name)
@@ -208,10 +216,16 @@ func (h *History) Tell(name string, r Run) error {
 	if old == nil {
 		r.Over = true
 		t.tell(r)
+		t.told(r.Detail, h.share(h.limits.Text, leastText, h.limits.Text))
 		h.publish(t, true)
 		return nil
 	}
-	old.Detail, old.Over = r.Detail, true
+	old.Over = true
+	if r.Detail != nil {
+		t.text -= old.Detail.size()
+		old.Detail = r.Detail
+		t.told(r.Detail, h.share(h.limits.Text, leastText, h.limits.Text))
+	}
 	if r.Result != "" {
 		old.Result = r.Result
 	}

@@ -179,6 +179,14 @@ func (s Sight) behind(a lookup.Answer, set record.Set) float64 {
 	return float64(max(newest-written(set.Record), 0))
 }
 
+// mayTrail is how old what a sight shows may be: a cache's answer, its whole TTL.
+func (s Sight) mayTrail() time.Duration {
+	if a := s.Answer(); !a.Authoritative {
+		return a.TTL + a.Age
+	}
+	return 0
+}
+
 // written is about when a record was written, in epoch seconds: as its seq tells,
 // or by the latest run of an agent of 2022.
 func written(r record.Record) int64 {

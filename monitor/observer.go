@@ -101,6 +101,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	sweep := time.NewTicker(time.Second)
 	defer sweep.Stop()
 	o.meet(known, &queue, time.Now())
+	unwritten := false
 	for n := 0; ; {
 		wait := time.Hour
 		if len(queue) > 0 {
@@ -119,6 +120,7 @@ func (o *Observer) Run(ctx context.Context) error {
 				o.meet(known, &queue, time.Now())
 			}
 			o.beat.Store(time.Now().Unix())
+			unwritten = o.complain(unwritten)
 		case s := <-back:
 			if !s.gone {
 				heap.Push(&queue, s)
@@ -151,6 +153,19 @@ func (o *Observer) Run(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
+}
+
+// complain says, once, that what is seen cannot be kept.
+func (o *Observer) complain(before bool) (unwritten bool) {
+	err := o.History.Trouble()
+	switch unwritten = err != nil; {
+	case o.Log == nil || before == unwritten:
+	case unwritten:
+		o.Log.Warn("what is seen cannot be written to the file of the history, and is lost if this ends now; it is tried again", "err", err)
+	default:
+		o.Log.Info("the history is written again")
+	}
+	return unwritten
 }
 
 // meet takes in which records the history is about now. New ones are looked at at

@@ -6,24 +6,20 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // ReadHistory returns what the file of a history holds, of all its records, and
 // leaves the file as it is. It fails where another process has the file open.
 func ReadHistory(path string) (*History, error) {
 	db, err := bbolt.Open(path, 0, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
-	if errors.Is(err, berrors.ErrTimeout) {
-		err = ErrInUse
-	}
 	if err != nil {
-		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+		return nil, fmt.Errorf("monitor: history %s: %w", path, opening(err))
 	}
 	var targets []Target
 	err = db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(form)
 		if b == nil {
-			return errors.New("is no history")
+			return ErrNoHistory
 		}
 		if err := knownForm(b.Get(form)); err != nil {
 			return err
@@ -31,7 +27,7 @@ func ReadHistory(path string) (*History, error) {
 		for _, bucket := range [][]byte{runsBucket, eventsBucket} {
 			b := tx.Bucket(bucket)
 			if b == nil {
-				return errors.New("is no history")
+				return ErrNoHistory
 			}
 			_ = b.ForEachBucket(func(name []byte) error {
 				targets = append(targets, Target{Name: string(name)})

@@ -87,7 +87,7 @@ func TestReadNoHistory(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none"):      "no such file",
-		garbage:                         "invalid database",
+		garbage:                         "is no history (invalid database)",
 		bolt("zone", "names", "a", "b"): "is no history",
 		bolt("torn", string(form), string(form), fileForm):              "is no history",
 		bolt("newer", string(form), string(form), "solotick history 9"): "is of the form \"solotick history 9\"",
@@ -95,6 +95,19 @@ func TestReadNoHistory(t *testing.T) {
 		if h, err := ReadHistory(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want ...%s...", filepath.Base(path), h, err, want)
 		}
+	}
+	zone := filepath.Join(dir, "zone")
+	before, err := os.ReadFile(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{garbage, zone} {
+		if h, err := OpenHistory(path, Limits{}); !errors.Is(err, ErrNoHistory) {
+			t.Errorf("%s is taken for a history: %v, %v", filepath.Base(path), h, err)
+		}
+	}
+	if after, err := os.ReadFile(zone); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database of another program was written to: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("reading made a file: %v", err)

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/solotick/solotick/record"
@@ -44,6 +45,37 @@ type Step struct {
 	Result string `json:"result"`
 	TookMS int64  `json:"took_ms"`
 	Note   string `json:"note,omitempty"`
+}
+
+// size is about how many bytes a detail takes in memory.
+func (d *Detail) size() int {
+	if d == nil {
+		return 0
+	}
+	n := len(d.Output) + len(d.Error) + len(d.Trace)
+	for _, s := range d.Steps {
+		n += 100 + len(s.ID) + len(s.Kind) + len(s.Note)
+	}
+	return n
+}
+
+// told counts what an agent has told of a run, and if that is more than there is room
+// for in all, drops what was told of the oldest runs.
+func (t *track) told(d *Detail, most int) {
+	if t.text += d.size(); t.text <= most {
+		return
+	}
+	t.text = 0
+	for i := range slices.Backward(t.runs) {
+		old := t.runs[i].Detail
+		size := old.size()
+		if t.text += size; size > 0 && t.text > most*3/4 && t.text > size {
+			less := *old // a reader may have the other
+			less.Output, less.Error, less.Steps = "", "", nil
+			t.runs[i].Detail = &less
+			t.text -= size - less.size()
+		}
+	}
 }
 
 // Lag is how long after its tick a run began: to the millisecond where its agent

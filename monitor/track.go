@@ -2,12 +2,14 @@ package monitor
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/record"
 )
 
@@ -23,7 +25,9 @@ type track struct {
 	low    time.Time       // since when DNS shows less than rec; zero: it does not
 	stale  map[string]bool // servers that were said to show what is too old
 
-	runs   []Run // in the order in which they were seen to begin
+	runs   []Run  // in the order in which they were seen to begin; the one that goes on is the last
+	left   uint64 // of them the one that went on when the file was left; 0: none did
+	text   int    // bytes that agents have told of them
 	spans  []Span
 	events []Event // without IDs until the history gives them
 
@@ -83,6 +87,9 @@ const (
 	// What is older than that by its own account does not come from a server that
 	// trails.
 	tooOld = 5 * time.Minute
+	// Another server than the one that showed more may never have had it, for as long
+	// as it takes to mend either of them.
+	another = 10 * time.Minute
 )
 
 // behind says whether a look shows an older record than an earlier one, and is to
@@ -96,7 +103,8 @@ func (t *track) behind(s Sight) bool {
 	if t.low.IsZero() {
 		t.low = s.Time
 	}
-	if s.Time.Sub(t.low) < trails && time.Duration(b.Seq-a.Seq)*time.Millisecond < tooOld {
+	since, trailing := s.Time.Sub(t.low), time.Duration(b.Seq-a.Seq)*time.Millisecond < tooOld
+	if t.another(s) && since < another || since < trails && trailing {
 		return true
 	}
 	t.low = time.Time{}
@@ -105,18 +113,57 @@ func (t *track) behind(s Sight) bool {
 	return false
 }
 
+// another says that of the servers which showed the newest record none has answered.
+func (t *track) another(s Sight) bool {
+	for _, a := range t.good.Answers {
+		if a.Err != nil || record.Read(a.Texts, 0).Record != t.rec {
+			continue
+		}
+		if slices.ContainsFunc(s.Answers, func(b lookup.Answer) bool { return b.Err == nil && b.Server.Addr == a.Server.Addr }) {
+			return false
+		}
+	}
+	return true
+}
+
 // begin takes in the first record that is seen. When it was written is not known
 // to be when a run ended.
 func (t *track) begin() {
 	r := t.rec
 	switch {
 	case t.good.Set.State != record.Present:
+	case r.Claimed && t.goesOn(r):
+		t.renewed(t.current())
 	case r.Claimed:
 		t.began(r, max(r.TimerOld, 0), false)
 	case last(r) > 0:
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 	t.odd(record.Record{})
+}
+
+// latest is the latest run that an idle record tells of. At most once, what it says of
+// an end is said of the run before.
+func (t *track) latest(r record.Record) Run {
+	run := Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true}
+	if t.target.Policy.AtMostOnce {
+		run.Result = record.None
+	}
+	return run
+}
+
+// goesOn takes up the run that went on when the file was left, if it still does.
+func (t *track) goesOn(r record.Record) bool {
+	n := len(t.runs) - 1
+	if n < 0 || t.left == 0 || t.runs[n].n != t.left {
+		return false
+	}
+	cur := &t.runs[n]
+	if cur.Tick != r.TimerOld || cur.Agent != r.ID || cur.Attempt != r.Attempt() {
+		return false
+	}
+	cur.Over, cur.counted = false, false
+	return true
 }
 
 // change takes in a record that differs from the one before.
@@ -143,7 +190,7 @@ func (t *track) change(before Sight) {
 		t.closeRun(record.None, 0)
 		t.resume(b)
 	case a.TimerOld > b.TimerOld:
-		t.tick(b, before.Time)
+		t.tick(before)
 	case a.TimerOld < b.TimerOld:
 		t.closeRun(record.None, 0)
 		t.say(KindRepaired, elect.LevelDoubtful, "the latest tick went from %s back to %s: an agent set a record from the future right, or somebody reset it", clock(b.TimerOld), clock(a.TimerOld))
@@ -185,14 +232,16 @@ func (t *track) resume(b record.Record) {
 	case cur != nil:
 		t.closeRun(record.None, 0)
 	case last(r) > last(b):
-		t.add(Run{Tick: last(r), Attempt: ended(r), Agent: r.ID, Result: r.Last, Over: true})
+		t.add(t.latest(r))
 	}
 }
 
 // tick takes in the claim of another tick, or its end if the claim was not seen.
-func (t *track) tick(b record.Record, looked time.Time) {
-	a := t.rec
-	unseen, passed := t.between(b.TimerOld, a.TimerOld, looked.Unix())
+func (t *track) tick(before Sight) {
+	a, b := t.rec, before.Set.Record
+	// What was due when last looked at was left out only if somebody should have
+	// claimed it by then, and that look would have shown it.
+	unseen, passed := t.between(b, a, before.Time.Add(-elect.WorstTakeover(t.target.Policy)-before.mayTrail()).Unix())
 	result := record.None
 	if unseen+passed == 0 && a.Claimed && endedItself(b, a) {
 		result = a.Last // of the run before, whose end was not seen
@@ -323,6 +372,12 @@ func (t *track) servers() {
 		}
 	}
 	late := s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)) > full+30*time.Second
+	for _, addr := range slices.Sorted(maps.Keys(t.stale)) {
+		if !slices.ContainsFunc(s.Answers, func(a lookup.Answer) bool { return a.Server.Addr == addr }) {
+			delete(t.stale, addr)
+			t.fresh = append(t.fresh, Event{Kind: KindFresh, Level: elect.LevelFine, Server: addr, Text: addr + " is asked no more"})
+		}
+	}
 	for _, a := range s.Answers {
 		if a.Err != nil {
 			continue
@@ -492,8 +547,11 @@ func (t *track) end(r Run) {
 	}
 	what := "the run of " + clock(r.Tick)
 	if r.Tick == 0 {
-		what = "the lock"
-		t.say(KindEnded, level, "%s gave the lock back", quoted(r.Agent))
+		did := "gave the lock back"
+		if r.Result == record.Lost {
+			did = "lost the lock"
+		}
+		t.say(KindEnded, level, "%s %s", quoted(r.Agent), did)
 		return
 	}
 	how := string(r.Result)
@@ -503,10 +561,11 @@ func (t *track) end(r Run) {
 	t.say(KindEnded, level, "%s by %s: %s", what, quoted(r.Agent), how)
 }
 
-// between counts the ticks between two, those that fell due since the look before,
+// between counts the ticks between those of two records, those that fell due since the look before,
 // and those that had been due by then.
-func (t *track) between(from, to, looked int64) (unseen, passed int) {
+func (t *track) between(b, a record.Record, looked int64) (unseen, passed int) {
 	const most = 1000
+	from, to := b.TimerOld, a.TimerOld
 	if from == 0 {
 		return 0, 0
 	}
@@ -523,9 +582,11 @@ func (t *track) between(from, to, looked int64) (unseen, passed int) {
 		}
 		return unseen, passed
 	}
-	every := t.rec.Timer - t.rec.TimerOld
+	// Without a schedule it is the longer one of two distances: a retry, or a run that
+	// somebody triggered, is nearer to the next tick than ticks are to each other.
+	every := max(a.Timer-a.TimerOld, b.Timer-b.TimerOld)
 	if every < 10 {
-		return 0, 0 // a retry or a trigger: the record does not tell the interval
+		return 0, 0 // the record does not tell the interval
 	}
 	for tick := to - every; tick > from+every/2 && unseen+passed < most; tick -= every {
 		count(tick)
@@ -550,7 +611,11 @@ func ended(r record.Record) int {
 // tell takes in a run that DNS did not show.
 func (t *track) tell(r Run) {
 	t.at = time.Now()
+	goesOn := t.current() != nil
 	t.add(r)
+	if n := len(t.runs); goesOn && n > 1 && t.runs[n-1].Over {
+		t.runs[n-1], t.runs[n-2] = t.runs[n-2], t.runs[n-1]
+	}
 	t.say(KindReported, elect.LevelFine, "%s tells of its run of %s: %s", quoted(r.Agent), clock(r.Tick), r.Result)
 	t.fresh[len(t.fresh)-1].Tick, t.fresh[len(t.fresh)-1].Agent = r.Tick, r.Agent
 }

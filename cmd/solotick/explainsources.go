@@ -67,7 +67,9 @@ func (a *app) source(ctx context.Context, client *web.Client, s site, from strin
 	if err != nil {
 		return nil, err
 	}
-	resp, err := client.Do(ctx, web.Request{URL: address})
+	// The page of solotick serve has a stream without end at this path, for those who
+	// take one.
+	resp, err := client.Do(ctx, web.Request{URL: address, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,10 @@ func TestHistoryOfFile(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
+	code, _, stderr = invoke(t, "history", "--from", "127.0.0.1:8080")
+	if code != exitFailed || !strings.Contains(stderr, "begins with http://") {
+		t.Errorf("an address that looks like a file: exit code %d, and on stderr\n%s", code, stderr)
+	}
 	code, stdout, stderr := invoke(t, "history", "--from", path)
 	if code != exitOK || stderr != "" {
 		t.Errorf("exit code %d, and on stderr\n%s", code, stderr)

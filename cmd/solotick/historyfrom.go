@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/http"
 	"net/url"
@@ -111,8 +112,11 @@ func (a *app) runsOfFile(q *past, doc *historyDoc, from int64) ([]site, error) {
 	h, err := monitor.ReadHistory(q.source)
 	if err != nil {
 		f := &failure{code: exitFailed, err: err, means: "its history is not known from here; no agent is affected"}
-		if errors.Is(err, monitor.ErrInUse) {
+		switch {
+		case errors.Is(err, monitor.ErrInUse):
 			f.code, f.do = exitTryAgain, "ask that process: --from with the URL of the solotick serve"
+		case errors.Is(err, fs.ErrNotExist):
+			f.do = "name the file of solotick serve --data, or its address, which begins with http:// or https://"
 		}
 		return nil, f
 	}

@@ -132,9 +132,12 @@ func openHistory(path string) (*monitor.History, error) {
 	}
 	h, err := monitor.OpenHistory(path, monitor.Limits{})
 	if err != nil {
+		do := "see that this user may write in the folder of --data, and that no other serve has the file; it is made if it is not there"
+		if errors.Is(err, monitor.ErrNoHistory) {
+			do = "name another file with --data; one is made if it is not there"
+		}
 		return nil, &failure{
-			code: exitFailed, err: err, means: "nothing was started; agents are not affected",
-			do: "see that this user may write in the folder of --data, and that no other serve has the file; it is made if it is not there",
+			code: exitFailed, err: err, means: "nothing was started; agents are not affected", do: do,
 		}
 	}
 	return h, nil
@@ -216,7 +219,7 @@ func (o *observatory) prepare() error {
 	if cfg.Admin != nil {
 		pages.Admin = func(_ http.ResponseWriter, r *http.Request) (string, bool) { return o.api.Session(r) }
 	}
-	cfg.Page = page.Handler(pages)
+	cfg.Page, cfg.Style = page.Handler(pages), page.Style()
 	if o.api, err = api.New(cfg); err != nil {
 		return usage("%w", err)
 	}

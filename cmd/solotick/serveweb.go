@@ -111,7 +111,7 @@ const webGrace = 8 * time.Second
 // a while.
 func (f *webFlags) serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	s := &http.Server{
-		Handler: h, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: ownHost(l.Addr(), h), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -145,17 +145,11 @@ var table = []row{
 		why: "a history for people, as HTML that needs no script: it changes nothing and asks nobody",
 	},
 	{
-		dir: "deploy",
-		why: "files for other programs: its tests ask those programs, and nothing of Solotick but its metrics",
-	},
-	{
-		dir: "internal/browsertest", other: []string{"github.com/chromedp/cdproto/emulation", "github.com/chromedp/chromedp"},
+		dir: "internal/browsertest",
+		other: []string{
+			"github.com/chromedp/cdproto/cdp", "github.com/chromedp/cdproto/emulation", "github.com/chromedp/cdproto/input", "github.com/chromedp/cdproto/page", "github.com/chromedp/chromedp",
+		},
 		why: "a real browser for tests, and nothing of what they look at",
-	},
-	{
-		dir: "monitor/tui", own: []string{"elect", "monitor", "record"},
-		other: []string{"charm.land/bubbletea/v2", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/x/ansi", "golang.org/x/term"},
-		why:   "a history on a terminal, and the only place that draws there",
 	},
 	{
 		dir: "monitor/nagios", own: []string{"elect", "monitor", "record"},

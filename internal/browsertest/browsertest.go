@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -69,7 +72,23 @@ func Open(t *testing.T, width, height int64) Window {
 	t.Cleanup(cancel)
 	w := Window{t, ctx}
 	w.Do(chromedp.EmulateViewport(width, height))
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch}); err != nil {
+		t.Fatal(err)
+	}
 	return w
+}
+
+// watch notes what goes wrong in a page.
+const watch = `window.problems = [];
+for (const kind of ['securitypolicyviolation', 'error', 'unhandledrejection']) {
+	addEventListener(kind, (e) => problems.push(kind + ': ' + (e.violatedDirective ?? e.message ?? e.reason) + ' ' + (e.blockedURI ?? '')), true);
+}`
+
+// Problems are what went wrong in the page: errors of scripts, and what its policy
+// has refused.
+func (w Window) Problems() []string {
+	w.t.Helper()
+	return Is[[]string](w, `problems`)
 }
 
 // Do takes steps of chromedp.
@@ -86,23 +105,63 @@ func (w Window) Go(url string) {
 	w.Do(chromedp.Navigate(url))
 }
 
+// call sends the browser a command that has no answer.
+func call[P any](w Window, cmd cdp.Command[P, cdp.Empty], params P) {
+	w.t.Helper()
+	if _, err := chromedp.Call(w.ctx, cmd, params); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // Scheme has the browser ask for one of light and dark.
 func (w Window) Scheme(which string) {
 	w.t.Helper()
-	_, err := chromedp.Call(w.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	call(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: which}},
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+}
+
+// Zone has the browser be in a time zone.
+func (w Window) Zone(name string) {
+	w.t.Helper()
+	call(w, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name})
 }
 
 // WithoutScripts has pages run no JavaScript of theirs. Is and Until still do.
 func (w Window) WithoutScripts() {
 	w.t.Helper()
-	if _, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
-		w.t.Fatal(err)
+	call(w, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
+// Press presses a key that stands for no letter, of package kb.
+func (w Window) Press(key string) {
+	w.t.Helper()
+	w.Do(chromedp.KeyEvent(key))
+}
+
+// Type presses keys as a keyboard does: a page may keep one from being typed.
+func (w Window) Type(keys string) {
+	w.t.Helper()
+	for _, c := range keys {
+		call(w, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: string(c), Text: string(c)})
+		call(w, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: string(c)})
 	}
+}
+
+// Await evaluates an expression that is a promise of a text.
+func (w Window) Await(expression string) string {
+	w.t.Helper()
+	v, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		w.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// Run runs statements in the page.
+func (w Window) Run(script string) {
+	w.t.Helper()
+	w.Do(chromedp.Evaluate[chromedp.Void](script))
 }
 
 // Shot is what the window shows, as a PNG.

@@ -147,7 +147,7 @@ func TestWatch(t *testing.T) {
 	p.await("the selection has moved", `(?m)^▸ ● [A-Z ]+ watched `)
 	p.await("what happened to it", `(?m)^── watched \(watched\.t\.test\)[^·]*\n(.*\n)*.* record  id [A-Z]{10} · timer \d\d:\d\d:\d\d`)
 	p.keys("r", "t")
-	p.await("the record as it is, and local time", `(?m)GMT|\+09 \d\d:\d\d:\d\d *\n(.*\n)* record  \{"id":"`)
+	p.await("the record as it is, and local time", `(?m)UTC\+09:00 \d\d:\d\d:\d\d *\n(.*\n)* record  \{"id":"`)
 	p.keys("r", "t", "/")
 	p.keys("n", "o", "p", "e")
 	p.await("the filter is typed", `(?m)^ / nope▏ .*⏎ keep  esc clear`)

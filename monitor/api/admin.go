@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -177,7 +178,10 @@ func wishOfJSON(w http.ResponseWriter, r *http.Request) (Wish, error) {
 		For    string `json:"for"`
 		Reason string `json:"reason"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	// A word that is not known may have been a limit, so it is not passed over.
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil || d.More() {
 		return Wish{}, errors.New(`the body is no JSON object of the form {"for": "2h", "reason": "..."}`)
 	}
 	return wishOf(in.For, in.Reason)
@@ -236,18 +240,18 @@ func (a *API) form(verb string) http.HandlerFunc {
 		}
 		wish, err := wishOf(form.Get("for"), form.Get("reason"))
 		if err != nil {
-			refuse(w, r, err.Error())
+			a.fail(w, r, refusal(err.Error()))
 			return
 		}
 		item, ok := a.find(form.Get("name"))
 		if !ok {
-			unknown(form.Get("name")).write(w, r)
+			a.fail(w, r, unknown(form.Get("name")))
 			return
 		}
 		wish.Verb, wish.Name = verb, item.Name
 		text, err := a.carryOut(r, wish, "session "+who)
 		if err != nil {
-			problemOf(err, http.StatusBadGateway).write(w, r)
+			a.fail(w, r, problemOf(err, http.StatusBadGateway))
 			return
 		}
 		if asksForPage(r) {
@@ -269,23 +273,23 @@ func (a *API) ofSession(w http.ResponseWriter, r *http.Request) (who string, for
 	if err := a.admin.origin.Check(r); err != nil {
 		p := &Problem{Status: http.StatusForbidden, Detail: "this form comes from a page of another site", Means: means, Do: "use the page here; a proxy in between has to pass the Host header on"}
 		a.denied(r, p)
-		p.write(w, r)
+		a.fail(w, r, p)
 		return "", nil, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	if err := r.ParseForm(); err != nil {
-		refuse(w, r, "this is no form, or too long a one")
+		a.fail(w, r, refusal("this is no form, or too long a one"))
 		return "", nil, false
 	}
 	s, found := a.admin.sessions.of(r, time.Now())
 	switch {
 	case !found:
-		(&Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in", link: a.admin.path + "admin/login"}).write(w, r)
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Detail: "nobody is logged in, or that was too long ago", Means: means, Do: "log in", link: a.admin.path + "admin/login"})
 		return "", nil, false
 	case !same(r.PostForm.Get("csrf"), s.csrf):
 		p := &Problem{Status: http.StatusForbidden, Detail: "this form is not of this session", Means: means, Do: "load the page again, and send it once more"}
 		a.denied(r, p)
-		p.write(w, r)
+		a.fail(w, r, p)
 		return "", nil, false
 	}
 	return s.id, r.PostForm, true

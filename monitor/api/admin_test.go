@@ -112,6 +112,41 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestLook has operators' pages use the page's style sheet and its theme, find the way
+// back to it, and stay without where there is no page.
+func TestLook(t *testing.T) {
+	for _, base := range []string{"", "/solotick"} {
+		o := &office{t: t}
+		o.API = serve(t, Config{
+			Base: base, Title: "ops <b>", Page: http.NotFoundHandler(), Style: "static/page.css?1",
+			Admin: &Admin{Token: testToken, Change: nobody},
+		})
+		wrong := o.post(base+"/admin/login", &http.Cookie{Name: themeCookie, Value: "dark"}, url.Values{"token": {"x"}})
+		if csp := wrong.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "style-src 'self'") {
+			t.Errorf("the style sheet is not allowed: %s", csp)
+		}
+		status, text := read(t, wrong)
+		if status != http.StatusUnauthorized || !strings.Contains(text, `data-theme="dark"`) || !strings.Contains(text, `<a href="`+base+`/admin/login">try again</a>`) {
+			t.Errorf("a wrong token: %d %s", status, text)
+		}
+		for _, text := range []string{text, get200(t, o, base+"/admin/login")} {
+			for _, want := range []string{`href="` + base + `/static/page.css?1"`, `<a class="brand" href="` + base + `/">`, "ops &lt;b&gt;"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %s in\n%s", want, text)
+				}
+			}
+		}
+		resp := ask(t, o, asking{path: base + "/admin/"})
+		if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != base+"/admin/login" {
+			t.Errorf("%d to %q", resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	plain := newOffice(t, "")
+	if text := get200(t, plain, "/admin/login"); strings.Contains(text, "stylesheet") || strings.Contains(text, "brand") {
+		t.Errorf("without a page:\n%s", text)
+	}
+}
+
 // TestForgery has nothing done for pages of others, whatever cookie a browser adds.
 func TestForgery(t *testing.T) {
 	o := newOffice(t, "")
@@ -170,6 +205,8 @@ func TestPrograms(t *testing.T) {
 		"no JSON":          {map[string]string{TokenHeader: testToken, "Content-Type": kind}, "for=2h", 400},
 		"no kind":          {map[string]string{TokenHeader: testToken}, `{"for":"2h"}`, 400},
 		"too short":        {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"for":"1ms"}`, 400},
+		"an unknown word":  {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"fro":"2h"}`, 400},
+		"two bodies":       {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"for":"2h"}{"for":"3h"}`, 400},
 		"too long a body":  {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", mostForm) + `"}`, 400},
 		"too long a why":   {map[string]string{TokenHeader: testToken, "Content-Type": kind}, `{"reason":"` + strings.Repeat("x", 41) + `"}`, 400},
 		"a cookie":         {map[string]string{"Cookie": cookieName + "=x"}, "", 401},

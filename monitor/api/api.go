@@ -46,6 +46,9 @@ type Config struct {
 	Version string
 	// Page serves every other path below Base; nil: nothing does.
 	Page http.Handler
+	// Style is where Page has the style sheet that operators' pages use as well, from
+	// Base: "static/page.css"; empty: they are plain.
+	Style string
 
 	Resolvers   []string // that /probe?resolver= may name
 	AnyResolver bool     // it may name every other, too
@@ -137,7 +140,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
@@ -197,7 +200,7 @@ func (a *API) paths() []route {
 		all = append(all, route{"/api/v1/records/{name}/" + verb, post(a.change(verb), a.admin != nil)}, route{"/admin/" + verb, post(a.form(verb), a.admin != nil)})
 	}
 	if a.admin != nil {
-		all = append(all, route{"/admin/login", map[string]http.HandlerFunc{http.MethodGet: a.loginForm, http.MethodPost: a.login}}, route{"/admin/logout", post(a.logout, true)})
+		all = append(all, route{"/admin/{$}", get(a.toLogin)}, route{"/admin/login", map[string]http.HandlerFunc{http.MethodGet: a.loginForm, http.MethodPost: a.login}}, route{"/admin/logout", post(a.logout, true)})
 	}
 	page := notFound
 	if a.cfg.Page != nil {

@@ -126,8 +126,16 @@ func (a *API) probe(w http.ResponseWriter, r *http.Request) {
 // any other name that DNS can be asked for.
 func (a *API) target(text string) (monitor.Target, error) {
 	name := dnsName(text)
+	if text == "" {
+		return monitor.Target{}, errors.New("the target is missing: probe?target=NAME")
+	}
 	if known, ok := a.cfg.History.Target(name); ok {
 		return known, nil
+	}
+	if item, ok := a.find(text); ok { // by its job
+		if known, ok := a.cfg.History.Target(item.Name); ok {
+			return known, nil
+		}
 	}
 	if err := CheckName(name); err != nil {
 		return monitor.Target{}, fmt.Errorf("target %q is no DNS name: %w", bounded(text, 100), err)

@@ -24,6 +24,7 @@ func TestProbe(t *testing.T) {
 		"probe_success 1", `solotick_record_condition{condition="on_time",job="canary",name="canary.example.com"} 1`,
 		fmt.Sprintf(`solotick_resolver_up{name="canary.example.com",resolver=%q} 1`, z.addr),
 	)
+	wants(t, get200(t, a, "/probe?target=canary"), "probe_success 1", `solotick_record_condition{condition="on_time",job="canary",name="canary.example.com"} 1`)
 	if !strings.Contains(text, "\nprobe_duration_seconds 0.") {
 		t.Error("it is not said how long it took")
 	}

@@ -1,10 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"html/template"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,27 +33,33 @@ func problemOf(err error, status int) *Problem {
 	return &Problem{Status: status, Detail: err.Error()}
 }
 
-// refuse answers with what the request got wrong.
-func refuse(w http.ResponseWriter, r *http.Request, detail string) {
-	(&Problem{Status: http.StatusBadRequest, Detail: detail, Do: "what each path takes: api/v1/openapi.json"}).write(w, r)
+// refusal is what a request got wrong.
+func refusal(detail string) *Problem {
+	return &Problem{Status: http.StatusBadRequest, Detail: detail, Do: "what each path takes: api/v1/openapi.json"}
 }
+
+// refuse answers with what the request got wrong.
+func refuse(w http.ResponseWriter, r *http.Request, detail string) { refusal(detail).write(w, r) }
 
 // write answers: with JSON, or for a form that a person has sent with a page.
 func (p *Problem) write(w http.ResponseWriter, r *http.Request) {
-	out := *p
-	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
-	out.Detail, out.Means, out.Do = bounded(p.Detail, maxText), bounded(p.Means, maxText), bounded(p.Do, maxText)
+	out := p.bounded()
 	if r.Method == http.MethodPost && asksForPage(r) {
-		writePage(w, out.Status, problemPage, struct {
-			Problem
-			Link string
-		}{out, p.link})
+		writePage(w, out.Status, problemPage, problemOnPage{frame{Title: out.Title}, out, p.link})
 		return
 	}
 	if p.link != "" {
 		out.Do += ": " + p.link
 	}
 	writeJSON(w, r, out.Status, "application/problem+json", out)
+}
+
+// bounded is p as it is told.
+func (p *Problem) bounded() Problem {
+	out := *p
+	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
+	out.Detail, out.Means, out.Do = bounded(p.Detail, maxText), bounded(p.Means, maxText), bounded(p.Do, maxText)
+	return out
 }
 
 // maxText is how long a text of an answer may be, in bytes.
@@ -95,27 +99,3 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 }
-
-// writePage answers a person who has sent a form.
-func writePage(w http.ResponseWriter, status int, page *template.Template, v any) {
-	var text bytes.Buffer
-	if err := page.Execute(&text, v); err != nil { // never of what is here
-		http.Error(w, "this page cannot be written", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(text.Bytes())
-}
-
-const pageHead = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-`
-
-var problemPage = template.Must(template.New("problem").Parse(pageHead + `<title>{{.Title}}</title></head>
-<body><main><h1>{{.Title}}</h1>
-<p>{{.Detail}}</p>
-{{with .Means}}<p>The job: {{.}}</p>
-{{end}}{{with .Do}}<p>To do: {{if $.Link}}<a href="{{$.Link}}">{{.}}</a>{{else}}{{.}}{{end}}</p>
-{{end}}</main></body></html>
-`))

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"html/template"
 	"net/http"
 	"sync"
 	"time"
@@ -96,27 +95,36 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
+// toLogin sends who asks for no page in particular to the one that there is.
+func (a *API) toLogin(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, a.admin.path+"admin/login", http.StatusSeeOther)
+}
+
 // loginForm serves the form for the token.
 func (a *API) loginForm(w http.ResponseWriter, r *http.Request) {
 	s, _ := a.admin.sessions.of(r, time.Now())
-	writePage(w, http.StatusOK, loginPage, struct{ Path, Back, CSRF, Title string }{a.admin.path, a.admin.back(r.URL.Query().Get("back")), s.csrf, a.cfg.Title})
+	f := a.frame(r, "operators")
+	writePage(w, http.StatusOK, loginPage, loginOnPage{f, a.admin.path, a.admin.back(r.URL.Query().Get("back")), s.csrf})
 }
 
 // login begins a session with the token.
 func (a *API) login(w http.ResponseWriter, r *http.Request) {
 	if err := a.admin.origin.Check(r); err != nil {
-		(&Problem{Status: http.StatusForbidden, Detail: "this form comes from a page of another site", Means: "nobody was logged in", Do: "use the page here; a proxy in between has to pass the Host header on"}).write(w, r)
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Detail: "this form comes from a page of another site", Means: "nobody was logged in", Do: "use the page here; a proxy in between has to pass the Host header on"})
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	if err := r.ParseForm(); err != nil {
-		refuse(w, r, "this is no form, or too long a one")
+		a.fail(w, r, refusal("this is no form, or too long a one"))
 		return
 	}
 	if p := a.admin.prove(r, true, r.PostForm.Get("token")); p != nil {
 		p.Means = "nobody was logged in"
+		if p.Status == http.StatusUnauthorized && asksForPage(r) {
+			p.Do, p.link = "try again", a.admin.path+"admin/login"
+		}
 		a.denied(r, p)
-		p.write(w, r)
+		a.fail(w, r, p)
 		return
 	}
 	secret, s := a.admin.sessions.begin(time.Now())
@@ -145,15 +153,3 @@ func (a *API) cookie(r *http.Request, value string, age int) *http.Cookie {
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https", HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
 }
-
-var loginPage = template.Must(template.New("login").Parse(pageHead + `<title>{{.Title}}: operators</title></head>
-<body><main><h1>{{.Title}}: operators</h1>
-{{if .CSRF}}<p>You are logged in.</p>
-<form method="post" action="{{.Path}}admin/logout"><input type="hidden" name="csrf" value="{{.CSRF}}"><input type="hidden" name="back" value="{{.Back}}"><button>Log out</button></form>
-<p><a href="{{.Back}}">Back</a></p>
-{{else}}<form method="post" action="{{.Path}}admin/login">
-<p><label>Token: <input type="password" name="token" required autofocus autocomplete="current-password" maxlength="4096"></label></p>
-<input type="hidden" name="back" value="{{.Back}}"><button>Log in</button></form>
-<p>It is in the file that solotick serve --admin-token-file names.</p>
-{{end}}</main></body></html>
-`))

@@ -225,6 +225,12 @@ func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 		i := min(max(int(k.x*boxes/100), 0), boxes-1)
 		byBox[i] = append(byBox[i], k.took)
 	}
+	t.box(s, c, y, byBox)
+	return t
+}
+
+// box draws the runs of each part of the time.
+func (t *times) box(s stretch, c clock, y func(time.Duration) int, byBox [][]time.Duration) {
 	for i, in := range byBox {
 		if len(in) == 0 {
 			continue
@@ -237,7 +243,6 @@ func newTimes(c clock, from, to time.Time, runs []monitor.Run) times {
 				c.Short(time.Unix(int64(s.from+(s.to-s.from)*float64(i)/boxes), 0)), length(in[0]), length(in[len(in)-1]), length(quantile(in, .5))),
 		})
 	}
-	return t
 }
 
 // round are the tops that an axis may have, in seconds.

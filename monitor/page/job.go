@@ -35,6 +35,7 @@ type jobPage struct {
 	Every   string // how far its ticks are apart; empty: not known
 	Last    *monitor.Run
 	LastEnd end
+	Notes   []string // what is odd about the record itself
 
 	Ranges         []choice
 	Earlier, Later string // addresses; empty: nothing there
@@ -106,6 +107,7 @@ func (s *server) record(w http.ResponseWriter, r *http.Request) {
 	}
 	p := jobPage{view: v, Item: item, Label: cmp.Or(item.Job, item.Name), Face: faceOf(item), Ring: ringOf(item, v.Clock.Now)}
 	p.Stream = item.Name
+	p.Notes, _ = notes(item)
 	if s.Admin != nil {
 		p.CSRF, p.Admin = s.Admin(w, r)
 		if p.Admin {

@@ -80,6 +80,24 @@ func TestStretch(t *testing.T) {
 	}
 }
 
+// TestNotes checks that what is odd about a record is told at once, and what is only
+// usual of caches is out of the way.
+func TestNotes(t *testing.T) {
+	h, target, r := small("canary.example.com")
+	s := seen(target, noon, r, true)
+	s.Set.Foreign = []string{"v=spf1 -all"}
+	h.See(s)
+	page := Handler(fixed(h))
+	const own, other = "1 other TXT value at this name", "203.0.113.9:53 shows an older record, by 60 s"
+	list := ask(t, page, "/").body
+	has(t, part(t, list, `<td role="cell" class="why">`, "</td>"), own)
+	has(t, part(t, list, `<span class="hint"`, "</span>"), other)
+	body := ask(t, page, "/records/canary.example.com").body
+	has(t, part(t, body, `<ul class="notes"`, "</ul>"), own)
+	hasNot(t, body, other)
+	has(t, body, "60 s behind")
+}
+
 // TestDaily checks that a job which runs once a day is shown over days.
 func TestDaily(t *testing.T) {
 	w := newWorld(noon)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/solotick/solotick/internal/browsertest"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 )
@@ -23,7 +24,7 @@ var update = flag.Bool("update", false, "write what pages look like to testdata"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	endChromium()
+	browsertest.End()
 	os.Exit(code)
 }
 

@@ -49,7 +49,9 @@ type row struct {
 	End   end // of the latest run
 	Ring  ring
 	Strip strip
-	Loud  bool // its sentence is shown
+	Loud  bool     // its sentence is shown
+	Own   []string // notes
+	Hint  string   // what other servers show
 	level elect.Level
 }
 
@@ -153,7 +155,11 @@ func rowsOf(items []monitor.Item, q query, now time.Time) []row {
 	for _, item := range items {
 		if q.match(item) {
 			l := level(item)
-			rows = append(rows, row{Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine, level: l})
+			own, others := notes(item)
+			rows = append(rows, row{
+				Item: item, Face: faceOf(item), Ring: ringOf(item, now), Loud: l != elect.LevelFine,
+				Own: own[:min(len(own), 3)], Hint: strings.Join(others, "\n"), level: l,
+			})
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {

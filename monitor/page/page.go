@@ -99,7 +99,9 @@ func (s *server) guarded(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		// With no-referrer a browser says of the forms that they come from nowhere, and
+		// without TLS nothing else would tell that they come from here.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		if s.Base != "" && r.URL.Path == s.Base {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
+	"github.com/solotick/solotick/internal/browsertest"
 )
 
 var shots = flag.String("shots", "", "write pictures of the pages to this folder: docs/images")
@@ -34,18 +34,18 @@ func TestPictures(t *testing.T) {
 		name, path, scheme string
 		w, h               int64
 	}{
-		{"page-overview.png", "/", "light", 1280, 900},
-		{"page-record.png", "/records/canary.example.com", "light", 1280, 1100},
-		{"page-record-dark.png", "/records/canary.example.com?range=24h", "dark", 1280, 1000},
-		{"page-phone.png", "/", "dark", 390, 844},
+		{"overview.png", "/", "light", 1280, 900},
+		{"job.png", "/records/canary.example.com", "light", 1280, 1040},
+		{"job-dark.png", "/records/canary.example.com?range=24h", "dark", 1280, 1000},
+		{"overview-phone.png", "/", "dark", 390, 844},
 	} {
 		file := filepath.Join("../../docs/images", s.name)
 		if *shots != "" {
 			file = filepath.Join(*shots, s.name)
-			w := open(t, s.w, s.h)
-			w.scheme(s.scheme)
-			w.visit(srv.URL + s.path)
-			if err := os.WriteFile(file, w.picture(), 0o644); err != nil {
+			w := browsertest.Open(t, s.w, s.h)
+			w.Scheme(s.scheme)
+			visit(w, srv.URL+s.path)
+			if err := os.WriteFile(file, snapshot(t, w), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -59,26 +59,21 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// picture is what a window shows, as a small file.
-func (w window) picture() []byte {
-	w.t.Helper()
-	w.do(chromedp.Evaluate[chromedp.Void](`{
-		const { style } = document.documentElement;
+// snapshot is what a window shows, as a small file.
+func snapshot(t *testing.T, w browsertest.Window) []byte {
+	t.Helper()
+	w.Await(`(({ style }) => {
 		style.fontFamily = 'Inter, system-ui, sans-serif';
 		style.setProperty('--mono', '"JetBrains Mono", ui-monospace, monospace');
-		scrollTo(0, 0);
-	} document.fonts.ready.then(() => 0)`, chromedp.EvalAwaitPromise))
-	shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+		return document.fonts.ready.then(() => 'ready');
+	})(document.documentElement)`)
+	img, err := png.Decode(bytes.NewReader(w.Shot()))
 	if err != nil {
-		w.t.Fatal(err)
-	}
-	img, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var small bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, img); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return small.Bytes()
 }

@@ -56,6 +56,10 @@ var loadAssets = sync.OnceValue(func() assets {
 // address is where a page finds an asset, from the base.
 func (a assets) address(name string) string { return "static/" + name + "?" + a[name].tag }
 
+// Style is where the style sheet is, from the base, for pages of others that are to
+// look like these.
+func Style() string { return loadAssets().address("page.css") }
+
 func (a assets) serve(w http.ResponseWriter, r *http.Request) {
 	one, ok := a[r.PathValue("file")]
 	if !ok {

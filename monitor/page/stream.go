@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/solotick/solotick/monitor"
@@ -39,6 +40,10 @@ type message struct {
 // events is a stream of what is seen, of all records or of the one in the query's
 // name.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	if !takesStream(r) {
+		http.Error(w, "this is a stream without end, of text/event-stream", http.StatusNotAcceptable)
+		return
+	}
 	select {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
@@ -55,6 +60,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
 	out := &stream{w: w, control: http.NewResponseController(w), now: s.Now}
 	if out.begin(s.since(name, r.Header.Get("Last-Event-ID"))) == nil {
 		out.follow(r, name, updates)
@@ -179,4 +187,11 @@ func (m *message) take(u monitor.Update, name string) bool {
 	}
 	m.Events = append(m.Events, u.Events...)
 	return true
+}
+
+// takesStream says whether who asks would read a stream. Agents have another kind of
+// events at a path of the same name, and who takes this for an agent would wait.
+func takesStream(r *http.Request) bool {
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	return accept == "" || strings.Contains(accept, "text/event-stream") || strings.Contains(accept, "*/*") || strings.Contains(accept, "text/*")
 }

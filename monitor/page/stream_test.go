@@ -178,6 +178,12 @@ func TestStream(t *testing.T) {
 			t.Errorf("after it: %+v", got)
 		}
 		end()
+
+		head := httptest.NewRecorder()
+		Handler(Config{History: k.h}).ServeHTTP(head, httptest.NewRequest("HEAD", "/events", nil)) // ends
+		if head.Code != http.StatusOK || head.Header().Get("X-Accel-Buffering") != "no" {
+			t.Errorf("HEAD: %d, %v", head.Code, head.Header())
+		}
 	})
 }
 
@@ -271,6 +277,15 @@ func TestOneRecord(t *testing.T) {
 		}
 		end()
 	})
+}
+
+// TestNoStream checks that who asks for a document, as of an agent, is not kept
+// waiting for the end of a stream.
+func TestNoStream(t *testing.T) {
+	got := ask(t, Handler(Config{History: monitor.NewHistory(monitor.Limits{})}), "/events?job=canary", "Accept", "application/json")
+	if got.code != http.StatusNotAcceptable || !strings.Contains(got.body, "stream") {
+		t.Errorf("%d %q", got.code, got.body)
+	}
 }
 
 // TestManyNames checks that one message stays small however many records there are.

@@ -83,6 +83,19 @@ func level(item monitor.Item) elect.Level {
 	return elect.LevelUnknown
 }
 
+// notes are what is odd about a record itself, and what other servers show of it,
+// which changes with every tick: they have a note each, after the others.
+func notes(item monitor.Item) (own, others []string) {
+	n := 0
+	for _, s := range item.Servers {
+		if !s.Newest {
+			n++
+		}
+	}
+	n = max(len(item.Notes)-n, 0)
+	return item.Notes[:n], item.Notes[n:]
+}
+
 // A count is how many records have a face.
 type count struct {
 	face
