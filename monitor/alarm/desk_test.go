@@ -326,6 +326,11 @@ func TestFile(t *testing.T) {
 			if got := w.flush(); !strings.Contains(got, "firing (critical): canary has missed ticks") {
 				t.Errorf("people were told:\n%s", got)
 			}
+			w.jobs[0].agents = true
+			w.advance(5*time.Minute, time.Second)
+			if n := len(w.desk.book.incidents); n > 0 {
+				t.Errorf("%d incidents are left of it: %v\n%s", n, w.desk.book.incidents, w.flush())
+			}
 		})
 	}
 }
@@ -412,4 +417,19 @@ func TestNextObserver(t *testing.T) {
 	if left, err := filepath.Glob(w.file + ".*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// FuzzRestore: whatever a file holds, a desk goes on with it.
+func FuzzRestore(f *testing.F) {
+	f.Add([]byte(`{"schema":"solotick.alarms/v1","time":"2026-03-02T11:59:00Z","incidents":[{"kind":"late","name":"canary.example.com","since":1,"members":[{"name":"canary.example.com","since":-5,"rank":4}],"told":[{"place":"ops","phase":2,"told":1}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w := newWorld(t)
+		w.kept = &data
+		w.add("canary", time.Minute, 0)
+		w.observe()
+		w.advance(2*time.Minute, 10*time.Second)
+		if _, err := w.desk.book.text(w.now); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -108,6 +108,9 @@ func (b *book) restore(data []byte) (time.Time, error) {
 		m.takeovers = m.takeovers[max(0, len(m.takeovers)-b.rules.Takeovers):]
 	}
 	for _, one := range k.Incidents {
+		if _, known := phrases[one.Kind]; !known && one.Kind != Gap {
+			continue // of another version
+		}
 		s := subject{one.Kind, one.Name}
 		inc := &incident{
 			subject: s, job: one.Job, since: one.Since, most: one.Most, worst: min(max(one.Worst, 0), len(ranks)-1), text: one.Text,
@@ -125,6 +128,9 @@ func (b *book) restore(data []byte) (time.Time, error) {
 			inc.members[w.Name] = t
 		}
 		for _, p := range one.Told {
+			if p.Phase < 0 || p.Phase > int(alert.OwesPassed) || !slices.ContainsFunc(b.places, func(at Place) bool { return at.Name == p.Place }) {
+				continue // nobody is told there any more
+			}
 			inc.told[p.Place] = &told{
 				Status: alert.Status{Phase: alert.Phase(p.Phase), Since: p.Since, Told: p.Told, Ref: alert.ParseReference(p.Ref), Doubt: p.Doubt},
 				view:   view{p.N, p.Rank, p.Set},

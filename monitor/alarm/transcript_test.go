@@ -23,6 +23,7 @@ import (
 //	observe [look=5s]                the observer starts
 //	advance 10m [by=1s]              time passes, and what people are told in it is shown
 //	agents NAME... gone|back|fail|work|crash
+//	new NAME                         its record says that nothing has run yet
 //	put NAME (the text below)        writes to the record by hand
 //	remove|rollback|future|duplicate NAME
 //	pause NAME [for=1h] | resume NAME
@@ -174,6 +175,10 @@ var commands = map[string]func(*world, *testing.T, *datadriven.TestData){
 				d.Fatalf(t, "agents %s?", what)
 			}
 		}
+	},
+	"new": func(w *world, _ *testing.T, d *datadriven.TestData) {
+		j := w.job(d.CmdArgs[0].Key)
+		j.rec.TimerOld, j.rec.Last = 0, record.None
 	},
 	"put": func(w *world, _ *testing.T, d *datadriven.TestData) {
 		j := w.job(d.CmdArgs[0].Key)

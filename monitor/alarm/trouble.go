@@ -166,7 +166,7 @@ func (m *memory) late(item monitor.Item, now int64, r *Rules) finding {
 	switch item.State {
 	case elect.HealthLate, elect.HealthMissed:
 		f.verdict, f.wait, f.severity, f.brief = yes, r.Late, notify.Warning, overdue(item)
-		if m.interval <= 3*r.Late {
+		if m.interval > 0 && m.interval <= 3*r.Late {
 			f.wait = m.interval // by then it is missed, and there are no two messages
 		}
 		if item.State == elect.HealthMissed {
