@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/solotick/solotick/elect"
 )
 
 // Limits bound what a [History] keeps.
@@ -266,9 +268,11 @@ func (h *History) Runs(name string, from, to int64) []Run {
 	if t == nil {
 		return nil
 	}
+	lapsed := t.rec.Claimed && (t.cond == elect.HealthLate || t.cond == elect.HealthMissed)
 	var all []Run
 	for _, r := range t.runs {
 		if at := r.At(); at >= from && at <= to {
+			r.Over = r.Over || lapsed // its holder may still come back, and then it is not
 			all = append(all, r)
 		}
 	}

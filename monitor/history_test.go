@@ -250,3 +250,26 @@ func TestSweep(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestLapsed has a holder vanish: its run goes on no more, unless it comes back.
+func TestLapsed(t *testing.T) {
+	targets := named(t, 1)
+	h := NewHistory(Limits{})
+	h.Watch(targets...)
+	over := func() bool {
+		runs := h.Runs(targets[0].Name, 0, latest)
+		return runs[len(runs)-1].Over
+	}
+	h.See(sight(targets[0], at(1), claim(agentA, 0, 0).String()))
+	if over() {
+		t.Error("a run that goes on is over")
+	}
+	h.Sweep(at(120))
+	if !over() {
+		t.Error("a claim that lapsed long ago is a run that goes on")
+	}
+	h.See(sight(targets[0], at(121), with(claim(agentA, 0, 120), func(r *record.Record) { r.Until = epoch + 135 }).String()))
+	if over() {
+		t.Error("a run that goes on after all is over")
+	}
+}

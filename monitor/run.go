@@ -79,10 +79,11 @@ func (t *track) told(d *Detail, most int) {
 }
 
 // Lag is how long after its tick a run began: to the millisecond where its agent
-// has told, to the second where its claim was seen. False: neither.
+// has told, to the second where its claim was seen. False: neither, or the run was
+// not to begin with its tick, since one before it had failed.
 func (r Run) Lag() (time.Duration, bool) {
 	switch {
-	case r.Tick == 0:
+	case r.Tick == 0, r.Attempt > 1 && !r.Takeover:
 		return 0, false
 	case r.Detail != nil && !r.Detail.Began.IsZero():
 		return max(r.Detail.Began.Sub(time.Unix(r.Tick, 0)), 0), true
