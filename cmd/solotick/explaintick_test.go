@@ -60,7 +60,7 @@ func explaining(t *testing.T, file, when string, from []string, asJSON bool, cod
 func TestExplainOfAFleet(t *testing.T) {
 	dir := t.TempDir()
 	text := "version: 1\n" + zoneServer(t) + `agent: { grace: 1s, listen: "127.0.0.1:0", events: ` + dir + `/events }
-defaults: { every: 2s, offset: 0s, lease: 6s, kill_grace: 1s, skew: 100ms, head_start: 200ms, spread: 100ms, poll: 1s }
+defaults: { every: 2s, offset: 0s, lease: 6s, kill_grace: 1s, skew: 100ms, head_start: 1500ms, spread: 100ms, poll: 1s }
 jobs:
   canary: { exec: ["true"] }
   other: { exec: ["true"] }

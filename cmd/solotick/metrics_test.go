@@ -65,11 +65,11 @@ func TestMetricsOfAFleet(t *testing.T) {
 	p.text = "version: 1\n" + zoneServer(t) + `agent: { grace: 1s }
 jobs:
   tick:
-    every: 1s
-    lease: 3s
+    every: 2s
+    lease: 4s
     kill_grace: 0s
     skew: 100ms
-    head_start: 100ms
+    head_start: 600ms
     spread: 100ms
     poll: 1s
     exec: [sh, -c, "while test -e ` + p.slow + `; do sleep 0.05; done"]
@@ -77,7 +77,7 @@ jobs:
 	p.a = enlist(t, "AAAA", p.text)
 	await(t, "runs of the first agent", func() bool { return p.a.value("ticks_total", "job", "tick", "outcome", "run") >= 2 })
 	p.b = enlist(t, "BBBB", p.text)
-	await(t, "ticks that the other one saw", func() bool { return p.b.value("ticks_total", "job", "tick", "outcome", "elsewhere") >= 3 })
+	await(t, "ticks that the other one saw", func() bool { return p.b.value("ticks_total", "job", "tick", "outcome", "elsewhere") >= 2 })
 	p.allIsWell()
 	p.pause()
 	p.swapsGoWrong()
@@ -90,8 +90,8 @@ jobs:
 // allIsWell looks at the figures while one agent runs every tick and the other looks on.
 func (p *pair) allIsWell() {
 	a, b := p.a, p.b
-	ranByA, ranByB := a.value("ticks_total", "outcome", "run"), b.value("ticks_total", "outcome", "run")
-	if elsewhere := b.value("ticks_total", "outcome", "elsewhere"); ranByB > 1 || elsewhere > ranByA {
+	elsewhere, ranByB, ranByA := b.value("ticks_total", "outcome", "elsewhere"), b.value("ticks_total", "outcome", "run"), a.value("ticks_total", "outcome", "run")
+	if ranByB > 1 || elsewhere > ranByA {
 		p.Errorf("A ran %v ticks, B %v, and B saw %v", ranByA, ranByB, elsewhere)
 	}
 	await(p.T, "the end of the runs so far", func() bool { return a.value("runs_total", "job", "tick", "result", "ok") >= ranByA })
@@ -115,7 +115,7 @@ func (p *pair) allIsWell() {
 			p.Error("no build_info")
 		}
 	}
-	if n := b.value("lookups_total", "outcome", "answered"); n < 3 {
+	if n := b.value("lookups_total", "outcome", "answered"); n < 2 {
 		p.Errorf("B asked DNS %v times", n)
 	}
 	swaps := a.value("swaps_total", "job", "tick", "outcome", "done")
@@ -132,7 +132,7 @@ func (p *pair) allIsWell() {
 func (p *pair) pause() {
 	operate(p.T, p.text, "tick", pauseForTwoHours)
 	await(p.T, "the pause", func() bool { return p.a.value("paused") == 1 && p.b.value("paused") == 1 })
-	due := time.Now().Unix() + 3
+	due := time.Now().Unix() + 5
 	await(p.T, "ticks that nobody runs", func() bool { return time.Now().Unix() > due })
 	operate(p.T, p.text, "tick", resume)
 	await(p.T, "the resumption", func() bool { return p.sum("paused") == 0 && p.sum("ticks_total", "outcome", "passed") >= 2 })
