@@ -55,7 +55,8 @@ func run(ctx context.Context, in, out *os.File, colour bool, m tea.Model) error 
 	if colour {
 		profile = colorprofile.ANSI
 	}
-	p := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
+	g := &guard{Model: m}
+	p := tea.NewProgram(g, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile), tea.WithFPS(30))
 	ended := make(chan error, 1)
 	go func() {
 		_, err := p.Run()
@@ -72,6 +73,9 @@ func run(ctx context.Context, in, out *os.File, colour bool, m tea.Model) error 
 			_ = term.Restore(int(in.Fd()), before)
 			return nil
 		}
+	}
+	if err == nil {
+		err = g.err()
 	}
 	if err != nil {
 		return fmt.Errorf("tui: %w", err)
