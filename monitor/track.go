@@ -20,6 +20,7 @@ type track struct {
 	seen   bool          // there was a look that somebody answered
 	good   Sight         // the latest such look
 	failed Sight         // the latest look, if nobody answered it; else zero
+	away   time.Time     // since when nobody answers, of failed
 	rec    record.Record // of good
 	cond   elect.Condition
 	low    time.Time       // since when DNS shows less than rec; zero: it does not
@@ -45,12 +46,13 @@ func (t *track) see(s Sight, apart time.Duration) {
 	if s.Err != nil {
 		if t.failed.Err == nil {
 			t.say(KindUnreachable, elect.LevelUnknown, "no server answers: %v", s.Err)
+			t.away = s.Time
 		}
 		t.failed = s
 		return
 	}
 	if t.failed.Err != nil {
-		t.say(KindReachable, elect.LevelFine, "a server answers again, after %s", words(s.Time.Sub(t.failed.Time)))
+		t.say(KindReachable, elect.LevelFine, "a server answers again, after %s", words(s.Time.Sub(t.away)))
 		t.failed = Sight{}
 	}
 	t.span(s.Time.Unix(), apart)

@@ -288,7 +288,7 @@ func TestRuns(t *testing.T) {
 				{Tick: epoch, Attempt: 1, Agent: agentA, Result: record.OK, Over: true},
 				{Tick: epoch + 60, Attempt: 1, Agent: agentA, Began: epoch + 60, Fence: (epoch + 60) * 1000, Alive: epoch + 60},
 			},
-			[]string{"unreachable no server answers: no answer", "reachable a server answers again, after 22 s", "began"},
+			[]string{"unreachable no server answers: no answer", "reachable a server answers again, after 42 s", "began"},
 		},
 		{
 			"a lock changes hands",
