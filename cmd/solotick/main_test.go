@@ -5,6 +5,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,7 +27,22 @@ func TestMain(m *testing.M) {
 	if os.Getenv(checkEnv) != "" { // a check that a test runs in its own process
 		main()
 	}
-	testscript.Main(m, map[string]func(){"solotick": main, "webget": webget})
+	commands := map[string]func(){"solotick": main, "webget": webget}
+	if commands[filepath.Base(os.Args[0])] == nil {
+		passSignals()
+	}
+	testscript.Main(m, commands)
+}
+
+// passSignals has the programs under test hear what this one was told to ignore, as
+// nohup does: a signal that is ignored is so in all programs below, and one that is
+// handled is not.
+func passSignals() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // webget prints what is at a URL, whatever the status; with -c the status.
