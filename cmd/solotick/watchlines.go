@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -81,7 +82,8 @@ func (a *app) printEvent(e monitor.Event, jsonl bool) error {
 	if e.Job != "" {
 		name = e.Job
 	}
-	return a.sayf("%s  %s %s  %s\n", e.Time.Format(time.RFC3339), a.sign(a.stdout, toneOfLevel(e.Level)), plain(name), plain(e.Text))
+	_, err := fmt.Fprintf(a.stdout, "%s  %s %s  %s\n", e.Time.Format(time.RFC3339), a.sign(a.stdout, toneOfLevel(e.Level)), plain(name), plain(e.Text))
+	return err
 }
 
 // An onlooker remembers for --fail whether anything was bad.
