@@ -317,6 +317,9 @@ func (w *wait) more(ctx context.Context) bool {
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
