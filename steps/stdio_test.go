@@ -114,19 +114,18 @@ func TestSignals(t *testing.T) {
 	c := shell("trap 'echo HUP >> " + heard + "' HUP; trap 'echo USR1 >> " + heard + "' USR1; trap 'echo TERM >> " + heard + "; exit 7' TERM; " +
 		"sh -c 'trap \"echo child >> " + heard + "; exit\" HUP; echo $$ >> " + file + "; while :; do sleep 0.05; done' & " +
 		"echo $$ >> " + file + "; while :; do sleep 0.05; done")
-	signals := make(chan os.Signal)
+	signals, sent := make(chan os.Signal), make(chan struct{})
 	go func() {
+		defer close(sent)
 		pids(t, file, 2)
-		for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM} {
-			want := lineCount(heard) + 1
-			if s == syscall.SIGHUP {
-				want++
-			}
-			signals <- s
-			eventually(t, s.String(), func() bool { return lineCount(heard) == want })
-		}
+		signals <- syscall.SIGHUP
+		eventually(t, "HUP is heard by both", func() bool { return lineCount(heard) == 2 })
+		signals <- syscall.SIGUSR1
+		eventually(t, "USR1 is heard", func() bool { return lineCount(heard) == 3 })
+		signals <- syscall.SIGTERM // which ends it
 	}()
 	r, err := c.Do(t.Context(), steps.Run{Lock: "deploy", Left: window(time.Minute), Grace: time.Second, Signals: signals})
+	<-sent
 	var exit *steps.ExitError
 	if !errors.As(err, &exit) || r.Code != 7 {
 		t.Errorf("result %+v, error %v", r, err)
