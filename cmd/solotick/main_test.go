@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 	commands := map[string]func(){"solotick": main, "webget": webget}
 	if commands[filepath.Base(os.Args[0])] == nil {
 		passSignals()
+		_ = flag.Set("test.parallel", "6") // scripts wait most of the time; the flag exists
 	}
 	testscript.Main(m, commands)
 }

@@ -118,13 +118,15 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	var parts sync.WaitGroup
 	begin := func(part func(context.Context)) { parts.Go(func() { part(ctx) }) }
 	begin(seen.follow(w.history))
+	updates, cancel := w.history.Subscribe(buffer) // before the first look, which may be over at once
+	defer cancel()
 	begin(w.keepUp)
 	observer := &monitor.Observer{Eyes: eyes, History: w.history, Every: f.every}
 	begin(func(ctx context.Context) { _ = observer.Run(ctx) }) // ends with ctx, and without an error
 	if alarms != nil {
 		begin(func(ctx context.Context) { _ = alarms.Run(ctx) })
 	}
-	err = w.show(ctx)
+	err = w.show(ctx, updates)
 	end()
 	parts.Wait()
 	if err == nil && f.fail {
@@ -140,10 +142,10 @@ func (a *app) interactive() bool {
 }
 
 // show shows what is seen until ctx ends, or the user has seen enough.
-func (w *watch) show(ctx context.Context) error {
+func (w *watch) show(ctx context.Context, updates <-chan monitor.Update) error {
 	a := w.app
 	if !w.live {
-		return a.watchLines(ctx, w.history, w.flags.jsonl)
+		return a.watchLines(ctx, w.history, updates, w.flags.jsonl)
 	}
 	err := tui.Run(ctx, tui.Config{
 		History: w.history, Color: a.colored(a.stdout), Unicode: a.unicode(), Notices: w.notices,

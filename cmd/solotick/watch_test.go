@@ -147,7 +147,9 @@ func TestWatchUnread(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	a := &app{stdout: w, stderr: io.Discard, env: func(string) string { return "" }}
 	done := make(chan error, 1)
-	go func() { done <- a.watchLines(ctx, h, false) }()
+	updates, cancel := h.Subscribe(buffer)
+	defer cancel()
+	go func() { done <- a.watchLines(ctx, h, updates, false) }()
 	one := make([]byte, 1)
 	go func() {
 		for ctx.Err() == nil {

@@ -24,9 +24,7 @@ const buffer = 4096
 
 // watchLines prints events as they come, until ctx ends or nobody reads any more. It
 // does not wait for who reads.
-func (a *app) watchLines(ctx context.Context, h *monitor.History, jsonl bool) error {
-	updates, cancel := h.Subscribe(buffer)
-	defer cancel()
+func (a *app) watchLines(ctx context.Context, h *monitor.History, updates <-chan monitor.Update, jsonl bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	printed, left := make(chan error, 1), make(chan struct{})
