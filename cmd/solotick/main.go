@@ -18,8 +18,9 @@ import (
 
 func main() {
 	if steps.IsGuard() {
-		os.Exit(steps.GuardMain())
+		os.Exit(steps.GuardMain()) // holds nothing but what it gives to the command
 	}
+	keepMemory(os.Getenv)
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
