@@ -99,6 +99,7 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 		debug.SetGCPercent(50) // an idle agent makes little garbage, and should be small rather than fast
 	}
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "provider", c.DNS.Provider, "class", classOf(c.DNS).String(), "pid", os.Getpid())
+	warnOfOpenFiles(log, secretFiles(path)...)
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
 	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }

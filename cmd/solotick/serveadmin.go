@@ -39,6 +39,7 @@ func (o *observatory) operators() (*api.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfOpenFiles(o.log, f.token)
 	if o.list.now.config == nil {
 		return nil, &failure{code: exitConfig, err: errNoFile, means: "nothing was started", do: "name the file with -c, or leave --admin out"}
 	}
