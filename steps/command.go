@@ -182,7 +182,7 @@ func (c *Command) environment(run Run, statePath string) []string {
 		deadline = strconv.FormatInt(end.Unix(), 10)
 	}
 	if run.Lock != "" {
-		return overlay(os.Environ(), c.Env, []string{
+		return overlay(inherited(run.Withheld), c.Env, []string{
 			"SOLOTICK_LOCK=" + run.Lock, "SOLOTICK_FENCE=" + fence, "SOLOTICK_AGENT=" + run.Agent, "SOLOTICK_DEADLINE=" + deadline,
 		})
 	}
@@ -201,7 +201,15 @@ func (c *Command) environment(run Run, statePath string) []string {
 	if run.TraceParent != nil {
 		ours = append(ours, "TRACEPARENT="+run.TraceParent(run.step), "TRACESTATE=") // what this process has belongs to another parent
 	}
-	return overlay(os.Environ(), c.Env, ours)
+	return overlay(inherited(run.Withheld), c.Env, ours)
+}
+
+// inherited is this process's environment without what commands are not to have.
+func inherited(withheld []string) []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(withheld, name)
+	})
 }
 
 // told are the names of all that a command is told by its environment. None of it

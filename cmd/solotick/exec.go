@@ -129,7 +129,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	m := memberOf(c.Jobs[0], svc)
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
-	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.grace, fleet.svc, fleet.file = c.Agent.Grace, svc, a.placePath(cmd.Flags(), f.file)
 	fleet.hide(secret, svc)
 	if err := a.outlets(c, fleet, nil, log); err != nil {
 		return err
@@ -215,6 +215,15 @@ func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns
 		}
 	}
 	return nil, dns, nil
+}
+
+// placePath is the file that tells place; empty: the flags do.
+func (a *app) placePath(flags *pflag.FlagSet, file string) string {
+	if flags.Changed("zone") {
+		return ""
+	}
+	path, _ := a.configPath(file) // who asked place knows the error
+	return path
 }
 
 // madeConfig is a file of one job that was made of flags. In mistakes the job is

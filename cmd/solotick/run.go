@@ -101,7 +101,7 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "provider", c.DNS.Provider, "class", classOf(c.DNS).String(), "pid", os.Getpid())
 	warnOfOpenFiles(log, secretFiles(path)...)
 	f := newFleet(id, log, a.stdout, a.stderr)
-	f.grace = c.Agent.Grace
+	f.grace, f.file = c.Agent.Grace, path
 	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
