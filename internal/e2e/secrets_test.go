@@ -157,7 +157,7 @@ func TestPlantedSecrets(t *testing.T) {
 	for _, mood := range moods {
 		w.others.be(mood)
 		from := w.ran()
-		w.await("runs while the others answer so: "+mood, 60*time.Second, func() bool { return w.ran() >= from+3 })
+		w.await("runs while the others answer so: "+mood, 60*time.Second, func() bool { return w.ran() >= from+2 })
 		w.look(mood)
 	}
 	w.others.be("well")
@@ -308,7 +308,7 @@ func (w *secretWorld) dump(a *agent) {
 	w.t.Helper()
 	a.signal(w.t, syscall.SIGQUIT)
 	<-a.done
-	if text := tail(a.log, 1<<20); !strings.Contains(text, "goroutine 1 [") {
+	if text := tail(a.log, 1<<20); !strings.Contains(text, "goroutine 1 ") {
 		w.t.Errorf("agent %s told nothing of its goroutines: %.300s", a.id, text)
 	}
 }
