@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/steps"
 )
 
@@ -41,6 +42,7 @@ type Config struct {
 	Version int
 	DNS     DNS
 	Agent   Agent
+	Ring    seal.Ring  // the keys by which records are sealed and signed; empty: they are plain
 	Notify  []Notifier // in the order of the file
 	From    *From      // where more jobs are; nil: nowhere
 	Jobs    []Job      // of the file itself, in its order
@@ -194,7 +196,7 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	if at["agent"].key == nil {
 		preset(agentKeys, &f.agent)
 	}
-	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, Ring: f.ring(), shared: newShared()}
 	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)

@@ -37,7 +37,7 @@ func (r *Ring) Empty() bool { return len(r.Seal) == 0 && r.Sign.Zero() && len(r.
 // Check reports keys that are there twice.
 func (r *Ring) Check() error {
 	for i, k := range r.Seal {
-		if j := slices.IndexFunc(r.Seal[:i], func(o Key) bool { return o.secret == k.secret }); j >= 0 {
+		if j := slices.IndexFunc(r.Seal[:i], k.Equal); j >= 0 {
 			return fmt.Errorf("seal keys %d and %d are the same, %s", j+1, i+1, k.ID())
 		}
 	}
@@ -50,7 +50,8 @@ func (r *Ring) Check() error {
 }
 
 // Add adds the key in a text, of a file that somebody who only reads was given:
-// a seal key or a verify key. A signing key is refused, as it is not needed.
+// a seal key or a verify key. A signing key is refused, as it is not needed. The
+// error is as that of [ParseKey].
 func (r *Ring) Add(text string) error {
 	line, err := only(text)
 	if err != nil {
@@ -68,7 +69,7 @@ func (r *Ring) Add(text string) error {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("it is %s: who only reads needs its public half, %s", kinds[signPrefix], k.Public())
+		return fmt.Errorf("is %s: who only reads needs the public half, %s", kinds[signPrefix], k.Public())
 	case verifyPrefix:
 		k, err := ParseVerifyKey(line)
 		if err != nil {
@@ -76,9 +77,12 @@ func (r *Ring) Add(text string) error {
 		}
 		r.Verify = append(r.Verify, k)
 	default:
-		return errors.New("what is there is no key of Solotick")
+		return errors.New("is no key of Solotick")
 	}
-	return r.Check()
+	if err := r.Check(); err != nil {
+		return fmt.Errorf("is there twice: %w", err)
+	}
+	return nil
 }
 
 // Form is how the record at a name is written and read with these keys; nil if

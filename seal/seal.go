@@ -92,6 +92,9 @@ func (k Key) String() string { return "seal key " + k.id }
 // Format keeps every verb from the secret.
 func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
 
+// Equal tells whether both are the same key.
+func (k Key) Equal(o Key) bool { return k.secret == o.secret && k.id == o.id }
+
 // capacity is how many bytes of plain text fill n strings of 255 bytes.
 func capacity(n int) int {
 	return (n*255-headSize)*6/8 - nonceSize - tagSize

@@ -36,6 +36,9 @@ func (k SigningKey) Public() VerifyKey { return k.public }
 // Zero tells whether k is no key.
 func (k SigningKey) Zero() bool { return k.private == nil }
 
+// Equal tells whether both are the same key.
+func (k SigningKey) Equal(o SigningKey) bool { return k.public == o.public }
+
 func (k SigningKey) String() string { return "signing key " + k.public.ID() }
 
 // Format keeps every verb from the secret.
@@ -57,6 +60,9 @@ func newVerifyKey(public [ed25519.PublicKeySize]byte) VerifyKey {
 
 // ID names the key in logs and messages: 8 of a-z and 2-7.
 func (k VerifyKey) ID() string { return k.id }
+
+// Equal tells whether both are the same key.
+func (k VerifyKey) Equal(o VerifyKey) bool { return k == o }
 
 // String is the key as [ParseVerifyKey] reads it.
 func (k VerifyKey) String() string { return write(verifyPrefix, k.public) }

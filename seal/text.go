@@ -20,13 +20,14 @@ const (
 
 // kinds says what a key with a prefix is, for messages.
 var kinds = map[string]string{
-	sealPrefix:   "a seal key (" + sealPrefix + "...), which is secret",
+	sealPrefix:   "a seal key (" + sealPrefix + "...)",
 	signPrefix:   "a signing key (" + signPrefix + "...), which is secret",
 	verifyPrefix: "a verify key (" + verifyPrefix + "...), the public half of a signing key",
 }
 
 // ParseKey reads a seal key: one line as [Key.Secret] gives it, beside which may
-// be empty lines and lines that begin with #. Its error never shows the text.
+// be empty lines and lines that begin with #. Its error is what is to be said of
+// the text, as in "FILE is ...", and never shows it.
 func ParseKey(text string) (Key, error) {
 	secret, err := parse(sealPrefix, text)
 	if err != nil {
@@ -75,24 +76,25 @@ func checksum(prefix string, key []byte) [checksumSize]byte {
 func parse(prefix, text string) (key [secretSize]byte, err error) {
 	line, err := only(text)
 	if err != nil {
-		return key, fmt.Errorf("want %s: %w", kinds[prefix], err)
+		return key, err
 	}
 	is, chars := split(line)
+	want := kinds[prefix]
 	switch {
 	case is == "":
-		return key, fmt.Errorf("want %s: what is there is no key of Solotick", kinds[prefix])
+		return key, fmt.Errorf("is no key of Solotick; want %s", want)
 	case is != prefix:
-		return key, fmt.Errorf("want %s: what is there is %s", kinds[prefix], kinds[is])
+		return key, fmt.Errorf("is %s; want %s", kinds[is], want)
 	case len(chars) != keyChars:
-		return key, fmt.Errorf("%s has %d characters after its prefix, and this one %d: some are missing, or too many", kinds[is], keyChars, len(chars))
+		return key, fmt.Errorf("has %d characters behind %s, where a key has %d: some are missing, or too many", len(chars), prefix, keyChars)
 	}
 	raw, err := base32ID.DecodeString(chars)
 	if err != nil {
-		return key, fmt.Errorf("%s has letters and the digits 2 to 7 only after its prefix: this one was mistyped", kinds[is])
+		return key, fmt.Errorf("has other characters behind %s than letters and the digits 2 to 7: it was mistyped", prefix)
 	}
 	copy(key[:], raw)
 	if checksum(prefix, key[:]) != [checksumSize]byte(raw[secretSize:]) {
-		return key, fmt.Errorf("the checksum of %s does not fit: it was mistyped or altered", kinds[is])
+		return key, errors.New("has a checksum that does not fit: it was mistyped or altered")
 	}
 	return key, nil
 }
@@ -105,13 +107,13 @@ func only(text string) (string, error) {
 		switch {
 		case line == "" || line[0] == '#':
 		case found != "":
-			return "", errors.New("there is more than one line; one file has one key")
+			return "", errors.New("has more than one line that is no comment, where there is to be one key")
 		default:
 			found = line
 		}
 	}
 	if found == "" {
-		return "", errors.New("there is nothing but comments or empty lines")
+		return "", errors.New("is empty, or has nothing but comments")
 	}
 	return found, nil
 }
