@@ -17,6 +17,7 @@ type sealing struct {
 	keys  []Secret
 	plain string
 	ring  seal.Ring // what follows
+	files []string
 }
 
 // A signing is what sign: says.
@@ -25,6 +26,7 @@ type signing struct {
 	verify   []string
 	unsigned string
 	ring     seal.Ring // what follows
+	files    []string
 }
 
 var sealTable = []key[sealing]{
@@ -87,8 +89,10 @@ func (w *walker) seals(n *yaml.Node, path string, s *sealing) {
 	for _, text := range s.keys {
 		k, _ := seal.ParseKey(text.Reveal()) // which the table has checked
 		s.ring.Seal = append(s.ring.Seal, k)
+		w.hushed = append(w.hushed, k.Secret()) // which a file has beside comments
 	}
 	s.ring.Plain = accepts[s.plain]
+	s.files = filesOf(keys.value)
 	w.twice(keys, &s.ring)
 }
 
@@ -98,6 +102,8 @@ func (w *walker) signs(n *yaml.Node, path string, s *signing) {
 	at := object(w, n, path, signTable, s)
 	if at.given("key") {
 		s.ring.Sign, _ = seal.ParseSigningKey(s.key.Reveal())
+		s.files = filesOf(at["key"].value)
+		w.hushed = append(w.hushed, s.ring.Sign.Secret())
 	}
 	if at.given("verify") {
 		for _, text := range s.verify {
@@ -114,6 +120,23 @@ func (f *file) ring() seal.Ring {
 	r := f.sign.ring
 	r.Seal, r.Plain = f.seal.ring.Seal, f.seal.ring.Plain
 	return r
+}
+
+// keyFiles are the files that keys of a file were read from.
+func (f *file) keyFiles() []string {
+	return append(f.seal.files[:len(f.seal.files):len(f.seal.files)], f.sign.files...)
+}
+
+// filesOf are the files that values, or a single one, are read from.
+func filesOf(n *yaml.Node) (files []string) {
+	n = follow(n)
+	for _, item := range append(n.Content, n) {
+		inside, is := strings.CutPrefix(follow(item).Value, "${file:")
+		if path, closed := strings.CutSuffix(inside, "}"); is && closed {
+			files = append(files, path)
+		}
+	}
+	return files
 }
 
 // twice reports a key that a list has twice.

@@ -101,10 +101,16 @@ func ReadAs(f Form, texts []string, now int64) Set {
 // back as it was read, without r: a sealed record is never replaced by an agent
 // that cannot read it.
 func (s Set) With(r Record) []string {
-	texts := slices.Clone(s.Foreign)
 	if s.State == Unopenable {
-		return texts
+		return slices.Clone(s.Foreign)
 	}
+	return s.Replace(r)
+}
+
+// Replace is [Set.With] for a person who has decided that a sealed record which
+// nobody can open is to be lost: it is replaced as well. No agent does that.
+func (s Set) Replace(r Record) []string {
+	texts := slices.DeleteFunc(slices.Clone(s.Foreign), meant)
 	text := r.String()
 	if s.form != nil {
 		text = s.form.Close(text)

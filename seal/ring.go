@@ -20,6 +20,18 @@ const (
 	Write                // it is read, and the next one is written so as well
 )
 
+func (a Accept) String() string {
+	switch a {
+	case Refuse:
+		return "refuse"
+	case Read:
+		return "read"
+	case Write:
+		return "write"
+	}
+	return fmt.Sprintf("Accept(%d)", uint8(a))
+}
+
 // A Ring has the keys for the records of one fleet. The zero Ring has none, and
 // leaves records plain.
 type Ring struct {
