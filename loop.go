@@ -332,7 +332,7 @@ func (l *loop) see(ev *Event, now elect.Now, s register.Snapshot, sent time.Dura
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}
 	if odd := set.Detail; fromLoad && set.State == record.Present && set.Record.Seq < shown {
-		set.Detail = errors.Join(odd, fmt.Errorf("it is older than what was here before (seq %d, after %d): the register was rolled back, or somebody put an old record back", set.Record.Seq, shown))
+		set.Detail = errors.Join(odd, fmt.Errorf("%w (seq %d after %d)", ErrOlder, set.Record.Seq, shown))
 	}
 	ev.Record, ev.State, ev.Protection, ev.Odd = set.Record, set.State, set.Protection, set.Detail
 	l.wonder(set, fromLoad, was)

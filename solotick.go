@@ -57,6 +57,9 @@ var (
 	ErrTimeout = errors.New("timed out")
 )
 
+// ErrOlder is in [Event.Odd] where the register shows an older record than before.
+var ErrOlder = errors.New("it is older than what was here before: the register was rolled back, or somebody put an old record back")
+
 // A Tick is one instant of the schedule that this agent was given to run.
 type Tick struct {
 	Job          string
