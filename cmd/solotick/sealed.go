@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/record"
 )
 
 // warnOfKeys tells of credentials and keys that others can read.
@@ -31,4 +33,19 @@ func looseKeys(c *config.Config) (all []string) {
 		}
 	}
 	return all
+}
+
+// protectionWords tells what guards a record.
+func protectionWords(by record.Protection) string {
+	var words []string
+	if by.Sealed != "" {
+		words = append(words, "sealed with the key "+by.Sealed)
+	}
+	switch {
+	case by.Signer != "":
+		words = append(words, "signed by the key "+by.Signer)
+	case by.Signed:
+		words = append(words, "signed, and no key here can tell by whom")
+	}
+	return strings.Join(words, ", ")
 }
