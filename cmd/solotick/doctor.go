@@ -240,7 +240,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	default:
 		d.tell(s.job, "dns", passed, "", "answered without the credential by %s, in %s", seen.serverName(), millis(seen.Answer().Latency))
 	}
-	if n := len(set.Foreign); n > 0 {
+	if n := len(set.Foreign); n > 0 && set.State != record.Unopenable { // which has all values there
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
 	}
 	if set.Detail != nil && set.State != record.Unopenable {
