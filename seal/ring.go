@@ -65,6 +65,7 @@ func (r *Ring) Check() error {
 // a seal key or a verify key. A signing key is refused, as it is not needed. The
 // error is as that of [ParseKey].
 func (r *Ring) Add(text string) error {
+	was := *r
 	line, err := only(text)
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func (r *Ring) Add(text string) error {
 		return errors.New("is no key of Solotick")
 	}
 	if err := r.Check(); err != nil {
+		*r = was
 		return fmt.Errorf("is there twice: %w", err)
 	}
 	return nil
