@@ -14,7 +14,7 @@ import (
 )
 
 // secretFiles are the files from which a configuration takes what may be secret.
-// That of a TSIG key is not among them: who reads it looks at its mode.
+// Those of its keys are not among them: who reads these looks at their modes.
 func secretFiles(path string) []string {
 	settings, err := config.Inspect(path)
 	if err != nil {
@@ -22,7 +22,7 @@ func secretFiles(path string) []string {
 	}
 	var all []string
 	for _, s := range settings {
-		if s.Path == "dns.tsig" {
+		if section, _, _ := strings.Cut(s.Path, "."); s.Path == "dns.tsig" || section == "seal" || section == "sign" {
 			continue
 		}
 		for origin := range strings.SplitSeq(s.From, ", ") {

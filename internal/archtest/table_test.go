@@ -25,6 +25,10 @@ var table = []row{
 		why: "the text of a record is read and written by anybody: programs, monitors, tests",
 	},
 	{
+		dir: "seal", own: []string{"record"}, other: []string{"golang.org/x/crypto/chacha20poly1305"}, pure: true,
+		why: "sealing and signing are functions of key, name and record; whoever makes keys brings the chance. XChaCha20 is the one cipher that the standard library lacks",
+	},
+	{
 		dir: "schedule", pure: true,
 		why: "ticks must be the same on every agent, so nothing of a machine may reach them",
 	},
