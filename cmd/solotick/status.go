@@ -181,6 +181,9 @@ func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 		}
 		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), ttl, kind}, dot))
 	}
+	if item.Protection != nil {
+		a.sayf("  %-10s %s\n", "protection", wrap(item.Protection.Words(), 76, "             "))
+	}
 	if len(item.Servers) > 1 {
 		a.seenBy(item.Servers)
 	}

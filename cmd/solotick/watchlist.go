@@ -110,6 +110,9 @@ func (l *watchList) read(ctx context.Context) (watched, error) {
 		w.register = &monitor.Register{Provider: c.DNS.Provider, Zone: c.DNS.Zone, Class: classOf(c.DNS).String()}
 		sites, err = findSites(&c, q.names)
 	}
+	if err == nil {
+		err = q.addKeys(sites, w.config)
+	}
 	if err != nil {
 		return watched{}, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/seal"
 )
 
 // policyOf is a job's policy as its agents have it.
@@ -61,7 +62,8 @@ type site struct {
 	name     string // of the record, without the last dot
 	job      string // empty: the record of no job in the file
 	policy   elect.Policy
-	form     record.Form // of the record; nil: plain
+	form     record.Form // of the record, as it is written; nil: plain
+	ring     *seal.Ring  // what it is read with by who only looks; nil: no keys
 	force    bool        // also in place of a sealed record that does not open
 	register register.Register
 	patience time.Duration // of a change, beyond what one alone may take
@@ -107,7 +109,15 @@ func (a *app) sites(file string, names []string) ([]site, *service, error) {
 }
 
 func siteOf(c *config.Config, j config.Job) site {
-	return site{name: j.Record, job: j.Name, policy: policyOf(j), form: c.Ring.Form(j.Record)}
+	return site{name: j.Record, job: j.Name, policy: policyOf(j), form: c.Ring.Form(j.Record), ring: ringOf(c)}
+}
+
+// ringOf is the keys of a file; nil: it has none.
+func ringOf(c *config.Config) *seal.Ring {
+	if c.Ring.Empty() {
+		return nil
+	}
+	return &c.Ring
 }
 
 // findSites takes names as findSite does; none stands for all jobs.
@@ -140,7 +150,7 @@ func findSite(c *config.Config, name string) (site, error) {
 				return siteOf(c, j), nil
 			}
 		}
-		return site{name: name, form: c.Ring.Form(name)}, nil
+		return site{name: name, form: c.Ring.Form(name), ring: ringOf(c)}, nil
 	}
 	var known []string
 	for _, j := range c.Jobs {
