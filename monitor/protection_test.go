@@ -104,7 +104,9 @@ func TestProtection(t *testing.T) {
 // that cannot be read when it changes, and who shows another one.
 func TestProtectionOverTime(t *testing.T) {
 	target := Target{Name: "canary.t.test", Policy: minute(t), Ring: ringOf(sealA, signA.Public())}
-	good := func(n, wrote int64) string { return protectedText(target.Name, idle(agentA, n, wrote, record.OK), sealA, signA) }
+	good := func(n, wrote int64) string {
+		return protectedText(target.Name, idle(agentA, n, wrote, record.OK), sealA, signA)
+	}
 	h := NewHistory(Limits{})
 	h.Watch(target)
 	see := func(sec int64, text string) { h.See(sight(target, at(sec), text)) }
@@ -116,7 +118,7 @@ func TestProtectionOverTime(t *testing.T) {
 	var told []string
 	for _, e := range h.Events(target.Name, 0, 100) {
 		if e.Kind != KindCondition {
-			told = append([]string{string(e.Kind)+": " + strings.SplitN(e.Text, ",", 2)[0]}, told...)
+			told = append([]string{string(e.Kind) + ": " + strings.SplitN(e.Text, ",", 2)[0]}, told...)
 		}
 		if e.Kind == KindDamaged && e.Level != elect.LevelBad {
 			t.Errorf("%+v is not bad", e)

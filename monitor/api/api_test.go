@@ -15,8 +15,8 @@ import (
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
-	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 )
 
 const agentA = "VDNDNQNWQY"
