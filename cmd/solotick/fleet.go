@@ -340,7 +340,9 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			}
 		case <-sig.reload:
 			if done != nil {
+				reloading()
 				change(true)
+				notifySystemd("READY=1")
 			}
 		case <-done:
 			done = nil
