@@ -20,6 +20,9 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if os.Getpid() == 1 {
+		go steps.ReapOrphans(context.Background())
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -93,6 +96,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nextCommand(),
 		a.watchCommand(),
 		a.checkCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
@@ -100,6 +104,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.resumeCommand(),
 		a.recordCommand(),
 		a.initCommand(),
+		a.installCommand(),
 		a.validateCommand(),
 		a.schemaCommand(),
 		a.configCommand(),
