@@ -5,6 +5,7 @@
 #   docker build -t solotick:alpine --target alpine .
 #   docker buildx build --platform linux/amd64,linux/arm64 -t registry.example.com/solotick:1 --push .
 
+# build makes the program, for another machine too.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 ARG TARGETOS
 ARG TARGETARCH
@@ -17,6 +18,7 @@ COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/solotick ./cmd/solotick
 
+# alpine has a shell beside it, curl and jq.
 FROM alpine:3.22 AS alpine
 RUN apk add --no-cache ca-certificates curl jq
 COPY --from=build /out/solotick /solotick
@@ -31,7 +33,7 @@ LABEL org.opencontainers.image.title="Solotick" \
       org.opencontainers.image.documentation="https://github.com/solotick/solotick/blob/main/docs/platforms/docker.md" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# Time zones are in the program. Roots are not: those of a machine can be renewed.
+# solotick has the program, which knows time zones, and certificates, which it does not.
 FROM scratch AS solotick
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/solotick /solotick

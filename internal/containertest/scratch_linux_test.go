@@ -29,6 +29,7 @@ type told struct {
 	Write     string
 	Pid       int
 	Child     int
+	Tick      string
 }
 
 // An agent is "run" in a box.
@@ -126,6 +127,7 @@ func (a *agent) children() (all []string) {
 
 // TestScratch lives through what a pod lives through, in an image from scratch.
 func TestScratch(t *testing.T) {
+	t.Parallel()
 	addr, secrets := serveZone(t)
 	listen := free(t)
 	files := &configMap{dir: filepath.Join(filepath.Dir(secrets), "config")}

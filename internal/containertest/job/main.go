@@ -25,6 +25,7 @@ type Told struct {
 	Write string   `json:"write"`
 	Pid   int      `json:"pid"`
 	Child int      `json:"child,omitempty"`
+	Tick  string   `json:"tick"`
 }
 
 func main() {
@@ -39,7 +40,7 @@ func main() {
 }
 
 func run() error {
-	t := Told{Args: os.Args[1:], State: os.Getenv("SOLOTICK_STATE"), Out: os.Getenv("SOLOTICK_STATE_OUT"), UID: os.Getuid(), Pid: os.Getpid()}
+	t := Told{Args: os.Args[1:], State: os.Getenv("SOLOTICK_STATE"), Out: os.Getenv("SOLOTICK_STATE_OUT"), UID: os.Getuid(), Pid: os.Getpid(), Tick: os.Getenv("SOLOTICK_TICK")}
 	_, t.Home = os.LookupEnv("HOME")
 	_, err := os.Stat("/tmp")
 	t.Tmp = err == nil

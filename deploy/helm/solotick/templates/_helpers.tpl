@@ -54,7 +54,7 @@ capabilities:
 
 {{- define "solotick.env" -}}
 {{- range .Values.secret.env }}
-- name: {{ . }}
+- name: {{ . | quote }}
   valueFrom:
     secretKeyRef: { name: {{ $.Values.secret.name | quote }}, key: {{ . | quote }}, optional: {{ $.Values.secret.optional }} }
 {{- end }}
