@@ -54,11 +54,11 @@ type manifests struct {
 	Grace   []string       // what Seconds is made of
 	Seconds int            // from TERM to KILL of a pod
 	Spread  []string       // over what the agents are spread
-	Env     []podVariable     // of the agents
+	Env     []podVariable  // of the agents
 	Listens []string       // why there are no probes
 	Port    int            // where kubelet can ask; 0: only a command in the pod can
-	Probes  []podProbe        // none: nobody can
-	Volumes []podVolume       // in the order of their folders
+	Probes  []podProbe     // none: nobody can
+	Volumes []podVolume    // in the order of their folders
 	keys    map[string]int // of the Secret, to how often they were asked for
 }
 

@@ -219,7 +219,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
@@ -268,6 +268,14 @@ var table = []row{
 	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
+	},
+	{
+		dir: "internal/containertest",
+		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
+	},
+	{
+		dir: "internal/containertest/job",
+		why: "what an agent runs where there is no shell: it tells what it has got",
 	},
 	{
 		dir: "internal/archtest",
