@@ -107,6 +107,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.conformanceCommand(),
 		a.notifyCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)
