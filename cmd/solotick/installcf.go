@@ -73,7 +73,7 @@ func manifestFor(file string, o *config.Outline) (manifest string, steps []strin
 	services := servicesOf(o)
 	manifest = setServices(manifest, services)
 	for _, s := range services {
-		steps = append(steps, fmt.Sprintf("cf create-user-provided-service %s -p %s    # asks for: %s", quoteShell(s), quoteShell(strings.Join(keysOf(o, s), ", ")), plain(strings.Join(keysOf(o, s), ", "))))
+		steps = append(steps, fmt.Sprintf("cf create-user-provided-service %s -p %s    # which asks for the values", plain(quoteShell(s)), plain(quoteShell(strings.Join(keysOf(o, s), ", ")))))
 	}
 	for _, n := range o.Needs {
 		switch {

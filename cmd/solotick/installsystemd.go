@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -87,7 +89,7 @@ func unitFor(file string, o *config.Outline) (unit string, steps []string, err e
 	unit = setLines(unit, "#LoadCredential=", loads...)
 	if names := variablesOf(o); len(names) > 0 {
 		env := filepath.Join(filepath.Dir(file), "solotick.env")
-		unit = setLines(unit, "#EnvironmentFile=", "EnvironmentFile="+quoteSpecifiers(env))
+		unit = setLines(unit, "#EnvironmentFile=", "EnvironmentFile="+quoteSpecifiers(quoteGlob.Replace(env)))
 		steps = append(steps, fmt.Sprintf("# Into %s (mode 0600): %s", plain(env), strings.Join(names, "=... ")+"=..."))
 	}
 	if e := o.Agent.Events; e != "" && !strings.HasPrefix(e, "/var/lib/solotick/") {
@@ -133,6 +135,9 @@ func unitCredentials(file string, o *config.Outline) (lines, steps []string, err
 		}
 	}
 	for _, n := range o.Needs {
+		if strings.ContainsFunc(n.Name, unicode.IsControl) || !utf8.ValidString(n.Name) || strings.HasSuffix(n.Name, `\`) {
+			return nil, nil, &failure{code: exitConfig, err: fmt.Errorf("line %d: no unit can name %q", n.Line, n.Name), do: "another name"}
+		}
 		switch n.Kind {
 		case "vcap":
 			return nil, nil, &failure{code: exitConfig, err: fmt.Errorf("line %d: ${vcap:%s} is for Cloud Foundry", n.Line, n.Name), do: "${credential:NAME}, which systemd hands over"}
@@ -184,6 +189,9 @@ func variablesOf(o *config.Outline) []string {
 
 // quoteSpecifiers has systemd take a text as it is where it replaces % only.
 func quoteSpecifiers(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+
+// quoteGlob has systemd take a path as it is where it takes a pattern.
+var quoteGlob = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "{", `\{`)
 
 // quoteUnit has systemd take a word of a command line as it is (systemd.syntax(7),
 // "Quoting", and systemd.service(5), "Command lines"). Variables are replaced in

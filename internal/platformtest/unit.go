@@ -66,22 +66,23 @@ func ReadUnit(t testing.TB, name, text string) Unit {
 // commandWords reads a command line as systemd tells it: words that need it stand in double
 // quotes, with a backslash before what a shell would see in them.
 func commandWords(line string) (words []string) {
-	word, quoted, has := "", false, false
+	var word []byte
+	quoted, has := false, false
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case c == '\\' && quoted && i+1 < len(line):
 			i++
-			word += string(line[i])
+			word = append(word, line[i])
 		case c == '"':
 			quoted, has = !quoted, true
 		case c == ' ' && !quoted:
-			words, word, has = append(words, word), "", false
+			words, word, has = append(words, string(word)), nil, false
 		default:
-			word, has = word+string(c), true
+			word, has = append(word, c), true
 		}
 	}
 	if has {
-		words = append(words, word)
+		words = append(words, string(word))
 	}
 	return words
 }
