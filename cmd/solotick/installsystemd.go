@@ -117,8 +117,8 @@ func unitProgram() (program string, steps []string) {
 
 // hiddenFromUnits says whether the sandbox of the unit shows a path.
 func hiddenFromUnits(file string) bool {
-	for _, dir := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
-		if strings.HasPrefix(file, dir) {
+	for _, dir := range []string{"/home", "/root", "/run/user", "/tmp", "/var/tmp"} {
+		if strings.HasPrefix(file, dir+"/") {
 			return true
 		}
 	}
