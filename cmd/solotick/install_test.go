@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/deploy"
 	"github.com/solotick/solotick/internal/platformtest"
 )
@@ -173,5 +174,59 @@ func TestInstallFiles(t *testing.T) {
 	}
 	if unit, _ := install(t, 0, "systemd", "-c", file); !strings.Contains(unit, "\nLoadCredential=key:/a/key\nLoadCredential=key-2:/b/key\n#") {
 		t.Errorf("two files of one name:\n%s", unit)
+	}
+}
+
+// TestPlatformPages: what the pages have people copy is what is tested, and the file of
+// the app for Cloud Foundry is one.
+func TestPlatformPages(t *testing.T) {
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	without := func(text string) (kept string) { // comments
+		for line := range strings.Lines(text) {
+			line, _, _ = strings.Cut(strings.TrimSuffix(line, "\n"), "#")
+			if line = strings.TrimRight(line, " "); line != "" {
+				kept += line + "\n"
+			}
+		}
+		return kept
+	}
+	block := func(page, language string) string {
+		t.Helper()
+		_, text, ok := strings.Cut(read("docs/platforms/"+page), "```"+language+"\n")
+		text, _, closed := strings.Cut(text, "```\n")
+		if !ok || !closed {
+			t.Fatalf("%s has no block of %s", page, language)
+		}
+		return text
+	}
+	if tab := without(read("deploy/cron/solotick")); block("cron.md", "text") != tab {
+		t.Errorf("the page about cron does not have\n%s", tab)
+	}
+	app := read("deploy/cloudfoundry/solotick.yaml")
+	if without(block("cloudfoundry.md", "yaml")) != without(app) {
+		t.Errorf("the page about Cloud Foundry does not have\n%s", app)
+	}
+	t.Setenv("PORT", "8080")
+	t.Setenv("VCAP_SERVICES", `{"user-provided": [{"name": "solotick", "credentials": {"tsig": "hmac-sha256:solotick:c29sb3RpY2s="}}]}`)
+	if c, err := config.Parse("solotick.yaml", []byte(app)); err != nil || c.Agent.Listen != ":8080" {
+		t.Errorf("the app's file: %v", err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	if err := os.WriteFile(filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "solotick.key"), []byte("key \"solotick\" {\n\talgorithm hmac-sha256;\n\tsecret \"c29sb3RpY2s=\";\n};\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Parse("solotick.yaml", []byte(block("systemd.md", "yaml"))); err != nil {
+		t.Errorf("the file on the page about systemd: %v", err)
+	}
+	for _, drop := range strings.Split(read("docs/platforms/systemd.md"), "```ini\n")[1:] {
+		text, _, _ := strings.Cut(drop, "```\n")
+		platformtest.ReadUnit(t, "solotick.service", deploy.Unit+text)
 	}
 }
