@@ -166,7 +166,7 @@ func fetch(inside string) (string, error) {
 }
 
 func fetchFile(path string) (string, error) {
-	if !strings.HasPrefix(path, "/") {
+	if !strings.HasPrefix(path, "/") && !filepath.IsAbs(path) { // on Windows either will do
 		return "", problem{fmt.Sprintf("${file:%s} is not an absolute path", path), "an agent may be started anywhere: write the path from the root"}
 	}
 	f, err := os.Open(path)

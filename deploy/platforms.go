@@ -15,8 +15,4 @@ var (
 	Manifest string
 	//go:embed cloudfoundry/manifest-http.yml
 	ManifestHTTP string
-	// Procfile is what a buildpack reads beside it.
-	//
-	//go:embed cloudfoundry/Procfile
-	Procfile string
 )

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -16,7 +13,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	return group("install", "Print what a platform needs to keep agents running", a.installK8sCommand())
+	return group("install", "Print what a platform needs to keep agents running", a.installSystemdCommand(), a.installCFCommand(), a.installK8sCommand())
 }
 
 // An installation is what one of the commands below install prints.
@@ -104,12 +101,8 @@ func graceStep(o *config.Outline) []string {
 	if j.Timeout > 0 {
 		long = seconds(j.Timeout)
 	}
-	return []string{fmt.Sprintf("# A run of %s may take %s. One that goes on %s after the agent is told to end (agent.grace)", plain(j.Name), long, seconds(o.Agent.Grace)),
-		"# is ended, and begun again by another agent: see that the job can be."}
-}
-
-// exists says whether there is such a file.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil || !errors.Is(err, fs.ErrNotExist)
+	return []string{
+		fmt.Sprintf("# A run of %s may take %s. One that goes on %s after the agent is told to end (agent.grace)", plain(j.Name), long, seconds(o.Agent.Grace)),
+		"# is ended, and begun again by another agent: see that the job can be.",
+	}
 }

@@ -161,20 +161,26 @@ func (k *manifests) ask(o *config.Outline) {
 
 // bear sets how long a pod's end may take.
 func (k *manifests) bear(o *config.Outline) {
-	kill := 3 * time.Second // the default, for jobs from elsewhere
-	for _, j := range o.Jobs {
-		kill = max(kill, j.KillGrace)
-	}
-	whole := o.Agent.Grace + kill + k8sMargin
-	k.Seconds = int((whole + time.Second - 1) / time.Second)
-	k.Grace = []string{fmt.Sprintf("agent.grace is %v, kill_grace up to %v, and %v are for the report.", o.Agent.Grace, kill, k8sMargin)}
-	if j := slowest(o); j != nil {
-		long := "as long as it likes"
-		if j.Timeout > 0 {
-			long = j.Timeout.String()
+	whole := o.Agent.Grace
+	var slow *config.Job // the one that may take longest beyond it
+	for i := range o.Jobs {
+		j := &o.Jobs[i]
+		whole = max(whole, j.KillGrace)
+		if slow == nil || slow.Timeout != 0 && (j.Timeout == 0 || j.Timeout > slow.Timeout) {
+			slow = j
 		}
-		k.Grace = append(k.Grace, fmt.Sprintf("A run of %s may take %s: one that goes on after agent.grace is", plain(j.Name), long), "ended, and begun again by another agent.")
 	}
+	k.Seconds = int((whole + k8sMargin + time.Second - 1) / time.Second)
+	k.Grace = []string{fmt.Sprintf("A run has ended when agent.grace (%v) is over; %v are for its report.", o.Agent.Grace, k8sMargin)}
+	if slow == nil || slow.Timeout != 0 && slow.Timeout <= o.Agent.Grace-slow.KillGrace {
+		return
+	}
+	long := "as long as it likes"
+	if slow.Timeout > 0 {
+		long = slow.Timeout.String()
+	}
+	k.Grace = append(k.Grace, fmt.Sprintf("A run of %s may take %s: one that has not ended by itself", plain(slow.Name), long),
+		fmt.Sprintf("%v before that is sent TERM, and begun again by another agent.", slow.KillGrace))
 }
 
 // hand sets how the agents get what the file takes from elsewhere.

@@ -23,6 +23,9 @@ func main() {
 	if os.Getpid() == 1 {
 		go steps.ReapOrphans(context.Background())
 	}
+	if code, is := asService(run); is {
+		os.Exit(code)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -104,7 +107,6 @@ func (a *app) rootCommand() *cobra.Command {
 		a.resumeCommand(),
 		a.recordCommand(),
 		a.initCommand(),
-		a.installCommand(),
 		a.validateCommand(),
 		a.schemaCommand(),
 		a.configCommand(),
@@ -112,6 +114,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.conformanceCommand(),
 		a.notifyCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)

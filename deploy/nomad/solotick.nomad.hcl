@@ -60,7 +60,7 @@ job "solotick" {
         security_opt    = ["no-new-privileges"]
       }
 
-      # agent.grace, the longest kill_grace, and 5 s. A client's max_kill_timeout
+      # agent.grace, and 5 s. A client's max_kill_timeout
       # (30s unless it says more) bounds it.
       kill_signal  = "SIGTERM"
       kill_timeout = "28s"
@@ -75,7 +75,7 @@ job "solotick" {
           version: 1
           agent:
             listen: ":9480"
-            grace: 20s
+            grace: 23s
           dns:
             provider: rfc2136
             zone: example.com

@@ -156,8 +156,8 @@ func TestChartFile(t *testing.T) {
 		if _, err := solotick(t, nil, "validate", in); err != nil {
 			t.Error(err)
 		}
-		if got := all.deployments["solotick"].Spec.Template.Spec.TerminationGracePeriodSeconds; *got != 48 || !strings.Contains(file, "grace: 40s") {
-			t.Errorf("a pod gets %d s, want agent.grace, kill_grace and 5 s", *got)
+		if got := all.deployments["solotick"].Spec.Template.Spec.TerminationGracePeriodSeconds; *got != 50 || !strings.Contains(file, "grace: 45s") {
+			t.Errorf("a pod gets %d s, want agent.grace and 5 s", *got)
 		}
 	}
 }

@@ -268,7 +268,7 @@ func (p *pod) lasts(text string) {
 	p.t.Helper()
 	const timeout = 30 * time.Second
 	grace := time.Duration(*p.spec.TerminationGracePeriodSeconds) * time.Second
-	if grace < timeout+5*time.Second && !strings.Contains(text, "A run of canary may take 30s: one that goes on after agent.grace is") {
+	if grace < timeout+5*time.Second && !strings.Contains(text, "A run of canary may take 30s: one that has not ended by itself") {
 		p.t.Errorf("a pod gets %v to end, a run takes up to %v, and nothing is said of it", grace, timeout)
 	}
 }

@@ -128,7 +128,7 @@ func TestNomad(t *testing.T) {
 		"three agents of a service":   f.Job.Type == "service" && g.Count == 3 && g.Spread.Attribute == "${node.unique.id}",
 		"the port that is asked":      g.Network.Port.Name == g.Service.Port && n.Config.Ports[0] == g.Service.Port && g.Network.Port.To == 9480,
 		"whether it lives":            g.Service.Check.Type == "http" && g.Service.Check.Path == "/livez" && g.Service.Check.Restart.Limit > 1,
-		"time to end":                 span(n.KillTimeout) >= 20*time.Second+3*time.Second+5*time.Second && span(n.KillTimeout) <= 30*time.Second && n.KillSignal == "SIGTERM",
+		"time to end":                 span(n.KillTimeout) >= 23*time.Second+5*time.Second && span(n.KillTimeout) <= 30*time.Second && n.KillSignal == "SIGTERM",
 		"nothing to write to":         n.Config.ReadonlyRootfs && n.Config.CapDrop[0] == "all" && n.Config.SecurityOpt[0] == "no-new-privileges",
 		"memory":                      n.Resources.Memory >= 32 && n.Resources.Memory <= n.Resources.MemoryMax,
 		"the file and the key":        len(n.Templates) == 2 && "/"+n.Templates[0].Destination == n.Config.Args[2],
@@ -143,7 +143,7 @@ func TestNomad(t *testing.T) {
 		t.Errorf("the key: %+v", key)
 	}
 	file := n.Templates[0].Data
-	if !strings.Contains(file, `listen: ":9480"`) || !strings.Contains(file, "grace: 20s") || !strings.Contains(file, "timeout: 20s") {
+	if !strings.Contains(file, `listen: ":9480"`) || !strings.Contains(file, "grace: 23s") || !strings.Contains(file, "timeout: 20s") {
 		t.Errorf("the file is another one than the rules are for:\n%s", file)
 	}
 	if _, err := solotick(t, nil, "validate", writeKey(t, file, "/secrets/solotick.key")); err != nil {
