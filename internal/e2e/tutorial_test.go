@@ -194,7 +194,7 @@ func (s *student) console(l lesson) {
 		var err error
 		for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 			got, err = s.sh(command)
-			got = strings.ReplaceAll(got, s.dir, "/home/you/tutorial")
+			got = strings.ReplaceAll(got, s.dir, "/srv/tutorial")
 			if alike(got) == alike(want) {
 				break
 			}
