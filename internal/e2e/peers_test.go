@@ -64,7 +64,7 @@ func newEtcd(t *testing.T) *peers {
 			t.Fatal(err)
 		}
 		urls = append(urls, "http://"+l.Addr().String())
-		defer l.Close()
+		l.Close()
 	}
 	p.env = []string{"ETCDCTL_API=3", "ETCDCTL_ENDPOINTS=" + urls[0]}
 	return p.run("exec etcd --data-dir data --listen-client-urls " + urls[0] + " --advertise-client-urls " + urls[0] + " --listen-peer-urls " + urls[1] +

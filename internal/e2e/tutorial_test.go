@@ -105,9 +105,9 @@ func TestTutorial(t *testing.T) {
 			ran, ports := 0, freePorts(t, "5300", "5301", "8080", "8090", "8443")
 			for _, l := range lessons(t, ports) {
 				if port := l.marks["port"]; port != "" {
-				l.text = strings.TrimSpace(l.text) + ports.Replace(" --listen 127.0.0.1:"+port)
-			}
-			if want, ok := l.marks["way"]; ok && want != way {
+					l.text = strings.TrimSpace(l.text) + ports.Replace(" --listen 127.0.0.1:"+port)
+				}
+				if want, ok := l.marks["way"]; ok && want != way {
 					continue
 				}
 				if _, ok := l.marks["install"]; ok {
@@ -192,7 +192,7 @@ func (s *student) console(l lesson) {
 		_, again := l.marks["again"]
 		var got string
 		var err error
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			got, err = s.sh(command)
 			got = strings.ReplaceAll(got, s.dir, "/srv/tutorial")
 			if alike(got) == alike(want) {
@@ -261,7 +261,7 @@ func (s *student) open(name string, l lesson) {
 		address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(l.text)
 		s.await(l, func() (string, bool) {
 			if address == "" { // it is in the server's own file
-				return w.text(), strings.Contains(w.text(), "running")
+				return w.text(), strings.HasSuffix(strings.TrimSpace(w.text()), " running")
 			}
 			conn, err := net.DialTimeout("tcp", address, time.Second)
 			if err == nil {
