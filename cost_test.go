@@ -58,7 +58,7 @@ func sent(agents, every float64) (writes, loads, looks float64) {
 }
 
 // TestCost computes the table of what a month costs, and has real agents live through
-// ten hours beside it: they send no more, and not much less.
+// three hours beside it: they send no more, and not much less.
 func TestCost(t *testing.T) {
 	for _, row := range costTable(t, "month", 0) {
 		agents, every := row[0], row[1]
@@ -70,7 +70,7 @@ func TestCost(t *testing.T) {
 		if agents > 10 {
 			continue // the rule is linear in them, and the machine is not
 		}
-		const hours = 10
+		const hours = 3
 		bubble(t, func(w *world) {
 			all := w.agents(int(agents), elect.Policy{Schedule: grid(int(every))})
 			w.until(10 * time.Minute) // the record is there
