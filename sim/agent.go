@@ -52,6 +52,7 @@ type running struct {
 	loose   bool
 	n       uint32
 	tick    int64
+	why     elect.Reason
 	attempt int
 	fence   int64
 	began   time.Duration
@@ -85,7 +86,12 @@ func (a *agent) begin() {
 		a.offset = w.between(w.s.Clocks.Offset)
 		a.drift = float64(w.between(time.Duration(w.s.Clocks.Drift*1000))) / 1e9
 	}
-	a.self, a.clock, a.held = elect.Self{ID: w.id()}, elect.Clock{}, content{}
+	a.self, a.clock, a.held = elect.Self{}, elect.Clock{}, content{}
+	if w.s.Members != nil {
+		a.self.ID = w.s.Members[a.n].ID
+	} else {
+		a.self.ID = w.id()
+	}
 	a.waits.is = false
 	a.runs = [2]running{}
 	now := a.clocks()
@@ -112,7 +118,7 @@ func (a *agent) poll() time.Duration {
 }
 
 // vanish ends the process at once, and its job with it, as its guard does.
-func (a *agent) vanish(down Delay) {
+func (a *agent) vanish() {
 	if !a.up {
 		return
 	}
@@ -122,7 +128,6 @@ func (a *agent) vanish(down Delay) {
 	a.requests++ // what is under way is answered to nobody
 	a.wakes++
 	a.runs = [2]running{}
-	w.plan(down.draw(w.rnd), a, begins, a.lives)
 }
 
 // halt asks the process to end.
@@ -163,8 +168,9 @@ func (a *agent) decide() {
 		case elect.End:
 			a.up = false
 			a.wakes++
-			gap := a.world.s.Restarts.Length.draw(a.world.rnd)
-			a.world.plan(gap, a, begins, a.lives)
+			if a.world.s.Members == nil {
+				a.world.plan(a.world.s.Restarts.Length.draw(a.world.rnd), a, begins, a.lives)
+			}
 			return
 		case elect.Look, elect.Load:
 			a.read(act, now)
@@ -339,7 +345,7 @@ func (a *agent) start(act elect.Action, now elect.Now) {
 	if act.Loose {
 		r = &a.runs[1]
 	}
-	*r = running{is: true, loose: act.Loose, n: r.n + 1, tick: act.Tick, attempt: 1, began: w.now, res: record.OK}
+	*r = running{is: true, loose: act.Loose, n: r.n + 1, tick: act.Tick, why: act.Why, attempt: 1, began: w.now, res: record.OK}
 	if !act.Loose {
 		r.attempt, r.fence = a.self.Claim.Record.Attempt(), a.self.Claim.Fence
 	}
@@ -380,7 +386,7 @@ func (a *agent) runOver(arg uint32) {
 		return
 	}
 	r.is = false
-	s := Step{Verb: elect.Run, Tick: r.tick, Attempt: r.attempt, Ended: true, Loose: r.loose, Result: r.res}
+	s := Step{Verb: elect.Run, Why: r.why, Tick: r.tick, Attempt: r.attempt, Ended: true, Loose: r.loose, Result: r.res}
 	if r.loose {
 		a.self.LooseEnded(r.res)
 	} else {

@@ -14,6 +14,8 @@ const (
 	pauses
 	crashes
 	restarts
+	stops
+	kills
 	steps // a clock is set
 )
 

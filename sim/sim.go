@@ -26,10 +26,12 @@ import (
 // A Scenario is a world. Zero fields mean that nothing of the kind happens.
 type Scenario struct {
 	Seed   uint64
-	Agents int           // 0: 3
-	For    time.Duration // 0: a day
-	Start  time.Time     // zero: 2026-01-01T00:00:00Z
-	Policy elect.Policy  // with a Schedule; zero fields are filled
+	Agents int // 0: 3. They begin at random within a poll
+	// Members are the agents one by one, in the place of Agents.
+	Members []Member
+	For     time.Duration // 0: a day
+	Start   time.Time     // zero: 2026-01-01T00:00:00Z
+	Policy  elect.Policy  // with a Schedule; zero fields are filled
 
 	Job      Job
 	Clocks   Clocks
@@ -43,6 +45,14 @@ type Scenario struct {
 
 	// Watch is told what the agents do, in the order of time. nil: nobody.
 	Watch func(Step)
+}
+
+// A Member is an agent of which it is known when it comes and goes.
+type Member struct {
+	ID    string
+	Begin time.Duration
+	Stop  time.Duration // it is asked to end then; 0: never
+	Kill  time.Duration // kill -9; 0: never. Nobody takes its place
 }
 
 // A Job is what a run is like.
@@ -103,6 +113,9 @@ func Run(s Scenario) (*Report, error) {
 }
 
 func (s *Scenario) fill() error {
+	if s.Members != nil {
+		s.Agents = len(s.Members)
+	}
 	if s.Agents == 0 {
 		s.Agents = 3
 	}

@@ -71,6 +71,17 @@ func newWorld(s *Scenario) *world {
 	for i := range w.agents {
 		a := &w.agents[i]
 		a.world, a.n = w, int32(i)
+		if s.Members != nil {
+			m := &s.Members[i]
+			w.plan(m.Begin, a, begins, 0)
+			if m.Stop > 0 {
+				w.plan(m.Stop, a, stops, 0)
+			}
+			if m.Kill > 0 {
+				w.plan(m.Kill, a, kills, 0)
+			}
+			continue
+		}
 		w.plan(time.Duration(w.rnd.Int64N(int64(s.Policy.PollMax))), a, begins, 0) // machines start at random
 		w.again(a, pauses, s.Pauses)
 		w.again(a, crashes, s.Crashes)
@@ -147,10 +158,15 @@ func (w *world) happens(e event) {
 		a.frozen = w.now + w.s.Pauses.Length.draw(w.rnd)
 		w.again(a, pauses, w.s.Pauses)
 	case crashes:
-		a.vanish(w.s.Crashes.Length)
+		a.vanish()
+		w.plan(w.s.Crashes.Length.draw(w.rnd), a, begins, a.lives)
 		w.again(a, crashes, w.s.Crashes)
 	case restarts:
 		w.rollOut(a)
+	case stops:
+		a.halt()
+	case kills:
+		a.vanish()
 	case steps:
 		a.offset = w.between(w.s.Clocks.Offset)
 		w.again(a, steps, w.s.Clocks.Steps)
