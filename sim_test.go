@@ -30,7 +30,8 @@ func TestSim(t *testing.T) {
 		"a long job": func(s *sim.Scenario) { s.Job.Takes = sim.Fixed(44 * time.Second) },
 		"slow DNS":   func(s *sim.Scenario) { s.Provider.Publish = sim.Fixed(4700 * time.Millisecond) },
 		"slow register": func(s *sim.Scenario) {
-			s.Provider.Load, s.Provider.Swap = sim.Fixed(1800*time.Millisecond), sim.Fixed(1800*time.Millisecond)
+			slow := sim.Fixed(1800 * time.Millisecond)
+			s.Provider.Load, s.Provider.Swap, s.Provider.Look = slow, slow, slow
 		},
 		"the incumbent is killed between ticks": func(s *sim.Scenario) { s.Members[0].Kill = 150 * time.Second },
 		"the incumbent is killed amid a run": func(s *sim.Scenario) {
