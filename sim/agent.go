@@ -50,13 +50,15 @@ type request struct {
 type running struct {
 	is      bool
 	loose   bool
-	n       uint32
+	n       uint32 // among the agent's runs
+	ended   uint32 // how often its end was planned anew
 	tick    int64
 	why     elect.Reason
 	attempt int
 	fence   int64
-	began   time.Duration
 	res     record.Result
+	until   time.Duration // on Elapsed: its guard kills it then
+	dead    bool          // it did, and the agent does not know yet
 }
 
 // elapsed is the agent's monotonic clock.
@@ -314,6 +316,7 @@ func (a *agent) loaded(r *request) {
 		c := a.world.heldAt(r.there)
 		a.held = c
 		a.self.See(now, elect.Sight{State: c.state, Record: c.rec, Sum: c.sum, FromLoad: true, Sent: r.sent, Got: now.Elapsed})
+		a.renewed()
 	}
 	a.world.tell(a, Step{Verb: elect.Load, Why: r.act.Why, Outcome: r.out})
 }
@@ -333,6 +336,7 @@ func (a *agent) swapped(r *request) {
 		a.held = r.next
 	}
 	a.self.Swapped(a.clocks(), r.act, r.out, r.next.sum)
+	a.renewed()
 	a.world.tally.swapped(r.out)
 	a.world.tell(a, Step{Verb: elect.Swap, Why: r.act.Why, Outcome: r.out})
 }
@@ -345,7 +349,7 @@ func (a *agent) start(act elect.Action, now elect.Now) {
 	if act.Loose {
 		r = &a.runs[1]
 	}
-	*r = running{is: true, loose: act.Loose, n: r.n + 1, tick: act.Tick, why: act.Why, attempt: 1, began: w.now, res: record.OK}
+	*r = running{is: true, loose: act.Loose, n: r.n + 1, tick: act.Tick, why: act.Why, attempt: 1, res: record.OK}
 	if !act.Loose {
 		r.attempt, r.fence = a.self.Claim.Record.Attempt(), a.self.Claim.Fence
 	}
@@ -354,11 +358,38 @@ func (a *agent) start(act elect.Action, now elect.Now) {
 	}
 	w.tell(a, Step{Verb: elect.Run, Why: act.Why, Tick: r.tick, Attempt: r.attempt, Loose: r.loose})
 	w.plan(w.s.Job.Takes.draw(w.rnd), a, ends, r.arg(a))
+	if !r.loose {
+		a.renewed()
+		w.plan(a.until(r.until), a, guards, r.arg(a))
+	}
+}
+
+// renewed tells the guard for how long the run may go on.
+func (a *agent) renewed() {
+	if r := &a.runs[0]; r.is {
+		r.until = elect.WindowEnd(&a.world.s.Policy, &a.self, a.clocks())
+	}
+}
+
+// guard ends a run whose time is over, also while the agent is halted.
+func (a *agent) guard(arg uint32) {
+	r := &a.runs[0]
+	if !a.up || !r.is || r.dead || r.n&0xff != arg>>4&0xff || a.lives<<12 != arg&^0xfff {
+		return
+	}
+	if left := a.until(r.until); left > 0 {
+		a.world.plan(left, a, guards, arg)
+		return
+	}
+	r.dead, r.res = true, record.Failed
+	a.world.tally.running--
+	r.ended++
+	a.world.plan(0, a, ends, r.arg(a))
 }
 
 // arg names a run among all that its agent ever had.
 func (r *running) arg(a *agent) uint32 {
-	arg := a.lives<<12 | r.n&0x7ff<<1
+	arg := a.lives<<12 | (r.n&0xff<<3|r.ended&7)<<1
 	if r.loose {
 		arg |= 1
 	}
@@ -373,8 +404,10 @@ func (a *agent) stop(act elect.Action) {
 		r = &a.runs[1]
 	}
 	a.world.tell(a, Step{Verb: elect.Stop, Why: act.Why, Tick: r.tick, Attempt: r.attempt, Loose: r.loose})
-	r.n++ // the end that was planned is void
-	r.res = record.Failed
+	r.ended++ // the end that was planned is void
+	if !r.dead {
+		r.res = record.Failed
+	}
 	grace := min(a.world.s.Job.Grace.draw(a.world.rnd), a.world.s.Policy.KillGrace)
 	a.world.plan(grace, a, ends, r.arg(a))
 }
@@ -386,6 +419,9 @@ func (a *agent) runOver(arg uint32) {
 		return
 	}
 	r.is = false
+	if !r.dead {
+		a.world.tally.running--
+	}
 	s := Step{Verb: elect.Run, Why: r.why, Tick: r.tick, Attempt: r.attempt, Ended: true, Loose: r.loose, Result: r.res}
 	if r.loose {
 		a.self.LooseEnded(r.res)

@@ -36,15 +36,15 @@ func (r Repeated) after(rnd *rand.Rand) time.Duration {
 }
 
 // bucketOf is the bucket of a time, of which there are 36 for each doubling from a
-// microsecond on.
+// millisecond on.
 func bucketOf(d time.Duration) int32 {
-	us := float64(d) / 1e3
-	if us <= 1 {
+	ms := float64(d) / 1e6
+	if ms <= 1 {
 		return 0
 	}
-	return int32(math.Ceil(math.Log2(us) * perOctave))
+	return int32(math.Ceil(math.Log2(ms) * perOctave))
 }
 
 func topOf(bucket int32) time.Duration {
-	return time.Duration(math.Exp2(float64(bucket)/perOctave) * 1e3)
+	return time.Duration(math.Exp2(float64(bucket)/perOctave) * 1e6)
 }

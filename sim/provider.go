@@ -26,6 +26,10 @@ type Provider struct {
 	Loads, Swaps Limit // what an account may ask for; of a Limit that is the same for both, both count
 	Shared       bool  // Loads is for both
 	Mute         bool  // it tells no time of day
+
+	PerLoad, PerSwap int    // requests that each takes; 0: 1
+	Latencies        string // where the times come from
+	Tariff           Tariff
 }
 
 // A Limit is how many requests are served: Burst at once, and Requests in each Per.
@@ -62,9 +66,12 @@ type bucket struct {
 	left    float64
 	at      time.Duration
 	blocked time.Duration // until then
+	lowest  float64       // that was ever left
 }
 
-func newBucket(l Limit) bucket { return bucket{limit: l, left: float64(l.Burst)} }
+func newBucket(l Limit) bucket {
+	return bucket{limit: l, left: float64(l.Burst), lowest: float64(l.Burst)}
+}
 
 // take tells whether one more request is served.
 func (b *bucket) take(now time.Duration) bool {
@@ -82,7 +89,16 @@ func (b *bucket) take(now time.Duration) bool {
 		return false
 	}
 	b.left--
+	b.lowest = min(b.lowest, b.left)
 	return true
+}
+
+// used is the share of the burst that was taken at most.
+func (b *bucket) used() float64 {
+	if b.limit.Requests == 0 {
+		return 0
+	}
+	return 1 - b.lowest/float64(b.limit.Burst)
 }
 
 // chance is true for a share of all cases.

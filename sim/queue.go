@@ -9,6 +9,7 @@ const (
 	wake    kind = iota // an agent decides again
 	answers             // a request of an agent is answered, or given up
 	ends                // a run is over: these three wait for a machine that is halted
+	guards              // the guard of a run looks whether its time is over
 	reaches             // a swap is at the register
 	begins              // an agent starts
 	pauses

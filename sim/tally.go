@@ -28,20 +28,24 @@ type Report struct {
 	Passed int64 `json:"passed"` // coalesced or skipped: a later tick was claimed in their place
 	Missed int64 `json:"missed"` // nothing at all: what must not be
 
-	Runs        int64 `json:"runs"` // begun
-	Unarbitrate int64 `json:"unarbitrated"`
-	Beside      int64 `json:"beside"` // runs that began while another one of the same job was in progress
-	Lost        int64 `json:"lost"`   // runs that ended with their process, or were cut
-	Takeovers   int64 `json:"takeovers"`
-	FenceBroken int64 `json:"fence_broken"` // claims whose fence was not greater than every one before: what must not be
+	Runs          int64         `json:"runs"` // begun
+	Unarbitrate   int64         `json:"unarbitrated"`
+	Beside        int64         `json:"beside"` // runs that began while another one of the same job was in progress
+	Lost          int64         `json:"lost"`   // runs that ended with their process, or were cut
+	Takeovers     int64         `json:"takeovers"`
+	FirstTakeover time.Duration `json:"-"`            // since the start; 0: there was none
+	FenceBroken   int64         `json:"fence_broken"` // claims whose fence was not greater than every one before: what must not be
 
-	StartLag Distribution `json:"start_lag"` // of first attempts, from the tick to the start
-	Takeover Distribution `json:"takeover"`  // from the last sign of life of a holder that vanished to the start of the next attempt
+	Early    int64         `json:"early"`     // first attempts that began before their tick, as a clock was ahead: by less than a second where the register tells its time
+	Earliest time.Duration `json:"-"`         // by how much at most
+	StartLag Distribution  `json:"start_lag"` // of first attempts, from the tick to the start
+	Takeover Distribution  `json:"takeover"`  // from the last sign of life of a holder that vanished to the start of the next attempt
 
 	Looks     int64     `json:"looks"` // questions to the name servers
 	Loads     int64     `json:"loads"`
 	Swaps     SwapCount `json:"swaps"`
 	Throttled int64     `json:"throttled"` // requests beyond the provider's limit
+	Busiest   float64   `json:"busiest"`   // the share of the provider's limit that was used at most; 0: there is none
 
 	// Course is a digest of every step and when it was: two runs with one are the same.
 	Course string `json:"course"`
@@ -102,7 +106,6 @@ func (t *tally) step(w *world, s Step) {
 		return
 	}
 	if s.Ended {
-		t.running--
 		c := t.of(s.Tick)
 		c.ended++
 		if s.Result == record.OK || s.Result == record.Skipped {
@@ -121,7 +124,11 @@ func (t *tally) step(w *world, s Step) {
 	}
 	lag := w.unix(w.now).Sub(time.Unix(s.Tick, 0))
 	if s.Attempt <= 1 {
-		t.StartLag.add(lag)
+		t.StartLag.add(max(lag, 0))
+		if lag < 0 {
+			t.Early++
+			t.Earliest = max(t.Earliest, -lag)
+		}
 	}
 	if t.gone > 0 {
 		t.Takeover.add(w.now - t.gone)
@@ -149,7 +156,9 @@ func (t *tally) digest(s *Step) {
 func (t *tally) vanished(w *world, a *agent) {
 	for i := range a.runs {
 		if a.runs[i].is {
-			t.running--
+			if !a.runs[i].dead {
+				t.running--
+			}
 			t.Lost++
 			if !a.runs[i].loose {
 				t.gone = w.now
@@ -168,6 +177,9 @@ func (t *tally) wrote(w *world, old, next content) {
 		t.fence = max(t.fence, r.Seq)
 		if was.Claimed {
 			t.Takeovers++
+			if t.FirstTakeover == 0 {
+				t.FirstTakeover = w.now
+			}
 		}
 	}
 	if !r.Claimed && r.Attempt() <= 1 && (r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost || r.Last == record.Replaced) && was.TimerOld == r.TimerOld {
@@ -239,6 +251,7 @@ func (w *world) report() *Report {
 		t.judge(tick, tick <= max(last.TimerOld, last.Timer-1))
 		t.settled = tick
 	}
+	t.Busiest = max(w.loads.used(), w.swaps.used())
 	t.StartLag.sum()
 	t.Takeover.sum()
 	r := t.Report

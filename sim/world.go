@@ -148,6 +148,8 @@ func (w *world) happens(e event) {
 		a.answered(e.arg)
 	case ends:
 		a.runOver(e.arg)
+	case guards:
+		a.guard(e.arg)
 	case reaches:
 		w.arrives(e.arg)
 	case begins:
