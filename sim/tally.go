@@ -16,11 +16,13 @@ import (
 // A Report is what became of a scenario.
 type Report struct {
 	Agents int           `json:"agents"`
-	For    time.Duration `json:"for_ns"`
+	For    time.Duration `json:"-"`
 	Seed   uint64        `json:"seed"`
 
-	// Ticks are those that fell due, up to an hour before the end at most; each is one
-	// of the next five, which tell how often it was run to an end.
+	// Ticks are those that fell due from the first one of the record on, up to an hour
+	// before the end, or the last quarter of a scenario of less than four: what comes
+	// of a late one is seen. Each is one of the next five, which tell how often it was
+	// run to an end.
 	Ticks  int64 `json:"ticks"`
 	Once   int64 `json:"once"`
 	Twice  int64 `json:"twice"`  // two times or more, under the same or another attempt
@@ -29,7 +31,7 @@ type Report struct {
 	Missed int64 `json:"missed"` // nothing at all: what must not be
 
 	Runs          int64         `json:"runs"` // begun
-	Unarbitrate   int64         `json:"unarbitrated"`
+	Unarbitrated  int64         `json:"unarbitrated"`
 	Beside        int64         `json:"beside"` // runs that began while another one of the same job was in progress
 	Lost          int64         `json:"lost"`   // runs that ended with their process, or were cut
 	Takeovers     int64         `json:"takeovers"`
@@ -119,7 +121,7 @@ func (t *tally) step(w *world, s Step) {
 	}
 	t.running++
 	if s.Loose {
-		t.Unarbitrate++
+		t.Unarbitrated++
 		return
 	}
 	lag := w.unix(w.now).Sub(time.Unix(s.Tick, 0))
@@ -242,7 +244,7 @@ func (w *world) report() *Report {
 	t.course.Write(t.line)
 	t.Course = hex.EncodeToString(t.course.Sum(nil))
 	last := w.shown[len(w.shown)-1].texts.rec
-	end := w.unix(w.s.For).Unix() - 3600
+	end := w.unix(w.s.For - min(time.Hour, w.s.For/4)).Unix()
 	for {
 		tick := t.schedule.Next(t.settled)
 		if tick == 0 || tick > end {
