@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"hash"
 	"slices"
 	"time"
@@ -15,51 +14,51 @@ import (
 
 // A Report is what became of a scenario.
 type Report struct {
-	Agents int           `json:"agents"`
-	For    time.Duration `json:"-"`
-	Seed   uint64        `json:"seed"`
+	Agents int
+	For    time.Duration
+	Seed   uint64
 
 	// Ticks are those that fell due from the first one of the record on, up to an hour
 	// before the end, or the last quarter of a scenario of less than four: what comes
 	// of a late one is seen. Each is one of the next five, which tell how often it was
 	// run to an end.
-	Ticks  int64 `json:"ticks"`
-	Once   int64 `json:"once"`
-	Twice  int64 `json:"twice"`  // two times or more, under the same or another attempt
-	Failed int64 `json:"failed"` // not once with success, and so the record says
-	Passed int64 `json:"passed"` // coalesced or skipped: a later tick was claimed in their place
-	Missed int64 `json:"missed"` // nothing at all: what must not be
+	Ticks  int64
+	Once   int64
+	Twice  int64 // two times or more, under the same or another attempt
+	Failed int64 // not once with success, and so the record says
+	Passed int64 // coalesced or skipped: a later tick was claimed in their place
+	Missed int64 // nothing at all: what must not be
 
-	Runs          int64         `json:"runs"` // begun
-	Unarbitrated  int64         `json:"unarbitrated"`
-	Beside        int64         `json:"beside"` // runs that began while another one of the same job was in progress
-	Lost          int64         `json:"lost"`   // runs that ended with their process, or were cut
-	Takeovers     int64         `json:"takeovers"`
-	FirstTakeover time.Duration `json:"-"`            // since the start; 0: there was none
-	FenceBroken   int64         `json:"fence_broken"` // claims whose fence was not greater than every one before: what must not be
+	Runs          int64 // begun
+	Unarbitrated  int64
+	Beside        int64 // runs that began while another one of the same job was in progress
+	Lost          int64 // runs that ended with their process, or were cut
+	Takeovers     int64
+	FirstTakeover time.Duration // since the start; 0: there was none
+	FenceBroken   int64         // claims whose fence was not greater than every one before: what must not be
 
-	Early    int64         `json:"early"`     // first attempts that began before their tick, as a clock was ahead: by less than a second where the register tells its time
-	Earliest time.Duration `json:"-"`         // by how much at most
-	StartLag Distribution  `json:"start_lag"` // of first attempts, from the tick to the start
-	Takeover Distribution  `json:"takeover"`  // from the last sign of life of a holder that vanished to the start of the next attempt
+	Early    int64         // first attempts that began before their tick, as a clock was ahead: by less than a second where the register tells its time
+	Earliest time.Duration // by how much at most
+	StartLag Distribution  // of first attempts, from the tick to the start
+	Takeover Distribution  // from the last sign of life of a holder that vanished to the start of the next attempt
 
-	Looks     int64     `json:"looks"` // questions to the name servers
-	Loads     int64     `json:"loads"`
-	Swaps     SwapCount `json:"swaps"`
-	Throttled int64     `json:"throttled"` // requests beyond the provider's limit
-	Busiest   float64   `json:"busiest"`   // the share of the provider's limit that was used at most; 0: there is none
+	Looks     int64 // questions to the name servers
+	Loads     int64
+	Swaps     SwapCount
+	Throttled int64   // requests beyond the provider's limit
+	Busiest   float64 // the share of the provider's limit that was used at most; 0: there is none
 
 	// Course is a digest of every step and when it was: two runs with one are the same.
-	Course string `json:"course"`
+	Course string
 }
 
 // A SwapCount is what became of the swaps.
 type SwapCount struct {
-	Sent      int64 `json:"sent"`
-	Done      int64 `json:"done"`
-	Conflict  int64 `json:"conflict"`
-	Uncertain int64 `json:"uncertain"`
-	Failed    int64 `json:"failed"`
+	Sent      int64
+	Done      int64
+	Conflict  int64
+	Uncertain int64
+	Failed    int64
 }
 
 // A tally counts while a scenario happens.
@@ -262,30 +261,17 @@ func (w *world) report() *Report {
 
 // A Distribution is how long something took: its quantiles are exact to 2 %.
 type Distribution struct {
-	Count                        int64         `json:"count"`
-	P50, P90, P99, P999, Longest time.Duration `json:"-"`
-	Buckets                      []Bucket      `json:"buckets,omitempty"`
+	Count                        int64
+	P50, P90, P99, P999, Longest time.Duration
+	Buckets                      []Bucket
 
 	counts map[int32]int64
 }
 
 // A Bucket has how many took at most so long, and longer than the one before.
 type Bucket struct {
-	AtMost time.Duration `json:"at_most_ns"`
-	Count  int64         `json:"count"`
-}
-
-// MarshalJSON has durations in seconds.
-func (d Distribution) MarshalJSON() ([]byte, error) {
-	sec := time.Duration.Seconds
-	return json.Marshal(struct {
-		Count   int64   `json:"count"`
-		P50     float64 `json:"p50_seconds"`
-		P90     float64 `json:"p90_seconds"`
-		P99     float64 `json:"p99_seconds"`
-		P999    float64 `json:"p999_seconds"`
-		Longest float64 `json:"longest_seconds"`
-	}{d.Count, sec(d.P50), sec(d.P90), sec(d.P99), sec(d.P999), sec(d.Longest)})
+	AtMost time.Duration
+	Count  int64
 }
 
 const perOctave = 36 // 2^(1/36) is 1.02

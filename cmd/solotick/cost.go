@@ -71,7 +71,8 @@ func (a *app) costCommand() *cobra.Command {
 		Long: `Tell how many questions agents ask the name servers and how many requests they send to
 the provider's API in a month of 30 days, what share of its limit that is, and what it
 costs: of a simulated calm day, with the provider's own prices. Without --provider, of
-every provider that there is a model of.`,
+every provider that there is a model of. With --jobs it is the most that it can be: in
+one process, jobs that are due together share requests.`,
 		Example: "  solotick cost --agents 3 --every 60s\n  solotick cost --agents 200 --every 10s --jobs 5 --provider cloudflare\n  solotick cost -c solotick.yaml canary --json",
 		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -139,7 +140,7 @@ func (d costDoc) table() string {
 	var b strings.Builder
 	what := "of the file"
 	if d.Every > 0 {
-		what = "every " + time.Duration(d.Every*float64(time.Second)).String()
+		what = "every " + short(time.Duration(d.Every*float64(time.Second)))
 	}
 	fmt.Fprintf(&b, "%d agent%s, %d job%s %s; a month of 30 days\n\n", d.Agents, plural(d.Agents), d.Jobs, plural(d.Jobs), what)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

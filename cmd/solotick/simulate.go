@@ -45,7 +45,7 @@ The exit code is 1 if a tick was missed without a trace, or a fence was not grea
 the one before: what must never be.`,
 		Example: "  solotick simulate --agents 5 --for 720h --provider cloudflare --chaos\n" +
 			"  solotick simulate -c solotick.yaml canary --crash-every 12h --svg canary.svg\n" +
-			"  solotick simulate --agents 10000 --for 1h --json | jq .report.swaps",
+			"  solotick simulate --agents 10000 --for 2h --json | jq .asked",
 		Args: atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := a.simulated(&f, args); err != nil {
@@ -191,11 +191,75 @@ func (f *simulation) faults() {
 
 // simulatedDoc is what "simulate --json" prints.
 type simulatedDoc struct {
-	Schema   string      `json:"schema"`
-	Provider string      `json:"provider"`
-	For      float64     `json:"for_seconds"`
-	Report   *sim.Report `json:"report"`
-	Month    monthDoc    `json:"month"`
+	Schema   string       `json:"schema"`
+	Provider string       `json:"provider"`
+	Agents   int          `json:"agents"`
+	For      float64      `json:"for_seconds"`
+	Seed     int64        `json:"seed"`
+	Course   string       `json:"course"`
+	Ticks    simulated    `json:"ticks"`
+	Runs     simulatedRun `json:"runs"`
+	StartLag lagDoc       `json:"start_lag"`
+	Takeover lagDoc       `json:"takeover"`
+	Asked    askedDoc     `json:"asked"`
+	Month    monthDoc     `json:"month"`
+}
+
+// simulated is what became of the ticks.
+type simulated struct {
+	Total  int64 `json:"total"`
+	Once   int64 `json:"once"`
+	Twice  int64 `json:"more_than_once"`
+	Failed int64 `json:"failed"`
+	Passed int64 `json:"passed_over"`
+	Missed int64 `json:"missed"`
+}
+
+type simulatedRun struct {
+	Total        int64 `json:"total"`
+	Unarbitrated int64 `json:"unarbitrated"`
+	Beside       int64 `json:"side_by_side"`
+	Lost         int64 `json:"lost"`
+	Takeovers    int64 `json:"takeovers"`
+	Early        int64 `json:"early"`
+	FenceBroken  int64 `json:"fence_broken"`
+}
+
+// A lagDoc is a distribution in seconds.
+type lagDoc struct {
+	Count   int64   `json:"count"`
+	P50     float64 `json:"p50_seconds"`
+	P90     float64 `json:"p90_seconds"`
+	P99     float64 `json:"p99_seconds"`
+	P999    float64 `json:"p999_seconds"`
+	Longest float64 `json:"longest_seconds"`
+}
+
+type askedDoc struct {
+	Questions int64 `json:"dns_questions"`
+	Loads     int64 `json:"loads"`
+	Swaps     int64 `json:"swaps"`
+	Done      int64 `json:"swaps_done"`
+	Conflict  int64 `json:"swaps_conflict"`
+	Uncertain int64 `json:"swaps_uncertain"`
+	Failed    int64 `json:"swaps_failed"`
+	Throttled int64 `json:"throttled"`
+}
+
+func simulatedOf(f *simulation, r *sim.Report) simulatedDoc {
+	s, p := &f.scenario, f.scenario.Provider
+	lag := func(d *sim.Distribution) lagDoc {
+		sec := func(d time.Duration) float64 { return d.Round(100 * time.Microsecond).Seconds() }
+		return lagDoc{d.Count, sec(d.P50), sec(d.P90), sec(d.P99), sec(d.P999), sec(d.Longest)}
+	}
+	return simulatedDoc{
+		Schema: "solotick.simulate/v1", Provider: f.provider, Agents: s.Agents, For: s.For.Seconds(), Seed: int64(s.Seed), Course: r.Course,
+		Ticks:    simulated{r.Ticks, r.Once, r.Twice, r.Failed, r.Passed, r.Missed},
+		Runs:     simulatedRun{r.Runs, r.Unarbitrated, r.Beside, r.Lost, r.Takeovers, r.Early, r.FenceBroken},
+		StartLag: lag(&r.StartLag), Takeover: lag(&r.Takeover),
+		Asked: askedDoc{r.Looks, r.Loads, r.Swaps.Sent, r.Swaps.Done, r.Swaps.Conflict, r.Swaps.Uncertain, r.Swaps.Failed, r.Throttled},
+		Month: monthOf(p, r.Bill(p)),
+	}
 }
 
 func (a *app) simulate(f *simulation) error {
@@ -213,7 +277,7 @@ func (a *app) simulate(f *simulation) error {
 		}
 	}
 	if f.json {
-		err = a.json(simulatedDoc{"solotick.simulate/v1", f.provider, s.For.Seconds(), r, monthOf(s.Provider, r.Bill(s.Provider))})
+		err = a.json(simulatedOf(f, r))
 	} else {
 		err = a.sayf("%s", f.words(r))
 	}
@@ -251,9 +315,9 @@ func (f *simulation) title() string {
 	s := &f.scenario
 	every := "on its schedule"
 	if f.file == "" {
-		every = "every " + f.every.String()
+		every = "every " + short(f.every)
 	}
-	return fmt.Sprintf("%d agent%s, a job %s, for %s at %s (seed %d)", s.Agents, plural(s.Agents), every, s.For, f.provider, s.Seed)
+	return fmt.Sprintf("%d agent%s, a job %s, for %s at %s (seed %d)", s.Agents, plural(s.Agents), every, short(s.For), f.provider, s.Seed)
 }
 
 func (f *simulation) words(r *sim.Report) string {
