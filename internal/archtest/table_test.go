@@ -41,6 +41,10 @@ var table = []row{
 		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
 	},
 	{
+		dir: "internal/faultproxy",
+		why: "what networks do to messages, for tests: of DNS it knows how long a message in a stream is",
+	},
+	{
 		dir: "sim", own: []string{"elect", "record"},
 		why: "one more driver of the decision: its world is numbers, and knows no register, network or clock but its own",
 	},
