@@ -186,12 +186,15 @@ func (a *agent) decide() {
 	}
 }
 
-// sleep has the agent decide again when its clock shows that.
+// sleep has the agent decide again when its clock shows that, and after an hour at the
+// latest. An answer that is under way wakes it anyhow.
 func (a *agent) sleep(until time.Duration) {
 	a.wakes++
-	if in := min(a.until(until), time.Hour); in < time.Hour || len(a.runs) > 0 {
-		a.world.plan(max(in, 1), a, wake, a.wakes)
+	in := min(a.until(until), time.Hour)
+	if in == time.Hour && a.busy {
+		return
 	}
+	a.world.plan(max(in, 1), a, wake, a.wakes)
 }
 
 // patience is how long a request may take, as that of a real agent.
