@@ -124,6 +124,25 @@ func TestInstallCF(t *testing.T) {
 	}
 }
 
+// TestInstallCFWithoutService: who takes nothing of a service gets none bound, and no
+// words about it.
+func TestInstallCFWithoutService(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "solotick.yaml")
+	if err := os.WriteFile(file, []byte("version: 1\ndns: { provider: cloudflare, zone: example.com, token: \"${env:INSTALL_TOKEN}\" }\njobs: { a: { every: 60s, exec: [x] } }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, steps := install(t, 0, "cf", "-c", file)
+	app := platformtest.ReadManifest(t, text).Applications[0]
+	if len(app.Services) > 0 || strings.Contains(text, "ervice") || app.Processes[0].Type != "worker" || app.Processes[0].Health != "process" {
+		t.Errorf("the manifest is\n%s", text)
+	}
+	for _, want := range []string{"cf set-env solotick INSTALL_TOKEN", "A run of a may take as long as it likes", "--process worker"} {
+		if !strings.Contains(steps, want) {
+			t.Errorf("the steps do not tell %q:\n%s", want, steps)
+		}
+	}
+}
+
 // TestInstallRefuses what would be another unit or manifest than the one meant.
 func TestInstallRefuses(t *testing.T) {
 	for _, tt := range []struct {

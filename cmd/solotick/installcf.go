@@ -117,12 +117,14 @@ func keysOf(o *config.Outline, service string) []string {
 // setServices has a manifest bind these services, and no other.
 func setServices(manifest string, services []string) string {
 	const block = "    services:\n      - solotick\n"
-	text := ""
-	if len(services) > 0 {
-		text = "    services:\n"
-		for _, s := range services {
-			text += "      - " + quoteYAML(s) + "\n"
-		}
+	if len(services) == 0 {
+		before, after, _ := strings.Cut(manifest, block)
+		before, _, _ = strings.Cut(before, "    # Service instances ")
+		return before + after
+	}
+	text := "    services:\n"
+	for _, s := range services {
+		text += "      - " + quoteYAML(s) + "\n"
 	}
 	return strings.Replace(manifest, block, text, 1)
 }

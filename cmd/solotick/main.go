@@ -113,6 +113,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 		a.conformanceCommand(),
 		a.notifyCommand(),
+		a.simulateCommand(),
+		a.costCommand(),
 		a.keygenCommand(),
 		a.installCommand(),
 		a.completionCommand(),
