@@ -108,8 +108,11 @@ func (a *app) rootCommand() *cobra.Command {
 		a.notifyCommand(),
 		a.keygenCommand(),
 		a.completionCommand(),
+		a.manualCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	a.complete(root)
 	return root
 }
 
@@ -136,6 +139,7 @@ Of all commands:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableSubCommands}}
 More about a command: {{.CommandPath}} COMMAND --help
+{{end}}{{if .HasHelpSubCommands}}Also, by solotick help TOPIC:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}} {{.Name}}{{end}}{{end}}
 {{end}}`
 
 const firstSteps = `
