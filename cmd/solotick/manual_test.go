@@ -130,3 +130,29 @@ func TestTopics(t *testing.T) {
 		}
 	}
 }
+
+// TestTopicExpressions has the examples of the topic checked as a file would be.
+func TestTopicExpressions(t *testing.T) {
+	t.Parallel()
+	line := func(key string) string {
+		for l := range strings.Lines(expressionsTopic) {
+			if text, ok := strings.CutPrefix(l, "  "+key+": "); ok {
+				return strings.TrimSpace(text)
+			}
+		}
+		t.Fatalf("the topic has no example of %s:", key)
+		return ""
+	}
+	file := filepath.Join(t.TempDir(), "solotick.yaml")
+	text := "version: 1\ndns: {provider: route53, zone: example.com}\n" +
+		"notify: {ops: {exec: [/bin/true]}}\njobs:\n  canary:\n    every: 60s\n    steps:\n" +
+		"      - id: backups\n        http: https://api.example.com/\n        expect: " + line("expect") + "\n" +
+		"      - alert: ops\n        if: " + line("if") + "\n        text: " + line("text") + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"validate", file}, strings.NewReader(""), &out, &out); code != exitOK {
+		t.Errorf("%d\n%s\n%s", code, &out, text)
+	}
+}
