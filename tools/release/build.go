@@ -32,13 +32,30 @@ func (e *edition) build(ctx context.Context, t target, to string) error {
 
 func (e *edition) stamp() string { return e.time.Format("2006-01-02T15:04:05Z07:00") }
 
-// common are the files that all targets have beside the program. The program
-// writes most of them itself, so that one for this machine is needed.
+// common are the files that all targets have beside the program.
 func (e *edition) common(ctx context.Context, work string, licences *notices) ([]file, error) {
+	all, err := e.written(ctx, work)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+		text, err := os.ReadFile(filepath.Join(e.source, name))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, file{name, text, 0o644})
+	}
+	all = append(all, file{"THIRD-PARTY-NOTICES", licences.text(), 0o644})
+	sortFiles(all)
+	return all, nil
+}
+
+// written are the files that the program writes itself, so that one for this
+// machine is needed.
+func (e *edition) written(ctx context.Context, work string) ([]file, error) {
 	here := target{runtime.GOOS, runtime.GOARCH}
 	program := filepath.Join(work, here.String())
 	if !slices.Contains(e.targets, here) {
-		program = filepath.Join(work, "here")
 		if err := e.build(ctx, here, program); err != nil {
 			return nil, err
 		}
@@ -70,28 +87,17 @@ func (e *edition) common(ctx context.Context, work string, licences *notices) ([
 	if _, err := ask("manual", "-o", pages); err != nil {
 		return nil, err
 	}
-	for _, from := range []struct{ dir, to string }{{pages, "man"}, {e.source, "."}} {
-		names := []string{"LICENSE", "README.md", "CHANGELOG.md"}
-		if from.to == "man" {
-			entries, err := os.ReadDir(pages)
-			if err != nil {
-				return nil, err
-			}
-			names = nil
-			for _, p := range entries {
-				names = append(names, p.Name())
-			}
-		}
-		for _, name := range names {
-			text, err := os.ReadFile(filepath.Join(from.dir, name))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, file{filepath.ToSlash(filepath.Join(from.to, name)), text, 0o644})
-		}
+	entries, err := os.ReadDir(pages)
+	if err != nil {
+		return nil, err
 	}
-	all = append(all, file{"THIRD-PARTY-NOTICES", licences.text(), 0o644})
-	sortFiles(all)
+	for _, p := range entries {
+		text, err := os.ReadFile(filepath.Join(pages, p.Name()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, file{"man/" + p.Name(), text, 0o644})
+	}
 	return all, nil
 }
 

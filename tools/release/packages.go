@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -125,8 +126,25 @@ func (e *edition) info(format, arch, work string, contents files.Contents) *nfpm
 	info.RPM.Packager = maintainer
 	if format == "apk" {
 		info.Recommends, info.Depends = nil, []string{"ca-certificates"} // it knows no weaker word
+		info.Description, info.Release = summary, "0"                    // one line, and a number that its versions have to have
+		info.Prerelease = e.suffix()
 	}
 	return info
+}
+
+var preRelease = regexp.MustCompile(`^(alpha|beta|rc)\.?(\d*)$`)
+
+// suffix is what stands for a version before the version in an apk, which takes few
+// words: of all but 1.2.3-rc.1 and its like it is the day.
+func (e *edition) suffix() string {
+	_, pre, ok := strings.Cut(e.version, "-")
+	switch m := preRelease.FindStringSubmatch(pre); {
+	case !ok:
+		return ""
+	case m != nil:
+		return m[1] + m[2]
+	}
+	return "git" + e.time.Format("20060102")
 }
 
 // writeScripts is for what has systemd.

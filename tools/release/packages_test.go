@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -239,7 +240,7 @@ func testAPK(t *testing.T, path string) {
 			}
 			info = string(b)
 		}
-		if h.Uid != 0 || h.Gid != 0 || h.ModTime.UTC().Format("2006-01-02") != "2026-11-26" {
+		if h.Uid != 0 || h.Gid != 0 || h.Name != ".PKGINFO" && h.ModTime.UTC().Format("2006-01-02") != "2026-11-26" {
 			t.Errorf("%s: of %d:%d, %v", h.Name, h.Uid, h.Gid, h.ModTime)
 		}
 	}
@@ -253,6 +254,41 @@ func testAPK(t *testing.T, path string) {
 	for _, want := range []string{"pkgname = solotick\n", "pkgver = 1.2.3-r0\n", "arch = x86_64\n", "license = Apache-2.0\n", "depend = ca-certificates\n", "datahash = "} {
 		if !strings.Contains(info, want) {
 			t.Errorf(".PKGINFO does not have %q:\n%s", want, info)
+		}
+	}
+}
+
+// TestArchitectures has the packages of all machines made, and looks at what each
+// format calls them.
+func TestArchitectures(t *testing.T) {
+	t.Parallel()
+	e := &edition{version: "1.2.3-rc.1", time: time.Date(2026, 11, 26, 20, 0, 0, 0, time.UTC)}
+	for version, want := range map[string]string{"1.2.3": "", "1.2.3-beta": "beta", "1.2.3-rc.1": "rc1", "0.0.0-0123456789ab": "git20261126"} {
+		if got := (&edition{version: version, time: e.time}).suffix(); got != want {
+			t.Errorf("%s: got %q, want %q", version, got, want)
+		}
+	}
+	for arch, want := range map[string][3]string{
+		"amd64": {"amd64", "x86_64", "x86_64"},
+		"arm64": {"arm64", "aarch64", "aarch64"},
+		"armv7": {"armhf", "armv7hl", "armv7"},
+	} {
+		out := t.TempDir()
+		x := target{"linux", arch}
+		if err := e.packages(x, out, []file{{"solotick", []byte(arch), 0o755}}); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(out, e.name(x))
+		if got := must(t, "", nil, "dpkg-deb", "-f", path+".deb", "Architecture", "Version"); got != "Architecture: "+want[0]+"\nVersion: 1.2.3~rc.1\n" {
+			t.Errorf("deb: %s", got)
+		}
+		if got := must(t, "", nil, "rpm", "-qp", "--qf", "%{ARCH} %{VERSION}-%{RELEASE}", path+".rpm"); got != want[1]+" 1.2.3~rc.1-1" {
+			t.Errorf("rpm: %s", got)
+		}
+		// tar reads the first of the parts alone, which has .PKGINFO.
+		got := must(t, "", nil, "sh", "-c", `tar -xzOf "$1" .PKGINFO`, "sh", path+".apk")
+		if !strings.Contains(got, "\narch = "+want[2]+"\n") || !strings.Contains(got, "\npkgver = 1.2.3_rc1-r0\n") {
+			t.Errorf("apk: %s", got)
 		}
 	}
 }
