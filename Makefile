@@ -62,8 +62,7 @@ packaging: needs
 # All files of a release, in dist/: of the tag that is checked out, or of no version
 # where there is none. SIGN is the secret key of minisign to sign with, if any.
 version = $(shell git describe --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
-release: TZ := UTC
-release: export TZ
+release: export TZ = UTC
 release:
 	@test -z "$$(git status --porcelain)" || { echo 'release: there is what is not committed: see git status' >&2; exit 1; }
 	rm -rf dist
