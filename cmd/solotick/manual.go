@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,8 +20,8 @@ func (a *app) manualCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "manual [COMMAND...]", Short: "Print a manual page, or write all of them",
 		Long: `Print the manual page of a command or a topic, for man. With -o, write all pages to
-a folder instead: those of commands, of topics, and of the file.`,
-		Example: "  solotick manual exec | man -l -\n  solotick manual -o ~/.local/share/man/man1",
+a folder instead, where man finds them: those of commands, of topics, and of the file.`,
+		Example: "  solotick manual exec | man -l -\n  solotick manual -o ~/.local/share/man",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pages, err := a.manual(cmd.Root())
 			switch {
@@ -78,12 +76,13 @@ func (a *app) printPage(pages []manual.Page, args []string) error {
 }
 
 func writePages(dir string, pages []manual.Page) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
 	for _, p := range pages {
-		if err := os.WriteFile(filepath.Join(dir, p.File()), p.Text, 0o644); err != nil {
-			return fmt.Errorf("manual: %w", err)
+		section := filepath.Join(dir, fmt.Sprint("man", p.Section))
+		if err := os.MkdirAll(section, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(section, p.File()), p.Text, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil

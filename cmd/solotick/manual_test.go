@@ -43,7 +43,7 @@ func TestManual(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "man?", "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(err, "no pages")
 	}
@@ -53,7 +53,7 @@ func TestManual(t *testing.T) {
 		}
 	}
 	for _, c := range commandsOf(root) {
-		name := filepath.Join(dir, strings.ReplaceAll(c.CommandPath(), " ", "-")+".1")
+		name := filepath.Join(dir, "man1", strings.ReplaceAll(c.CommandPath(), " ", "-")+".1")
 		page := rendered(t, name)
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden && !strings.Contains(page, "--"+f.Name) {
@@ -70,11 +70,11 @@ func TestManual(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"solotick.yaml.5", "solotick-record.5", "solotick-exit-codes.7", "solotick-environment.7", "solotick-expressions.7", "solotick-files.7"} {
-		if !slices.Contains(files, filepath.Join(dir, want)) {
+		if !slices.Contains(files, filepath.Join(dir, "man"+want[len(want)-1:], want)) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	if page := rendered(t, filepath.Join(dir, "solotick.yaml.5")); !strings.Contains(page, "start_deadline (duration)") || !strings.Contains(page, "guarantee (at-least-once, at-most-once)") {
+	if page := rendered(t, filepath.Join(dir, "man5", "solotick.yaml.5")); !strings.Contains(page, "start_deadline (duration)") || !strings.Contains(page, "guarantee (at-least-once, at-most-once)") {
 		t.Errorf("solotick.yaml.5 tells nothing of a job:\n%s", page)
 	}
 }

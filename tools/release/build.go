@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -87,16 +88,16 @@ func (e *edition) written(ctx context.Context, work string) ([]file, error) {
 	if _, err := ask("manual", "-o", pages); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(pages)
+	found, err := filepath.Glob(filepath.Join(pages, "man?", "*"))
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range entries {
-		text, err := os.ReadFile(filepath.Join(pages, p.Name()))
+	for _, page := range found {
+		text, err := os.ReadFile(page)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, file{"man/" + p.Name(), text, 0o644})
+		all = append(all, file{path.Join("man", filepath.Base(filepath.Dir(page)), filepath.Base(page)), text, 0o644})
 	}
 	return all, nil
 }

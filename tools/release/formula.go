@@ -60,9 +60,9 @@ var formulaText = template.Must(template.New("").Parse(`class Solotick < Formula
 {{end}}
   def install
     bin.install "solotick"
-    man1.install Dir["man/*.1"]
-    man5.install Dir["man/*.5"]
-    man7.install Dir["man/*.7"]
+    man1.install Dir["man/man1/*"]
+    man5.install Dir["man/man5/*"]
+    man7.install Dir["man/man7/*"]
     bash_completion.install "completions/solotick.bash" => "solotick"
     zsh_completion.install "completions/_solotick"
     fish_completion.install "completions/solotick.fish"

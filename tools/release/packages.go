@@ -214,7 +214,7 @@ func place(format, name string) (to, kind string) {
 	case name == "solotick":
 		return "/usr/bin/solotick", files.TypeFile
 	case strings.HasPrefix(name, "man/"):
-		return "/usr/share/man/man" + name[len(name)-1:] + "/" + base + ".gz", files.TypeFile
+		return "/usr/share/" + name + ".gz", files.TypeFile
 	case base == "solotick.bash":
 		return "/usr/share/bash-completion/completions/solotick", files.TypeFile
 	case base == "_solotick":

@@ -119,7 +119,7 @@ func testProgram(t *testing.T, program, source string) {
 func testArchive(t *testing.T, dir string) {
 	got := names(t, dir)
 	for _, want := range []string{
-		"solotick", "LICENSE", "README.md", "CHANGELOG.md", "THIRD-PARTY-NOTICES", "solotick.yaml.example", "man/solotick.1", "man/solotick-run.1", "man/solotick.yaml.5",
+		"solotick", "LICENSE", "README.md", "CHANGELOG.md", "THIRD-PARTY-NOTICES", "solotick.yaml.example", "man/man1/solotick.1", "man/man1/solotick-run.1", "man/man5/solotick.yaml.5",
 		"completions/solotick.bash", "completions/_solotick", "completions/solotick.fish", "completions/solotick.ps1", "systemd/solotick.service", "systemd/sysusers.conf",
 	} {
 		if !slices.Contains(got, want) {
@@ -135,7 +135,7 @@ func testArchive(t *testing.T, dir string) {
 			t.Errorf("%s: %v %v", name, info.Mode(), info.ModTime())
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(dir, "man/solotick.1"))
+	page, err := os.ReadFile(filepath.Join(dir, "man/man1/solotick.1"))
 	if err != nil || !bytes.HasPrefix(page, []byte(`.TH "SOLOTICK" "1" "2026-11-26" "solotick 1.2.3"`)) {
 		t.Errorf("%v: %.100s", err, page)
 	}
