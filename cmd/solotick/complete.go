@@ -35,17 +35,21 @@ var flagWords = map[string][]string{
 	"keygen tsig for": {"bind", "knot", "powerdns", "solotick", "all"},
 	"exec output":     {"raw", "prefixed", "quiet"},
 	"check paused":    {"ok", "warning", "critical"},
+
+	"cost provider":     modelled(),
+	"simulate provider": modelled(),
 }
 
 // flagFiles are flags that take the name of a file or folder. The shell completes it.
 var flagFiles = []string{
-	"admin-token-file", "data", "from", "key", "names-from", "output", "reports-key-file", "reports-passcode-file", "reports-token-file", "tsig",
+	"admin-token-file", "data", "from", "key", "names-from", "output", "reports-key-file", "reports-passcode-file", "reports-token-file", "svg", "tsig",
 	"tsig-file", "web-config",
 }
 
 // takeJobs are the commands whose arguments may be names of jobs in the file.
 var takeJobs = []string{
-	"check", "config show", "doctor", "explain", "history", "next", "pause", "record get", "record reset", "resume", "serve", "status", "trigger", "watch",
+	"check", "config show", "cost", "doctor", "explain", "history", "next", "pause", "record get", "record reset", "resume", "serve", "simulate", "status", "trigger",
+	"watch",
 }
 
 // takeCommands are the commands whose arguments are a command, which the shell knows

@@ -65,6 +65,7 @@ func TestComplete(t *testing.T) {
 		{"version |", ":4"},
 		{"explain --tick |", "latest :4"},
 		{"check --paused |", "ok warning critical :4"},
+		{"simulate --provider |", "rfc2136 route53 clouddns azuredns cloudflare :4"},
 		{"manual record |", "get reset :4"},
 	} {
 		words, _ := strings.CutSuffix(tt.line, "|")
