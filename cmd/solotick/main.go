@@ -118,8 +118,11 @@ func (a *app) rootCommand() *cobra.Command {
 		a.keygenCommand(),
 		a.installCommand(),
 		a.completionCommand(),
+		a.manualCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	a.complete(root)
 	return root
 }
 
@@ -146,6 +149,7 @@ Of all commands:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableSubCommands}}
 More about a command: {{.CommandPath}} COMMAND --help
+{{end}}{{if .HasHelpSubCommands}}Also, by solotick help TOPIC:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}} {{.Name}}{{end}}{{end}}
 {{end}}`
 
 const firstSteps = `
