@@ -21,6 +21,12 @@ func main() {
 		os.Exit(steps.GuardMain()) // holds nothing but what it gives to the command
 	}
 	keepMemory(os.Getenv)
+	if os.Getpid() == 1 {
+		go steps.ReapOrphans(context.Background())
+	}
+	if code, is := asService(run); is {
+		os.Exit(code)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -94,6 +100,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nextCommand(),
 		a.watchCommand(),
 		a.checkCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
@@ -107,10 +114,16 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 		a.conformanceCommand(),
 		a.notifyCommand(),
+		a.simulateCommand(),
+		a.costCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
+		a.manualCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	a.complete(root)
 	return root
 }
 
@@ -137,6 +150,7 @@ Of all commands:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableSubCommands}}
 More about a command: {{.CommandPath}} COMMAND --help
+{{end}}{{if .HasHelpSubCommands}}Also, by solotick help TOPIC:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}} {{.Name}}{{end}}{{end}}
 {{end}}`
 
 const firstSteps = `

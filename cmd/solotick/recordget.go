@@ -52,7 +52,9 @@ type recordFields struct {
 }
 
 func (a *app) recordCommand() *cobra.Command {
-	return group("record", "Look at records, and begin them afresh", a.recordGetCommand(), a.recordResetCommand())
+	c := group("record", "Look at records, and begin them afresh", a.recordGetCommand(), a.recordResetCommand())
+	c.Long = recordKeys
+	return c
 }
 
 func (a *app) recordGetCommand() *cobra.Command {
