@@ -18,6 +18,7 @@ test: needs lint cross
 	go test -race -p 1 -timeout 15m $(raced)
 	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
 	go test -v -timeout 15m -run '$(search)' ./elect
+	cd tools/deploy && go vet ./... && go test -count=1 -timeout 15m ./...
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.

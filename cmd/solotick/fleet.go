@@ -134,7 +134,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Look:      look,
 		Form:      m.Form,
 		ID:        f.id,
-		StopGrace: max(f.grace, 1), // 0 would be the library's default
+		StopGrace: max(f.grace-policy.KillGrace, 1), // a run that is told to end then has ended at f.grace. 0 would be the library's default
 		Log:       f.log,
 		Observe:   func(ev solotick.Event) { f.hear(c.post, ev) },
 	}
@@ -343,7 +343,9 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			}
 		case <-sig.reload:
 			if done != nil {
+				reloading()
 				change(true)
+				notifySystemd("READY=1")
 			}
 		case <-done:
 			done = nil

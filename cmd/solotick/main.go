@@ -20,6 +20,12 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if os.Getpid() == 1 {
+		go steps.ReapOrphans(context.Background())
+	}
+	if code, is := asService(run); is {
+		os.Exit(code)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -93,6 +99,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nextCommand(),
 		a.watchCommand(),
 		a.checkCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
@@ -106,7 +113,10 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 		a.conformanceCommand(),
 		a.notifyCommand(),
+		a.simulateCommand(),
+		a.costCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)

@@ -45,6 +45,14 @@ var table = []row{
 		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
 	},
 	{
+		dir: "internal/faultproxy",
+		why: "what networks do to messages, for tests: of DNS it knows how long a message in a stream is",
+	},
+	{
+		dir: "sim", own: []string{"elect", "record"},
+		why: "one more driver of the decision: its world is numbers, and knows no register, network or clock but its own",
+	},
+	{
 		dir: "register/registertest", own: []string{"register"},
 		other: []string{"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp"},
 		why:   "the suite checks the contract and nothing of the protocol; porcupine judges whether a history is linearizable",
@@ -150,7 +158,7 @@ var table = []row{
 	},
 	{
 		dir: "deploy",
-		why: "rules and dashboards for other programs, and tests of them with these programs",
+		why: "units, manifests, rules and dashboards for other programs, and tests of them with these programs",
 	},
 	{
 		dir: "internal/browsertest",
@@ -223,13 +231,13 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "seal", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "seal", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/sys/windows/svc", "golang.org/x/sys/windows/svc/eventlog", "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more, systemd's clock, and services of Windows",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
@@ -252,6 +260,10 @@ var table = []row{
 		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
 	},
 	{
+		dir: "internal/platformtest", other: []string{"go.yaml.in/yaml/v4"},
+		why: "judges units and manifests for tests, by systemd's programs and published rules, and nothing of what makes them",
+	},
+	{
 		dir: "internal/dnstest",
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
@@ -272,6 +284,14 @@ var table = []row{
 	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
+	},
+	{
+		dir: "internal/containertest",
+		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
+	},
+	{
+		dir: "internal/containertest/job",
+		why: "what an agent runs where there is no shell: it tells what it has got",
 	},
 	{
 		dir: "internal/archtest",
