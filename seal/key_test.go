@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -214,33 +215,39 @@ func TestOneString(t *testing.T) {
 	both.ID = prefix.ID
 	state := retry
 	state.State = strings.Repeat("s", 94)
+	protocol, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
-		name                    string
-		r                       record.Record
-		plain, seal, sign, both int // strings
+		name string // in the table there
+		r    record.Record
+		want [4]int // bytes plain, signed, sealed, both
 	}{
-		{"claim", longest, 1, 1, 1, 2},
-		{"first claim", first, 1, 1, 1, 2},
-		{"retry", retry, 1, 1, 1, 2},
-		{"idle and paused", paused, 1, 1, 1, 2},
-		{"paused with the longest reason", why, 1, 2, 1, 2},
-		{"the longest prefix of an id", prefix, 1, 1, 1, 2},
-		{"the same, and another attempt", both, 1, 2, 1, 2},
-		{"the longest state", state, 1, 2, 2, 2},
+		{"idle, `ok`", mustParse(t, idle), [4]int{92, 187, 255, 509}},
+		{"claim, first attempt, `ok`", mustParse(t, claim), [4]int{122, 217, 255, 509}},
+		{"claim, the longest", longest, [4]int{138, 233, 255, 509}},
+		{"idle, a retry at its longest, paused", paused, [4]int{126, 221, 255, 509}},
+		{"idle, paused with a reason of 40 bytes", why, [4]int{160, 255, 509, 509}},
+		{"first claim, a prefix of 12 before the id", prefix, [4]int{141, 236, 255, 509}},
+		{"claim, the longest, with that prefix", both, [4]int{150, 245, 509, 509}},
+		{"idle, a retry at its longest, with the longest state", state, [4]int{212, 307, 509, 509}},
 	} {
 		text := c.r.String()
 		if err := c.r.Check(); err != nil {
 			t.Fatal(err)
 		}
-		strings := func(n int) int { return (n + 254) / 255 }
-		got := [4]int{strings(len(text))}
-		for i, kind := range []string{"sealed", "signed", "both"} {
-			got[i+1] = strings(len(rings()[kind].Form(name).Close(text)))
+		got := [4]int{len(text)}
+		for i, kind := range []string{"signed", "sealed", "both"} {
+			got[i+1] = len(rings()[kind].Form(name).Close(text))
 		}
-		if want := [4]int{c.plain, c.seal, c.sign, c.both}; got != want {
-			t.Errorf("%s of %d bytes: %v strings plain, sealed, signed and both, want %v", c.name, len(text), got, want)
+		if got != c.want {
+			t.Errorf("%s: %v bytes, want %v", c.name, got, c.want)
 		}
-		t.Logf("%-32s %3d bytes, signed %3d, sealed %3d, both %3d", c.name, len(text), len(rings()["signed"].Form(name).Close(text)), len(rings()["sealed"].Form(name).Close(text)), len(rings()["both"].Form(name).Close(text)))
+		row := fmt.Sprintf("| %s | %d | %d | %d | %d |", c.name, got[0], got[1], got[2], got[3])
+		if !strings.Contains(string(protocol), row) {
+			t.Errorf("docs/protocol.md has no row %s", row)
+		}
 	}
 }
 
