@@ -168,6 +168,7 @@ func TestPlantedSecrets(t *testing.T) {
 		}
 	}
 	w.wrongKey()
+	w.sealed()
 	w.dump(w.agents[1])
 	o.end(t)
 	for _, a := range w.agents {
@@ -301,6 +302,41 @@ func (w *secretWorld) wrongKey() {
 		}
 	}
 	w.write("key", good)
+}
+
+// sealed has an agent write a record that is sealed and signed, and everybody look at
+// it, with the right keys, the wrong ones and those of the wrong kind.
+func (w *secretWorld) sealed() {
+	w.t.Helper()
+	for _, key := range []string{"seal", "other", "sign"} {
+		kind := strings.Replace(key, "other", "seal", 1)
+		w.command("printed-keygen-"+key, "keygen", kind, "-o", w.path("secret-"+key))
+		for line := range strings.Lines(w.read("secret-" + key)) {
+			if secret, ok := strings.CutPrefix(strings.TrimSpace(line), "solotick-"+kind+"-"); ok {
+				w.plants[key] = secret
+			}
+		}
+		if w.plants[key] == "" {
+			w.t.Fatalf("keygen %s made no key: %s", kind, w.read("printed-keygen-"+key))
+		}
+	}
+	agents := w.read("solotick.yaml")
+	w.configure("seal: { keys: [\"${file:" + w.path("secret-seal") + "}\"] }\nsign: { key: \"${file:" + w.path("secret-sign") + "}\" }\njobs:\n" + jobText("sealed", "every: 1s", "exec: [./spy]", "dir: "+w.dir, "output: quiet"))
+	a := w.start()
+	w.await("a sealed record", 30*time.Second, func() bool { return strings.Contains(w.query("sealed."+w.at.zone, "TXT"), "st1.") })
+	name := "sealed." + strings.TrimSuffix(w.at.zone, ".")
+	for i, line := range []string{
+		"status -c FILE", "status --json -c FILE", "check sealed --config FILE -vvv", "record get sealed -c FILE", "validate --explain FILE", "config show -c FILE", "doctor -c FILE", "pause sealed -c FILE", "explain sealed -c FILE",
+		"status NAME SERVER", "check NAME SERVER", "status NAME SERVER --key seal", "check NAME SERVER --key seal -vvv", "status NAME SERVER --key other", "status NAME SERVER --key sign", "watch NAME SERVER --key sign", "status NAME SERVER --key seal --key seal",
+	} {
+		line = strings.NewReplacer("FILE", w.path("solotick.yaml"), "NAME", name, "SERVER", "@"+w.at.addr, "--key ", "--key "+w.path("secret-")).Replace(line)
+		w.command(fmt.Sprintf("printed-sealed-%02d", i), strings.Fields(line)...)
+	}
+	if text := w.read("printed-sealed-00"); !strings.Contains(text, "sealed with the key") {
+		w.t.Errorf("status says %s", text)
+	}
+	w.dump(a)
+	w.write("solotick.yaml", agents)
 }
 
 // dump has an agent tell what all of its goroutines do, and end.
