@@ -166,6 +166,7 @@ func TestLock(t *testing.T) {
 	if a := ask(h, http.MethodGet); a.Code != http.StatusServiceUnavailable || a.Header().Get("Retry-After") != "1" || !strings.Contains(a.Body.String(), "standby") {
 		t.Errorf("when lost: %d %v %q", a.Code, a.Header(), a.Body)
 	}
+	reg.SetDown(false)
 	if err := k.Unlock(t.Context()); err == nil {
 		t.Error("a lock that was lost was unlocked without a word")
 	}

@@ -362,4 +362,3 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("a schedule without ticks: %v", next)
 	}
 }
-
