@@ -43,14 +43,14 @@ func NewElector(a *solotick.Agent) (*Elector, error) {
 // the scheduler down first: its jobs may run until they end.
 func (e *Elector) Run(ctx context.Context) error {
 	b := *e.agent
-	b.Job.Do = func(lost context.Context, _ solotick.Tick) error {
+	b.Job.Do = e.state.Do(func(lost context.Context, _ solotick.Tick) error {
 		select {
 		case <-lost.Done():
 			return context.Cause(lost)
 		case <-ctx.Done():
 			return nil
 		}
-	}
+	})
 	return b.Run(ctx)
 }
 

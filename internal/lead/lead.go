@@ -6,6 +6,7 @@
 package lead
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -22,14 +23,15 @@ type State struct {
 
 	mu   sync.Mutex
 	held solotick.Tick
-	runs bool          // held is in progress, and was not told to stop
+	run  context.Context // of held; nil: none is in progress
 	seen record.Record // the last one
 	at   time.Time     // the register's time then; zero: none was seen
 	got  time.Time     // this machine's
 }
 
-// Watch returns a copy of the agent that tells the State what it does, beside its
-// own Observe. An agent without an ID is given one.
+// Watch returns a copy of the agent that tells the State what it does, beside its own
+// Observe, and whose Job.Do is wrapped by [State.Do]. An agent without an ID is given
+// one.
 func Watch(a *solotick.Agent) (*solotick.Agent, *State, error) {
 	b := *a
 	if b.ID == "" {
@@ -41,6 +43,9 @@ func Watch(a *solotick.Agent) (*solotick.Agent, *State, error) {
 	}
 	s := &State{id: b.ID, policy: b.Policy}
 	s.policy.Fill()
+	if a.Job.Do != nil {
+		b.Job.Do = s.Do(a.Job.Do)
+	}
 	b.Observe = func(ev solotick.Event) {
 		s.see(ev)
 		if a.Observe != nil {
@@ -50,14 +55,25 @@ func Watch(a *solotick.Agent) (*solotick.Agent, *State, error) {
 	return &b, s, nil
 }
 
+// Do wraps the job: the agent leads while it runs and its context has not ended.
+func (s *State) Do(do func(context.Context, solotick.Tick) error) func(context.Context, solotick.Tick) error {
+	return func(ctx context.Context, t solotick.Tick) error {
+		s.mu.Lock()
+		s.run, s.held = ctx, t
+		s.mu.Unlock()
+		defer func() {
+			s.mu.Lock()
+			s.run = nil
+			s.mu.Unlock()
+		}()
+		return do(ctx, t)
+	}
+}
+
 func (s *State) see(ev solotick.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch ev.Verb {
-	case elect.Run:
-		s.held, s.runs = ev.Tick, !ev.Ended
-	case elect.Stop:
-		s.runs = false
 	case elect.Look, elect.Load:
 		if ev.Err == nil {
 			s.note(ev)
@@ -76,7 +92,7 @@ func (s *State) note(ev solotick.Event) { s.seen, s.at, s.got = ev.Record, ev.Ti
 func (s *State) Leads() (solotick.Tick, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.runs || s.held.Left() <= s.policy.KillGrace {
+	if s.run == nil || s.run.Err() != nil || s.held.Left() <= s.policy.KillGrace {
 		return solotick.Tick{}, false
 	}
 	return s.held, true
