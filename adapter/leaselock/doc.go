@@ -24,7 +24,7 @@
 // renewal fails; who has a choice uses Agent.Run with Policy.Lock. Here, too, all electors
 // have the same LeaseDuration. A record that is not there is not taken at once, as
 // somebody may hold the lock whose record was just removed: the first leader ever is
-// elected a lease after the first look.
+// elected a lease after the first look. Who holds it puts it back.
 //
 // This is a module of its own, since client-go is heavy: 30 modules that no other user of
 // Solotick should have to download.
