@@ -26,6 +26,6 @@
 // somebody may hold the lock whose record was just removed: the first leader ever is
 // elected a lease after the first look. Who holds it puts it back.
 //
-// This is a module of its own, since client-go is heavy: 30 modules that no other user of
+// This is a module of its own, since client-go is heavy: 45 modules that no other user of
 // Solotick should have to download.
 package leaselock
