@@ -106,6 +106,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 		a.conformanceCommand(),
 		a.notifyCommand(),
+		a.simulateCommand(),
+		a.costCommand(),
 		a.keygenCommand(),
 		a.completionCommand(),
 		a.versionCommand(),

@@ -74,6 +74,14 @@ var table = []row{
 		why:   "an adapter, in a module of its own for client-go's weight: it drives a register as an agent would, since the elector decides",
 	},
 	{
+		dir: "internal/faultproxy",
+		why: "what networks do to messages, for tests: of DNS it knows how long a message in a stream is",
+	},
+	{
+		dir: "sim", own: []string{"elect", "record"},
+		why: "one more driver of the decision: its world is numbers, and knows no register, network or clock but its own",
+	},
+	{
 		dir: "register/registertest", own: []string{"register"},
 		other: []string{"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp"},
 		why:   "the suite checks the contract and nothing of the protocol; porcupine judges whether a history is linearizable",
@@ -252,7 +260,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
+			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",

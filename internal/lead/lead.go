@@ -24,9 +24,9 @@ type State struct {
 	mu   sync.Mutex
 	held solotick.Tick
 	run  context.Context // of held; nil: none is in progress
-	seen record.Record // the last one
-	at   time.Time     // the register's time then; zero: none was seen
-	got  time.Time     // this machine's
+	seen record.Record   // the last one
+	at   time.Time       // the register's time then; zero: none was seen
+	got  time.Time       // this machine's
 }
 
 // Watch returns a copy of the agent that tells the State what it does, beside its own
