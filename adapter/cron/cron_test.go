@@ -278,6 +278,7 @@ func TestLog(t *testing.T) {
 	p := policy(t)
 	p.Schedule, _ = schedule.Every(time.Hour, 0)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	for _, c := range []struct {
 		name, record string
 		want         string
