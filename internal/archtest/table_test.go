@@ -25,6 +25,10 @@ var table = []row{
 		why: "the text of a record is read and written by anybody: programs, monitors, tests",
 	},
 	{
+		dir: "seal", own: []string{"record"}, other: []string{"golang.org/x/crypto/chacha20poly1305"}, pure: true,
+		why: "sealing and signing are functions of key, name and record; whoever makes keys brings the chance. XChaCha20 is the one cipher that the standard library lacks",
+	},
+	{
 		dir: "schedule", pure: true,
 		why: "ticks must be the same on every agent, so nothing of a machine may reach them",
 	},
@@ -230,7 +234,7 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "source", "steps"},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "seal", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
@@ -264,7 +268,7 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/manual", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/manual", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "seal", "sim", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
