@@ -147,7 +147,7 @@ func (k *Lock) see(ev Event) {
 	r, now := s.View.Record, ev.Time.Unix()
 	switch {
 	case s.View.State == record.Unopenable:
-		k.giveUp(errors.New("the record is sealed, and there is no key here that opens it"))
+		k.giveUp(k.loop.odd)
 	case s.View.State != record.Present:
 	case !elect.IsLock(r):
 		k.giveUp(ErrOfJob)

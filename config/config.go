@@ -6,9 +6,9 @@
 // line and a hint. A file with a mistake gives no [Config] at all.
 //
 // What a file may hold is one table (table.go and those beside it). Values may
-// come from elsewhere by ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}, only where a file holds a value and never in a command's
-// arguments, where ps would show them. Anchors and aliases work; merge keys (<<)
+// come from elsewhere by ${env:NAME}, ${env:NAME:-default}, ${file:/path},
+// ${credential:NAME} and ${vcap:service.path}, only where a file holds a value and
+// never in a command's arguments, where ps would show them. Anchors and aliases work; merge keys (<<)
 // do not, since defaults: is there for it. Expressions are compiled here, so that
 // a misspelt name is a mistake in the file.
 //
@@ -32,18 +32,23 @@ import (
 	"slices"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/steps"
 )
 
 // A Config is a whole file, with defaults in place of what it leaves out.
 type Config struct {
-	Version int
-	DNS     DNS
-	Agent   Agent
-	Notify  []Notifier // in the order of the file
-	From    *From      // where more jobs are; nil: nowhere
-	Jobs    []Job      // of the file itself, in its order
+	Version  int
+	DNS      DNS
+	Agent    Agent
+	Ring     seal.Ring  // the keys by which records are sealed and signed; empty: they are plain
+	KeyFiles []string   // that its keys were read from, for who looks whether others can read them
+	Notify   []Notifier // in the order of the file
+	From     *From      // where more jobs are; nil: nowhere
+	Jobs     []Job      // of the file itself, in its order
 
 	// Hash is the SHA-256 of the file's text in hex: equal on agents with equal
 	// files, and no secret, since the file holds none.
@@ -189,21 +194,7 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	if root == nil {
 		return nil, w.wrong()
 	}
-	var f file
-	at := object(w, root, "", fileKeys, &f)
-	if at["agent"].key == nil {
-		preset(agentKeys, &f.agent)
-	}
-	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
-	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
-	c.Notify = w.notifiers(f.notify)
-	c.From = w.from(f.from)
-	if f.jobs == nil && f.from == nil && !jobless {
-		w.mistake(root, "", "", "%q is missing", "jobs")
-	}
-	w.common = w.commonHash(f.notify)
-	c.common = w.common
-	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
+	c := w.config(root, jobless)
 	if len(w.mistakes) > 0 {
 		return nil, w.wrong()
 	}
@@ -214,6 +205,26 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	secrets := slices.Compact(w.hushed)
 	c.secrets = func() []string { return secrets }
 	return c, nil
+}
+
+// config makes a configuration of a document, as far as that has no mistakes.
+func (w *walker) config(root *yaml.Node, jobless bool) *Config {
+	var f file
+	at := object(w, root, "", fileKeys, &f)
+	if at["agent"].key == nil {
+		preset(agentKeys, &f.agent)
+	}
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, Ring: f.ring(), KeyFiles: f.keyFiles(), shared: newShared()}
+	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
+	c.Notify = w.notifiers(f.notify)
+	c.From = w.from(f.from)
+	if f.jobs == nil && f.from == nil && !jobless {
+		w.mistake(root, "", "", "%q is missing", "jobs")
+	}
+	w.common = w.commonHash(f.notify)
+	c.common = w.common
+	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
+	return c
 }
 
 // problemOf returns the words of an error, and its remedy if it has one.

@@ -36,6 +36,11 @@ func environment(t *testing.T) {
 	t.Setenv("CONFIG_TEST_TOKEN", token)
 	t.Setenv("CONFIG_TEST_URL", "https://hooks.example.com/"+token)
 	t.Setenv("CONFIG_TEST_SHOUTRRR", "telegram://"+token+"@telegram?chats=1")
+	t.Setenv("CONFIG_TEST_SEAL", "# a comment\n"+config.SealKey.Secret())
+	t.Setenv("CONFIG_TEST_SEAL2", config.SealKey2.Secret())
+	t.Setenv("CONFIG_TEST_SIGN", config.SignKey.Secret())
+	t.Setenv("CONFIG_TEST_VERIFY", config.VerifyKey.String())
+	t.Setenv("CONFIG_TEST_TYPO", config.SealKey.Secret()[:60]+"7777777777")
 	t.Setenv("VCAP_SERVICES", `{"user-provided":[{"name":"db","credentials":{"password":"hunter2","ports":[53,true]}}]}`)
 }
 
@@ -60,7 +65,7 @@ func TestGolden(t *testing.T) {
 			} else {
 				got = err.Error() + "\n"
 			}
-			for _, secret := range []string{key, token, "hunter2", "c2VjcmV0"} {
+			for _, secret := range []string{key, token, "hunter2", "c2VjcmV0", "solotick-seal-a", "solotick-sign-a"} {
 				if strings.Contains(got, secret) {
 					t.Errorf("it shows %q", secret)
 				}
@@ -178,6 +183,7 @@ func TestInterpolation(t *testing.T) {
 	if err := os.WriteFile(file, []byte("in a file\n\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(file))
 	for _, tt := range []struct{ in, want string }{
 		{"plain $HOME {x}", "plain $HOME {x}"},
 		{"a ${env:CONFIG_TEST_TOKEN} z", "a " + token + " z"},
@@ -186,6 +192,7 @@ func TestInterpolation(t *testing.T) {
 		{"${env:CONFIG_TEST_NONE:-}", ""},
 		{"${env:CONFIG_TEST_NONE:-a:-b}", "a:-b"},
 		{"${file:" + file + "}", "in a file\n"},
+		{"${credential:secret}", "in a file\n"},
 		{"${vcap:db.password}/${vcap:db.ports.0}/${vcap:db.ports.1}", "hunter2/53/true"},
 		{"$${env:X} $$$${Y}", "${env:X} $$${Y}"},
 	} {
@@ -195,6 +202,15 @@ func TestInterpolation(t *testing.T) {
 		} else if got := reveal(t, c.Jobs[0].Plan.Steps[0].Env[0].Text); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.in, got, tt.want)
 		}
+	}
+	for _, name := range []string{"", "..", "../secret", "/etc/passwd", "none"} {
+		if _, err := config.Parse("f", fmt.Appendf(nil, minimal, "ns1", "${credential:"+name+"}")); err == nil {
+			t.Errorf("${credential:%s} is taken", name)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", ".")
+	if _, err := config.Parse("f", fmt.Appendf(nil, minimal, "ns1", "${credential:secret}")); err == nil || !strings.Contains(err.Error(), "LoadCredential=secret:") {
+		t.Errorf("without a folder: %v", err)
 	}
 	// A value is not interpolated again.
 	t.Setenv("CONFIG_TEST_NESTED", "${env:CONFIG_TEST_TOKEN}")
@@ -288,7 +304,7 @@ func TestDiagnosticsAsJSON(t *testing.T) {
 	}
 	want := map[string]any{
 		"file": "f.yaml", "line": 3.0, "column": 1.0, "message": `unknown key "jbos"`, "source": "jbos: {}", "length": 4.0,
-		"hint": `did you mean "jobs"? known here: version, dns, agent, notify, jobs_from, defaults, jobs`,
+		"hint": `did you mean "jobs"? known here: version, dns, agent, seal, sign, notify, jobs_from, defaults, jobs`,
 	}
 	if diff := cmp.Diff(want, got[3]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -234,8 +234,7 @@ func (in *inspector) provider(path string, has map[string]bool) {
 
 // list tells a list, or one text in its place.
 func (in *inspector) list(n *yaml.Node, path string, r row) {
-	item := r
-	item.kind = isText
+	item := r.item()
 	if r.kind == isArgv {
 		item.kind = isArgv
 	}
@@ -344,7 +343,7 @@ func (in *inspector) secret(written, value string, r row) string {
 }
 
 // whole finds a text that is one value from elsewhere and perhaps a path.
-var whole = regexp.MustCompile(`^\$\{(env|file|vcap):[^}]*\}([/?#].*)?$`)
+var whole = regexp.MustCompile(`^\$\{(env|file|credential|vcap):[^}]*\}([/?#].*)?$`)
 
 // headOfURL finds the scheme and the host of a URL.
 var headOfURL = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^/?#@]+)`)

@@ -24,6 +24,8 @@ type file struct {
 	version                      int
 	dns                          DNS
 	agent                        Agent
+	seal                         sealing
+	sign                         signing
 	notify, from, defaults, jobs *yaml.Node
 }
 
@@ -31,6 +33,8 @@ var fileKeys = []key[file]{
 	{name: "version", doc: "the version of this file's format", to: func(f *file) any { return &f.version }, rule: rule{required: true, least: 1, most: 1}},
 	{name: "dns", doc: "where the records are", to: func(f *file) any { return &f.dns }, rule: rule{required: true}},
 	{name: "agent", doc: "this process", to: func(f *file) any { return &f.agent }},
+	{name: "seal", also: []string{"sealed", "encrypt", "encryption", "seal_keys"}, doc: "keep the records from being read by whoever has no key", to: func(f *file) any { return &f.seal }},
+	{name: "sign", also: []string{"signed", "signing", "signature"}, doc: "have everybody able to tell that an agent wrote a record", to: func(f *file) any { return &f.sign }},
 	{name: "notify", also: []string{"notifiers", "channels", "alerting"}, doc: "where people are told, by name", to: func(f *file) any { return &f.notify }},
 	{name: "jobs_from", also: []string{"jobs_url", "include"}, doc: "where more jobs are: a URL, or a mapping with one", to: func(f *file) any { return &f.from }},
 	{name: "defaults", doc: "what holds for every job that does not say otherwise", to: func(f *file) any { return &f.defaults }},
@@ -51,7 +55,7 @@ var listingKeys = []key[listing]{
 
 var agentKeys = []key[Agent]{
 	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
-	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
+	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end; it is sent TERM kill_grace before that, and KILL then", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
 	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz, /status and /events, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
 	{name: "events", also: []string{"event_log", "journal"}, doc: "the absolute path of a file to which it appends what it reads, decides and writes, for solotick explain; if absent there is none", to: func(a *Agent) any { return &a.Events }, rule: rule{check: checkPath, pattern: "^/"}},
 	{name: "report", also: []string{"reports", "push"}, doc: "where it tells of each run how it went", to: func(a *Agent) any { return &a.Report }},

@@ -16,6 +16,7 @@ import (
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/internal/trace"
+	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
@@ -26,6 +27,7 @@ type member struct {
 	Record string // absolute name, for the log
 	Where  any    // what the connect was made from: another one is another register
 	Policy elect.Policy
+	Form   record.Form
 	Plan   *steps.Plan
 	Mark   string // another one is another plan
 	From   bool   // it is of a list that lies elsewhere
@@ -130,8 +132,9 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
+		Form:      m.Form,
 		ID:        f.id,
-		StopGrace: max(f.grace, 1), // 0 would be the library's default
+		StopGrace: max(f.grace-policy.KillGrace, 1), // a run that is told to end then has ended at f.grace. 0 would be the library's default
 		Log:       f.log,
 		Observe:   func(ev solotick.Event) { f.hear(c.post, ev) },
 	}
@@ -340,7 +343,9 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			}
 		case <-sig.reload:
 			if done != nil {
+				reloading()
 				change(true)
+				notifySystemd("READY=1")
 			}
 		case <-done:
 			done = nil

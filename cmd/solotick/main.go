@@ -20,6 +20,12 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if os.Getpid() == 1 {
+		go steps.ReapOrphans(context.Background())
+	}
+	if code, is := asService(run); is {
+		os.Exit(code)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -93,6 +99,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nextCommand(),
 		a.watchCommand(),
 		a.checkCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
@@ -109,9 +116,13 @@ func (a *app) rootCommand() *cobra.Command {
 		a.simulateCommand(),
 		a.costCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
+		a.manualCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	a.complete(root)
 	return root
 }
 
@@ -138,6 +149,7 @@ Of all commands:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableSubCommands}}
 More about a command: {{.CommandPath}} COMMAND --help
+{{end}}{{if .HasHelpSubCommands}}Also, by solotick help TOPIC:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}} {{.Name}}{{end}}{{end}}
 {{end}}`
 
 const firstSteps = `

@@ -25,6 +25,10 @@ var table = []row{
 		why: "the text of a record is read and written by anybody: programs, monitors, tests",
 	},
 	{
+		dir: "seal", own: []string{"record"}, other: []string{"golang.org/x/crypto/chacha20poly1305"}, pure: true,
+		why: "sealing and signing are functions of key, name and record; whoever makes keys brings the chance. XChaCha20 is the one cipher that the standard library lacks",
+	},
+	{
 		dir: "schedule", pure: true,
 		why: "ticks must be the same on every agent, so nothing of a machine may reach them",
 	},
@@ -187,7 +191,7 @@ var table = []row{
 	},
 	{
 		dir: "deploy",
-		why: "rules and dashboards for other programs, and tests of them with these programs",
+		why: "units, manifests, rules and dashboards for other programs, and tests of them with these programs",
 	},
 	{
 		dir: "internal/browsertest",
@@ -230,7 +234,7 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "source", "steps"},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "seal", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
@@ -258,15 +262,19 @@ var table = []row{
 		why: "the JSON Schemas where people look for them; nothing can be embedded from another folder",
 	},
 	{
+		dir: "internal/manual", other: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
+		why: "manual pages of any tree of commands; it knows none of ours",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/manual", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "seal", "sim", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/sys/windows/svc", "golang.org/x/sys/windows/svc/eventlog", "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more, systemd's clock, and services of Windows",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
@@ -289,6 +297,10 @@ var table = []row{
 		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
 	},
 	{
+		dir: "internal/platformtest", other: []string{"go.yaml.in/yaml/v4"},
+		why: "judges units and manifests for tests, by systemd's programs and published rules, and nothing of what makes them",
+	},
+	{
 		dir: "internal/dnstest",
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
@@ -309,6 +321,14 @@ var table = []row{
 	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
+	},
+	{
+		dir: "internal/containertest",
+		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
+	},
+	{
+		dir: "internal/containertest/job",
+		why: "what an agent runs where there is no shell: it tells what it has got",
 	},
 	{
 		dir: "internal/archtest",
