@@ -1,10 +1,12 @@
 # make test is all that has to hold, and what .ci/run calls. The rest is for
 # people. Programs for development are pinned in tools/go.mod.
 
-tool   := go tool -modfile=tools/go.mod
+tool   := go tool -modfile=$(CURDIR)/tools/go.mod
 # The explorer is a search in one package: the race detector would find nothing
 # in it and make it ten times slower. The end-to-end tests run a built program.
 raced   = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
+# Modules of their own below this one, for what weighs more than all the rest.
+apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
 fuzz   ?= 60s
 states ?= 20000000
@@ -18,7 +20,8 @@ test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
 	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
 	go test -v -timeout 15m -run '$(search)' ./elect
-	cd tools/deploy && go vet ./... && go test -count=1 -timeout 15m ./...
+	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
+	cd tools/deploy && go test -count=1 -timeout 15m ./...
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
@@ -31,12 +34,13 @@ lint:
 	go vet ./...
 	$(tool) staticcheck -checks all ./...
 	go mod tidy -diff
-	cd tools/release && go vet . && $$(cd ../.. && $(tool) -n staticcheck) -checks all . && go mod tidy -diff
+	for m in $(apart); do (cd $$m && go vet ./... && $(tool) staticcheck -checks all ./... && go mod tidy -diff) || exit 1; done
 
 # Everything compiles for the other systems: tests too where they can run.
 cross:
 	GOOS=darwin go vet ./...
-	GOOS=windows go build . ./cmd/... ./register/... ./examples/...
+	GOOS=windows go build . ./adapter/... ./cmd/... ./fence/... ./ready/... ./register/... ./examples/...
+	cd adapter/leaselock && GOOS=darwin go vet ./... && GOOS=windows go build ./...
 
 # What make test does in minutes, for as long as it takes: more states, and every
 # fuzz target.

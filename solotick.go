@@ -107,7 +107,9 @@ type Agent struct {
 	Log       *slog.Logger // nil: silent
 	Observe   func(Event)  // nil: none. Called from one goroutine; must not block
 
-	clock clock // replaced in tests
+	clock   clock   // replaced in tests
+	calling int32   // a RunDue is in progress; atomic
+	caller  *caller // of RunDue
 }
 
 // An Event is something that an agent did or noticed.

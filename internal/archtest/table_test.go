@@ -45,6 +45,39 @@ var table = []row{
 		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
 	},
 	{
+		dir: "fence",
+		why: "what is written to need not be Solotick's: a guard knows numbers and nothing of who has them",
+	},
+	{
+		dir: "fence/httpfence", own: []string{"fence"},
+		why: "the guard for requests: HTTP is kept out of fence itself",
+	},
+	{
+		dir: "ready", own: []string{".", "elect", "internal/lead"},
+		why: "HTTP for who embeds the library, which stays without it",
+	},
+	{
+		dir: "internal/lead", own: []string{".", "elect", "record"},
+		why: "who leads, as ready and the adapter for gocron need it: it reads events of an agent and asks nobody",
+	},
+	{
+		dir: "internal/oncall", own: []string{"."},
+		why: "what the adapters for schedulers share; no scheduler",
+	},
+	{
+		dir: "adapter/gocron", own: []string{".", "elect", "internal/lead", "internal/oncall"}, other: []string{"github.com/go-co-op/gocron/v2"},
+		why: "an adapter: the library on one side, one scheduler on the other, no provider",
+	},
+	{
+		dir: "adapter/cron", own: []string{".", "elect", "internal/oncall"}, other: []string{"github.com/robfig/cron/v3"},
+		why: "an adapter: the library on one side, one scheduler on the other, no provider",
+	},
+	{
+		dir: "adapter/leaselock", own: []string{".", "elect", "record", "register"},
+		other: []string{"k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/leaderelection/resourcelock"},
+		why:   "an adapter, in a module of its own for client-go's weight: it drives a register as an agent would, since the elector decides",
+	},
+	{
 		dir: "internal/faultproxy",
 		why: "what networks do to messages, for tests: of DNS it knows how long a message in a stream is",
 	},
