@@ -270,6 +270,10 @@ var table = []row{
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},
 	{
+		dir: "internal/doctest",
+		why: "tests of the pages: they see what a reader sees",
+	},
+	{
 		dir: "internal/archtest",
 		why: "this table: it parses, and needs the standard library only",
 	},

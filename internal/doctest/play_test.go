@@ -1,0 +1,262 @@
+package doctest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// How long commands of a page may take on a loaded machine: to end, to say their
+// first word, to end when they are told to.
+const (
+	unitTime  = 90 * time.Second
+	firstWord = 20 * time.Second
+	endTime   = 20 * time.Second
+)
+
+// play is what a process with a machine of its own does: it plays the scene in the
+// file, writes what came of it there, and returns its exit code.
+func play(path string) int {
+	var s scene
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	var file *os.File
+	if err == nil { // opened before the machine is another one
+		file, err = os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	}
+	if err == nil {
+		err = s.play()
+	}
+	if err == nil {
+		err = json.NewEncoder(file).Encode(s)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+func (s *scene) play() error {
+	if err := enter(s); err != nil {
+		return err
+	}
+	w, err := newWorld(s)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	sh, err := newShell(s.Top)
+	if err != nil {
+		return err
+	}
+	for _, u := range s.Units {
+		r := result{}
+		switch {
+		case u.File != "":
+			err = write(u.File, u.Text, 0o644)
+		case u.Lasting:
+			r, err = sh.begin(u)
+		default:
+			r, err = sh.run(u)
+		}
+		if err == nil {
+			err = w.grant()
+		}
+		if err != nil {
+			r.Err = err.Error()
+		}
+		s.Results = append(s.Results, r)
+	}
+	sh.endAll(s.Results, nil)
+	return nil
+}
+
+// write makes a file, and the folder that it is in.
+func write(path, text string, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+// A shell is the one that all commands of a page are typed into: what one of them sets
+// is there for the next.
+type shell struct {
+	dir   string // of its files
+	stdin interface{ WriteString(string) (int, error) }
+	n     int
+	going []*going
+}
+
+// A going command is one that has not been told to end.
+type going struct {
+	unit  int // in the results
+	name  string
+	cmd   *exec.Cmd
+	out   string
+	ended chan struct{}
+}
+
+func newShell(top string) (*shell, error) {
+	dir := "/run/page"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("sh")
+	cmd.Dir = top
+	cmd.Env = environment()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &shell{dir: dir, stdin: in.(*os.File)}, cmd.Start()
+}
+
+// environment is that of commands: nothing of the real machine's ways to the network.
+func environment() []string {
+	kept := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return strings.HasSuffix(strings.ToLower(name), "_proxy") || strings.HasPrefix(name, "SOLOTICK_") || name == sceneEnv
+	})
+	return append(kept, "PATH=/usr/local/bin:"+os.Getenv("PATH")+":/usr/sbin:/sbin",
+		"LC_ALL=C.UTF-8", "NO_COLOR=1", "GOFLAGS=-buildvcs=false")
+}
+
+func (sh *shell) path(kind string) string { return filepath.Join(sh.dir, fmt.Sprint(kind, sh.n)) }
+
+// run has a command done, and waits for its end.
+func (sh *shell) run(u unit) (result, error) {
+	defer func() { sh.n++ }()
+	text, out, code := sh.path("text"), sh.path("out"), sh.path("code")
+	if err := write(text, u.Text, 0o644); err != nil {
+		return result{}, err
+	}
+	fmt.Fprintf(sh.stdin.(*os.File), ". %s </dev/null >%s 2>&1; echo $? >%s.new; mv %s.new %s\n", text, out, code, code, code)
+	if !until(unitTime, func() bool { _, err := os.Stat(code); return err == nil }) {
+		printed, _ := os.ReadFile(out)
+		return result{Out: string(printed)}, fmt.Errorf("it has not ended within %s", unitTime)
+	}
+	printed, err := os.ReadFile(out)
+	if err != nil {
+		return result{}, err
+	}
+	number, err := os.ReadFile(code)
+	if err != nil {
+		return result{}, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(number)))
+	return result{Out: string(printed), Code: n}, err
+}
+
+// begin starts a command that goes on, and waits for its first word, or for what the
+// page shows. It ends one like it that goes on already: a page shows two ways to
+// start a thing, and not two things.
+func (sh *shell) begin(u unit) (result, error) {
+	defer func() { sh.n++ }()
+	here, err := sh.run(unit{Text: "pwd; export -p >" + sh.dir + "/exported\n"})
+	if err != nil {
+		return here, err
+	}
+	g := &going{unit: -1, name: kindOf(u.Text), out: sh.path("out"), ended: make(chan struct{})}
+	sh.endAll(nil, func(other *going) bool { return other.name == g.name })
+	text := ". " + sh.dir + "/exported\n" + alone(u.Text)
+	if err := write(sh.path("text"), text, 0o644); err != nil {
+		return result{}, err
+	}
+	file, err := os.Create(g.out)
+	if err != nil {
+		return result{}, err
+	}
+	defer file.Close()
+	g.cmd = exec.Command("sh", sh.path("text"))
+	g.cmd.Dir, g.cmd.Env, g.cmd.Stdout, g.cmd.Stderr = strings.TrimSpace(here.Out), environment(), file, file
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := g.cmd.Start(); err != nil {
+		return result{}, err
+	}
+	go func() { g.cmd.Wait(); close(g.ended) }()
+	sh.going = append(sh.going, g)
+	printed := func() string { text, _ := os.ReadFile(g.out); return string(text) }
+	enough := func() bool { return printed() != "" }
+	if u.Shown != nil {
+		enough = func() bool { return alike(*u.Shown, printed()) }
+	}
+	over := func() bool {
+		select {
+		case <-g.ended:
+			return true
+		default:
+			return false
+		}
+	}
+	until(map[bool]time.Duration{true: firstWord, false: unitTime}[u.Shown == nil], func() bool { return over() || enough() })
+	r := result{Out: printed()}
+	if over() {
+		r.Code = g.cmd.ProcessState.ExitCode()
+		return r, fmt.Errorf("it ended by itself, with %d", r.Code)
+	}
+	return r, nil
+}
+
+// kindOf is the program and the command of it.
+func kindOf(text string) string {
+	m := lasting.FindString(text)
+	return m[strings.LastIndex(m, "=")+1:]
+}
+
+// alone has a command take the place of the shell, so that it gets the signals.
+func alone(text string) string {
+	if strings.Contains(text, "|") || strings.Contains(text, "&&") {
+		return text
+	}
+	for i, word := range strings.Fields(text) {
+		if !strings.Contains(word, "=") {
+			at := strings.Index(text, word)
+			_ = i
+			return text[:at] + "exec " + text[at:]
+		}
+	}
+	return text
+}
+
+// endAll tells those that go on to end.
+func (sh *shell) endAll(_ []result, which func(*going) bool) {
+	var left []*going
+	for _, g := range sh.going {
+		if which != nil && !which(g) {
+			left = append(left, g)
+			continue
+		}
+		syscall.Kill(-g.cmd.Process.Pid, syscall.SIGTERM)
+		select {
+		case <-g.ended:
+		case <-time.After(endTime):
+			syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
+			<-g.ended
+		}
+	}
+	sh.going = left
+}
+
+// until waits for a condition, and says whether it came.
+func until(limit time.Duration, condition func() bool) bool {
+	for deadline := time.Now().Add(limit); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,83 @@
+package doctest
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	called  = regexp.MustCompile(`(?m)(?:^|[\s;&|("'` + "`" + `])(?:/usr/local/bin/)?solotick((?:[ \t]+(?:\\\n\s*)?[^\s;&|()<>]+)+)`)
+	trailer = regexp.MustCompile(`\s#.*$`)
+)
+
+// words checks every call of solotick in a text against the program: whether it has
+// that command, and those flags.
+func words(text string) error {
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		for _, m := range called.FindAllStringSubmatch(trailer.ReplaceAllString(line, ""), -1) {
+			if err := call(strings.Fields(m[1])); err != nil {
+				return fmt.Errorf("solotick%s: %w", m[1], err)
+			}
+		}
+	}
+	return nil
+}
+
+var usage = regexp.MustCompile(`(?m)^Usage:\n  solotick ?([a-z -]*?)(?: COMMAND| \[| [A-Z]|$)`)
+
+// call has the program read a command line without doing it.
+func call(args []string) error {
+	var mine []string // and not those of the command that it runs
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		mine = append(mine, strings.Trim(arg, `'"`))
+	}
+	out, err := exec.Command(program, append(mine, "--help")...).CombinedOutput()
+	m := usage.FindStringSubmatch(string(out))
+	if m == nil { // check ends with 3 whatever it is asked
+		return fmt.Errorf("%v: %s", err, out)
+	}
+	if mine[0] == "COMMAND" || strings.HasPrefix(mine[0], "-") {
+		return nil
+	}
+	path := strings.Fields(m[1])
+	if len(path) == 0 {
+		return fmt.Errorf("there is no such command")
+	}
+	for i, word := range path {
+		if i >= len(mine) || mine[i] != word {
+			return fmt.Errorf("there is no such command; the nearest one is solotick %s", m[1])
+		}
+	}
+	if strings.Contains(string(out), "solotick "+strings.Join(path, " ")+" COMMAND\n") && len(mine) > len(path) && !strings.HasPrefix(mine[len(path)], "-") {
+		return fmt.Errorf("there is no such command in solotick %s", m[1])
+	}
+	return nil
+}
+
+// TestWords finds calls in texts, and what is wrong with them.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"solotick status canary -p 5300":                          "",
+		"sudo -u x /usr/local/bin/solotick run -c f # --nonsense": "",
+		"solotick zone serve \\\n  --zone example.com":            "",
+		"x=$(solotick check a.example.com -w 90) || echo":         "",
+		"solotick exec --name a --every 5s -- ./x --nonsense":     "",
+		"solotick statsu canary":                                  "statsu",
+		"a && solotick status --nonsense":                         "nonsense",
+		"solotick zone nonsense":                                  "nonsense",
+		"solotick record nonsense --help":                         "nonsense",
+		"my solotick is good":                                     "is good",
+	} {
+		err := words(text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
