@@ -30,7 +30,8 @@ type mark struct {
 	file   string // it is this file, for the commands that follow
 	check  string // what it is for, where the language does not tell
 	exits  string // with which codes its commands may end
-	output bool   // it is what the block before prints
+	output bool   // it is what the command before it prints,
+	exact  bool   // and to the letter, as it follows from what does not change
 }
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
@@ -108,8 +109,8 @@ func split(page, text string) (blocks []block, err error) {
 
 // read takes what one comment says. Comments that are no marks are for people.
 func (m *mark) read(text string) error {
-	if text == "output" {
-		m.output = true
+	if text == "output" || text == "output exactly" {
+		m.output, m.exact = true, text != "output"
 		return nil
 	}
 	what, value, ok := strings.Cut(text, ":")

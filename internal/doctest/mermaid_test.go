@@ -3,4 +3,3 @@ package doctest
 import "testing"
 
 func checkMermaid(*testing.T, block) error { return nil }
-func checkSQL(*testing.T, block) error     { return nil }

@@ -1,6 +1,8 @@
 package doctest
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -10,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestPages does with every block of every page what its language and its marks say.
@@ -31,7 +35,8 @@ func TestPages(t *testing.T) {
 // A typed unit is one with the block that it comes from.
 type typedUnit struct {
 	unit
-	of block
+	of    block
+	exact bool // what it prints does not change
 }
 
 // try checks the blocks of a page, and plays its commands.
@@ -43,7 +48,7 @@ func try(t *testing.T, page string, blocks []block) {
 			t.Errorf("%v: %v\n%s", b, err, b.text)
 		}
 		for _, u := range units {
-			typed = append(typed, typedUnit{u, b})
+			typed = append(typed, typedUnit{unit: u, of: b})
 		}
 		if b.mark.output && err == nil {
 			if len(typed) == 0 || typed[len(typed)-1].File != "" {
@@ -51,7 +56,8 @@ func try(t *testing.T, page string, blocks []block) {
 				continue
 			}
 			shown := b.text
-			typed[len(typed)-1].Shown = &shown
+			last := &typed[len(typed)-1]
+			last.Shown, last.exact = &shown, b.mark.exact
 		}
 	}
 	if !slices.ContainsFunc(typed, func(u typedUnit) bool { return u.File == "" }) {
@@ -81,6 +87,8 @@ func (b block) take(t *testing.T, before []block) ([]unit, error) {
 		return nil, nil
 	case b.lang == "sh":
 		return b.units()
+	case b.lang == "sql" && m.file == "":
+		return []unit{{Line: b.line, Text: "psql -qv ON_ERROR_STOP=1 <<'END'\n" + strings.ReplaceAll(b.text, "$1", "1795413939000") + "END\n"}}, nil
 	case b.lang == "console":
 		return b.typed()
 	case b.lang == "cron":
@@ -91,7 +99,7 @@ func (b block) take(t *testing.T, before []block) ([]unit, error) {
 	}
 	if m.file != "" {
 		u := []unit{{Line: b.line, File: m.file, Text: b.text}}
-		if kinds[b.lang] == nil || b.lang == "text" {
+		if kinds[b.lang] == nil || b.lang == "text" { // what is run with it says whether it is right
 			return u, nil
 		}
 		return u, b.check(t)
@@ -150,7 +158,7 @@ func (u typedUnit) judge(t *testing.T, page string, r result) {
 		t.Errorf("%s: %s%s\nit prints\n%s", where, u.Text, r.Err, r.Out)
 	case !slices.Contains(codes, strconv.Itoa(r.Code)):
 		t.Errorf("%s: %sends with %d, and prints\n%s", where, u.Text, r.Code, r.Out)
-	case u.Shown != nil && !alike(*u.Shown, r.Out):
+	case u.exact && sorted(*u.Shown) != sorted(r.Out), !u.exact && u.Shown != nil && !alike(*u.Shown, r.Out):
 		t.Errorf("%s: %sprints\n%s\nand the page shows\n%s", where, u.Text, r.Out, *u.Shown)
 	}
 	if testing.Verbose() && r.Err == "" {
@@ -181,6 +189,49 @@ func newScene(t *testing.T, page string, blocks []block) scene {
 			}
 		}
 	}
+	for _, b := range blocks {
+		for _, m := range taken.FindAllStringSubmatch(b.text, -1) {
+			switch name, _, _ := strings.Cut(m[2], ":-"); {
+			case b.mark.file == "":
+			case m[1] == "env":
+				s.Env = append(s.Env, name+"="+standInFor(name))
+			case s.Files[name] == "":
+				s.Files[name] = standInFor(name)
+			}
+		}
+	}
+	s.Database = slices.ContainsFunc(blocks, func(b block) bool { return b.lang == "sql" })
 	set(&s)
 	return s
+}
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// TestNotRun holds the list of all that is not run, each with its reason, so that
+// nothing stops being run unnoticed.
+func TestNotRun(t *testing.T) {
+	t.Parallel()
+	const file = "testdata/notrun.txt"
+	var got strings.Builder
+	for _, page := range pages(t) {
+		for _, b := range read(t, page) {
+			if b.mark.notRun != "" {
+				first, _, _ := strings.Cut(strings.TrimSpace(b.text), "\n")
+				fmt.Fprintf(&got, "%s: %s\n\t%s\n", page, b.mark.notRun, first)
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s (-want +got; -update rewrites it):\n%s", file, diff)
+	}
 }

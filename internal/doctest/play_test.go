@@ -3,9 +3,11 @@ package doctest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ import (
 const (
 	unitTime  = 90 * time.Second
 	firstWord = 20 * time.Second
+	silence   = 2 * time.Second // for those that may have none to say
 	endTime   = 20 * time.Second
 )
 
@@ -55,7 +58,7 @@ func (s *scene) play() error {
 		return err
 	}
 	defer w.end()
-	sh, err := newShell(s.Top)
+	sh, err := newShell(s)
 	if err != nil {
 		return err
 	}
@@ -76,8 +79,11 @@ func (s *scene) play() error {
 			r.Err = err.Error()
 		}
 		s.Results = append(s.Results, r)
+		if err != nil {
+			break // the next ones may need what this one has not done
+		}
 	}
-	sh.endAll(s.Results, nil)
+	sh.endAll(func(*going) bool { return true })
 	return nil
 }
 
@@ -95,34 +101,36 @@ func write(path, text string, mode os.FileMode) error {
 // A shell is the one that all commands of a page are typed into: what one of them sets
 // is there for the next.
 type shell struct {
+	scene *scene
 	dir   string // of its files
-	stdin interface{ WriteString(string) (int, error) }
+	stdin io.Writer
 	n     int
 	going []*going
 }
 
 // A going command is one that has not been told to end.
 type going struct {
-	unit  int // in the results
+	unit  int  // which of the scene's
+	alone bool // and not behind a shell
 	name  string
 	cmd   *exec.Cmd
 	out   string
 	ended chan struct{}
 }
 
-func newShell(top string) (*shell, error) {
+func newShell(s *scene) (*shell, error) {
 	dir := "/run/page"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	cmd := exec.Command("sh")
-	cmd.Dir = top
-	cmd.Env = environment()
+	cmd.Dir = s.Top
+	cmd.Env = append(environment(), s.Env...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	return &shell{dir: dir, stdin: in.(*os.File)}, cmd.Start()
+	return &shell{scene: s, dir: dir, stdin: in}, cmd.Start()
 }
 
 // environment is that of commands: nothing of the real machine's ways to the network.
@@ -144,7 +152,7 @@ func (sh *shell) run(u unit) (result, error) {
 	if err := write(text, u.Text, 0o644); err != nil {
 		return result{}, err
 	}
-	fmt.Fprintf(sh.stdin.(*os.File), ". %s </dev/null >%s 2>&1; echo $? >%s.new; mv %s.new %s\n", text, out, code, code, code)
+	fmt.Fprintf(sh.stdin, ". %s </dev/null >%s 2>&1; echo $? >%s.new; mv %s.new %s\n", text, out, code, code, code)
 	if !until(unitTime, func() bool { _, err := os.Stat(code); return err == nil }) {
 		printed, _ := os.ReadFile(out)
 		return result{Out: string(printed)}, fmt.Errorf("it has not ended within %s", unitTime)
@@ -170,8 +178,8 @@ func (sh *shell) begin(u unit) (result, error) {
 	if err != nil {
 		return here, err
 	}
-	g := &going{unit: -1, name: kindOf(u.Text), out: sh.path("out"), ended: make(chan struct{})}
-	sh.endAll(nil, func(other *going) bool { return other.name == g.name })
+	g := &going{unit: len(sh.scene.Results), alone: strings.HasPrefix(variables.ReplaceAllString(alone(u.Text), ""), "exec solotick"), name: kindOf(u.Text), out: sh.path("out"), ended: make(chan struct{})}
+	sh.endAll(func(other *going) bool { return other.name == g.name })
 	text := ". " + sh.dir + "/exported\n" + alone(u.Text)
 	if err := write(sh.path("text"), text, 0o644); err != nil {
 		return result{}, err
@@ -202,13 +210,15 @@ func (sh *shell) begin(u unit) (result, error) {
 			return false
 		}
 	}
-	until(map[bool]time.Duration{true: firstWord, false: unitTime}[u.Shown == nil], func() bool { return over() || enough() })
-	r := result{Out: printed()}
-	if over() {
-		r.Code = g.cmd.ProcessState.ExitCode()
-		return r, fmt.Errorf("it ended by itself, with %d", r.Code)
+	limit := firstWord
+	switch {
+	case u.Shown != nil:
+		limit = unitTime
+	case silent.MatchString(u.Text):
+		limit = silence
 	}
-	return r, nil
+	until(limit, func() bool { return over() || enough() })
+	return result{Out: printed()}, nil
 }
 
 // kindOf is the program and the command of it.
@@ -217,28 +227,29 @@ func kindOf(text string) string {
 	return m[strings.LastIndex(m, "=")+1:]
 }
 
+var variables = regexp.MustCompile(`^(\w+=\S* )*`)
+
 // alone has a command take the place of the shell, so that it gets the signals.
 func alone(text string) string {
 	if strings.Contains(text, "|") || strings.Contains(text, "&&") {
 		return text
 	}
-	for i, word := range strings.Fields(text) {
-		if !strings.Contains(word, "=") {
-			at := strings.Index(text, word)
-			_ = i
-			return text[:at] + "exec " + text[at:]
-		}
-	}
-	return text
+	return variables.ReplaceAllString(text, "${0}exec ")
 }
 
 // endAll tells those that go on to end.
-func (sh *shell) endAll(_ []result, which func(*going) bool) {
+func (sh *shell) endAll(which func(*going) bool) {
 	var left []*going
 	for _, g := range sh.going {
-		if which != nil && !which(g) {
+		if !which(g) {
 			left = append(left, g)
 			continue
+		}
+		byItself := false
+		select {
+		case <-g.ended:
+			byItself = true
+		default:
 		}
 		syscall.Kill(-g.cmd.Process.Pid, syscall.SIGTERM)
 		select {
@@ -246,6 +257,14 @@ func (sh *shell) endAll(_ []result, which func(*going) bool) {
 		case <-time.After(endTime):
 			syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
 			<-g.ended
+		}
+		if g.alone || byItself {
+			r := &sh.scene.Results[g.unit]
+			r.Code = g.cmd.ProcessState.ExitCode()
+			text, _ := os.ReadFile(g.out)
+			if sh.scene.Units[g.unit].Shown == nil {
+				r.Out = string(text)
+			}
 		}
 	}
 	sh.going = left

@@ -3,6 +3,7 @@ package doctest
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(sceneEnv); path != "" {
 		os.Exit(play(path))
 	}
+	_ = flag.Set("test.parallel", "8") // scenes wait most of the time; the flag exists
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "doctest")
 		if err != nil {
@@ -46,7 +48,10 @@ type scene struct {
 	Top      string            // where the module is; commands begin there
 	Dir      string            // where the machine is made
 	Files    map[string]string // what lies there before, by path
-	Records  map[string]string // values in the zone example.com, by name
+	Records  map[string]string // of jobs, in the zone example.com, by name
+	Values   []string          // other lines of the zone
+	Env      []string          // more variables for its commands
+	Database bool              // whether there is a PostgreSQL
 	Standins []string          // programs that only say what they were called with
 	Units    []unit
 	Results  []result // of the units that were played
@@ -103,8 +108,9 @@ func (s scene) perform(t *testing.T) []result {
 // lasting are the commands that go on until they are told to end, unless they are
 // asked for one thing.
 var (
-	lasting  = regexp.MustCompile(`^(\w+=\S+ )*solotick (run|serve|watch|elect|zone serve|exec)\b|^(\w+=\S+ )*go run \./(examples/fake|cmd/solotick (run|serve))`)
-	shortRun = regexp.MustCompile(` --(once|for|now|dry-run|help)\b`)
+	lasting  = regexp.MustCompile(`^(\w+=\S+ )*solotick (run|serve|watch|elect|zone serve|exec)\b|^(\w+=\S+ )*go run \./(examples/fake|cmd/solotick (run|serve|demo))`)
+	shortRun = regexp.MustCompile(` --(once|now|dry-run|help)\b`)
+	silent   = regexp.MustCompile(`solotick (watch|elect|exec)\b`) // as long as nothing happens
 )
 
 // units cuts a block of commands into them.

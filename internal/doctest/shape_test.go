@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,19 @@ func alike(shown, printed string) bool {
 	pattern := strings.ReplaceAll(want.String(), "\n.*\n", `\n(.*\n)*`)
 	pattern = strings.TrimSuffix(pattern, "\n.*") + map[bool]string{true: `(\n.*)*`}[strings.HasSuffix(pattern, "\n.*")]
 	return regexp.MustCompile(`^` + pattern + `$`).MatchString(shape(printed))
+}
+
+// sorted is a text with its lines in order, as DNS has none for values, and one space
+// for any within them. A text of more than a few lines has an order of its own.
+func sorted(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	if len(lines) < 3 {
+		slices.Sort(lines)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // TestAlike tells what differs each time from what must not.

@@ -34,10 +34,9 @@ func checkPowerDNS(t *testing.T, b block) error {
 	return tool("pdns_server", "--config=check", "--config-dir="+filepath.Dir(path))
 }
 
-// checkLua has PowerDNS load the script, as far as it can be without a server: by the
-// interpreter that it has.
+// checkLua has the script compiled as by the Lua that PowerDNS has.
 func checkLua(t *testing.T, b block) error {
-	return tool("luajit", "-bl", b.kept(t, "policy.lua", b.text), os.DevNull)
+	return tool("luac5.1", "-p", b.kept(t, "policy.lua", b.text))
 }
 
 func checkZone(t *testing.T, b block) error {
@@ -53,7 +52,7 @@ func checkNginx(t *testing.T, b block) error {
 
 func checkApache(t *testing.T, b block) error {
 	modules := "/usr/lib/apache2/modules/"
-	text := "ServerName example.com\nListen 127.0.0.1:8088\n"
+	text := "ServerName example.com\nErrorLog /dev/stderr\nListen 127.0.0.1:8088\n"
 	for _, name := range []string{"mpm_event", "proxy", "proxy_http", "headers", "authz_core"} {
 		text += "LoadModule " + name + "_module " + modules + "mod_" + name + ".so\n"
 	}
@@ -76,4 +75,12 @@ func checkSystemd(t *testing.T, b block) error {
 
 func checkPrometheus(t *testing.T, b block) error {
 	return tool("promtool", "check", "config", b.kept(t, "prometheus.yml", b.text))
+}
+
+func checkAlertmanager(t *testing.T, b block) error {
+	text := b.text
+	if !strings.Contains(text, "receivers:") {
+		text += "receivers: [{ name: ops }]\n"
+	}
+	return tool("amtool", "check-config", b.kept(t, "alertmanager.yml", text))
 }

@@ -8,17 +8,19 @@ import (
 	"testing"
 )
 
-var (
-	called  = regexp.MustCompile(`(?m)(?:^|[\s;&|("'` + "`" + `])(?:/usr/local/bin/)?solotick((?:[ \t]+(?:\\\n\s*)?[^\s;&|()<>]+)+)`)
-	trailer = regexp.MustCompile(`\s#.*$`)
-)
+// A call is where a shell would begin the program: at a line's begin, or behind what
+// begins a command.
+var called = regexp.MustCompile(`(?:^|[;&|(` + "`" + `]|\b(?:exec|sudo|nohup)|\bsudo -u \w+|^\w+=|^cron )\s*(?:\w+=\S*\s+)*(?:/usr/(?:local/)?bin/)?solotick((?:\s+(?:'[^']*'|"[^"]*"|[^\s;&|()<>'"]+)+)+)`)
+
+var comments = regexp.MustCompile(`(^|\s)#.*$`)
 
 // words checks every call of solotick in a text against the program: whether it has
 // that command, and those flags.
 func words(text string) error {
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
-		for _, m := range called.FindAllStringSubmatch(trailer.ReplaceAllString(line, ""), -1) {
-			if err := call(strings.Fields(m[1])); err != nil {
+		line = strings.TrimPrefix(strings.TrimSpace(comments.ReplaceAllString(line, "")), "$ ")
+		for _, m := range called.FindAllStringSubmatch(line, -1) {
+			if err := call(fields(m[1])); err != nil {
 				return fmt.Errorf("solotick%s: %w", m[1], err)
 			}
 		}
@@ -26,7 +28,15 @@ func words(text string) error {
 	return nil
 }
 
-var usage = regexp.MustCompile(`(?m)^Usage:\n  solotick ?([a-z -]*?)(?: COMMAND| \[| [A-Z]|$)`)
+// fields are the words of a command line, as far as quotes go.
+func fields(text string) (all []string) {
+	for _, m := range regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"]+)+`).FindAllString(text, -1) {
+		all = append(all, strings.NewReplacer(`'`, "", `"`, "").Replace(m))
+	}
+	return all
+}
+
+var usage = regexp.MustCompile(`(?m)^Usage:\n  solotick((?: [a-z]+)*)`)
 
 // call has the program read a command line without doing it.
 func call(args []string) error {
@@ -35,7 +45,7 @@ func call(args []string) error {
 		if arg == "--" {
 			break
 		}
-		mine = append(mine, strings.Trim(arg, `'"`))
+		mine = append(mine, arg)
 	}
 	out, err := exec.Command(program, append(mine, "--help")...).CombinedOutput()
 	m := usage.FindStringSubmatch(string(out))
@@ -73,7 +83,7 @@ func TestWords(t *testing.T) {
 		"a && solotick status --nonsense":                         "nonsense",
 		"solotick zone nonsense":                                  "nonsense",
 		"solotick record nonsense --help":                         "nonsense",
-		"my solotick is good":                                     "is good",
+		"my solotick is good":                                     "",
 	} {
 		err := words(text)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -9,8 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -40,17 +38,50 @@ func newWorld(s *scene) (*world, error) {
 	if err := w.files(s); err != nil {
 		return nil, err
 	}
-	if err := w.zones(s.Records); err != nil {
+	if err := w.zones(s); err != nil {
 		return nil, err
 	}
 	if err := w.web(); err != nil {
 		return nil, err
 	}
-	return w, w.grant()
+	if err := w.grant(); err != nil {
+		return nil, err
+	}
+	if s.Database {
+		if err := w.database(); err != nil {
+			return nil, err
+		}
+	}
+	return w, w.agent(s)
+}
+
+// agent starts the one that runs the jobs, if the page has any.
+func (w *world) agent(s *scene) error {
+	if s.Files[agentFile] == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(agentEvents), 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create("/run/agent/log")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	agent := exec.Command("/usr/local/bin/solotick", "run", "-c", agentFile)
+	agent.Env, agent.Stdout, agent.Stderr = environment(), out, out
+	if err := agent.Start(); err != nil { // it ends with the machine
+		return err
+	}
+	if !until(firstWord, func() bool { _, err := os.Stat(agentEvents); return err == nil }) {
+		text, _ := os.ReadFile("/run/agent/log")
+		return fmt.Errorf("the agent does not begin:\n%s", text)
+	}
+	return nil
 }
 
 // The key that a page has from the start, at each place where it is looked for.
-const firstKey = "key \"solotick\" {\n\talgorithm hmac-sha256;\n\tsecret \"c29sb3RpY2sgc29sb3RpY2sgc29sb3RpY2sgLi4=\";\n};\n"
+const firstKey = "key \"agents\" {\n\talgorithm hmac-sha256;\n\tsecret \"c29sb3RpY2sgc29sb3RpY2sgc29sb3RpY2sgLi4=\";\n};\n"
 
 func (w *world) files(s *scene) error {
 	program, err := os.ReadFile(os.Getenv("DOCTEST_PROGRAM"))
@@ -65,7 +96,11 @@ func (w *world) files(s *scene) error {
 		return err
 	}
 	for path, text := range s.Files {
-		if err := write(path, text, 0o600); err != nil {
+		mode := os.FileMode(0o600)
+		if strings.HasPrefix(text, "#!") {
+			mode = 0o755
+		}
+		if err := write(path, text, mode); err != nil {
 			return err
 		}
 	}
@@ -84,7 +119,7 @@ const namedDir = "/var/lib/named"
 
 // zones writes the zone of the pages, and one above it that has any other name lead to
 // the web server.
-func (w *world) zones(records map[string]string) error {
+func (w *world) zones(s *scene) error {
 	zone := `$ORIGIN example.com.
 $TTL 60
 @ IN SOA ns1 hostmaster 1 3600 600 86400 5
@@ -96,15 +131,10 @@ ns-jobs IN A 192.0.2.1
 	for _, host := range []string{"www", "api", "hooks", "config", "serve", "observer", "mail", "dns", "register", "collector"} {
 		zone += host + " IN A " + webAddress + "\n"
 	}
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for name := range records {
-			if !yield(name) {
-				return
-			}
-		}
-	}) {
-		zone += name + ` IN TXT "` + strings.ReplaceAll(records[name], `"`, `\"`) + "\"\n"
+	for name, text := range s.Records {
+		zone += name + ` IN TXT "` + strings.ReplaceAll(text, `"`, `\"`) + "\"\n"
 	}
+	zone += strings.Join(s.Values, "\n") + "\n"
 	if err := write(namedDir+"/example.com", zone, 0o644); err != nil {
 		return err
 	}
@@ -191,6 +221,31 @@ func (w *world) end() {
 	}
 }
 
+// database starts a PostgreSQL in which root may do everything.
+func (w *world) database() error {
+	const script = `set -e
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+install -d -o postgres /run/database /var/run/postgresql
+cd /run/database
+as() { setpriv --reuid postgres --regid postgres --clear-groups "$@"; }
+as $bin/initdb -A trust --no-sync -D data
+as $bin/pg_ctl -D data -l log -w -o "-h '' -c fsync=off" start
+as $bin/createuser -s root
+as $bin/createdb root`
+	cmd := exec.Command("sh", "-c", script)
+	out, err := os.Create("/run/database.log")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil { // it ends with the machine
+		text, _ := os.ReadFile(out.Name())
+		return fmt.Errorf("PostgreSQL does not start: %w\n%s", err, text)
+	}
+	return nil
+}
+
 // web starts the server of all other names, over both HTTP and HTTPS, by an authority
 // that this machine trusts.
 func (w *world) web() error {
@@ -217,21 +272,19 @@ func (w *world) web() error {
 		der, err := x509.CreateCertificate(rand.Reader, leaf, authority, &key.PublicKey, key)
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 	}
-	server := &http.Server{
-		Handler: http.HandlerFunc(answer), TLSConfig: &tls.Config{GetCertificate: certificate},
-		ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+	plain, err := net.Listen("tcp", net.JoinHostPort(webAddress, "80"))
+	if err != nil {
+		return err
 	}
-	for _, port := range []string{"80", "443"} {
-		l, err := net.Listen("tcp", net.JoinHostPort(webAddress, port))
-		if err != nil {
-			return err
-		}
-		if port == "443" {
-			go server.ServeTLS(l, "", "")
-		} else {
-			go server.Serve(l)
-		}
+	safe, err := net.Listen("tcp", net.JoinHostPort(webAddress, "443"))
+	if err != nil {
+		return err
 	}
+	// One server for both would speak HTTP/2 now and then.
+	s := http.Server{Handler: http.HandlerFunc(answer), ReadHeaderTimeout: firstWord}
+	t := http.Server{Handler: s.Handler, ReadHeaderTimeout: firstWord, TLSConfig: &tls.Config{GetCertificate: certificate}}
+	go s.Serve(plain)
+	go t.ServeTLS(safe, "", "")
 	return nil
 }
 
