@@ -70,7 +70,7 @@ With --once: run the job if it is due, with the command's own exit code (128+n
 after signal n), and else end with 0. A record that is claimed is watched for the
 claim's lease and a margin first: it may come free or be taken over; 75 if it is
 still claimed then. For crontabs, systemd timers and scripts.`,
-		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file agents.key -- ./check.sh --fast\n" +
+		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file /etc/solotick/solotick.key -- ./check.sh --fast\n" +
 			"  * * * * * solotick exec --once --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
 	}

@@ -65,6 +65,7 @@ func try(t *testing.T, page string, blocks []block) {
 	}
 	s := newScene(t, page, blocks)
 	for _, u := range typed {
+		u.unit.Block = u.of.line
 		s.Units = append(s.Units, u.unit)
 	}
 	for i, r := range s.perform(t) {

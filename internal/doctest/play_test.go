@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,7 +63,13 @@ func (s *scene) play() error {
 	if err != nil {
 		return err
 	}
-	for _, u := range s.Units {
+	for i, u := range s.Units {
+		if s.Apart && i > 0 && u.Block != s.Units[i-1].Block {
+			sh.endAll(func(*going) bool { return true })
+			if err := w.again(s); err != nil {
+				return err
+			}
+		}
 		r := result{}
 		switch {
 		case u.File != "":
@@ -104,6 +111,7 @@ type shell struct {
 	scene *scene
 	dir   string // of its files
 	stdin io.Writer
+	ended chan struct{}
 	n     int
 	going []*going
 }
@@ -130,7 +138,12 @@ func newShell(s *scene) (*shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shell{scene: s, dir: dir, stdin: in}, cmd.Start()
+	sh := &shell{scene: s, dir: dir, stdin: in, ended: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { cmd.Wait(); close(sh.ended) }()
+	return sh, nil
 }
 
 // environment is that of commands: nothing of the real machine's ways to the network.
@@ -153,17 +166,17 @@ func (sh *shell) run(u unit) (result, error) {
 		return result{}, err
 	}
 	fmt.Fprintf(sh.stdin, ". %s </dev/null >%s 2>&1; echo $? >%s.new; mv %s.new %s\n", text, out, code, code, code)
-	if !until(unitTime, func() bool { _, err := os.Stat(code); return err == nil }) {
-		printed, _ := os.ReadFile(out)
-		return result{Out: string(printed)}, fmt.Errorf("it has not ended within %s", unitTime)
-	}
+	until(unitTime, func() bool { _, err := os.Stat(code); return err == nil || over(sh.ended) })
 	printed, err := os.ReadFile(out)
 	if err != nil {
 		return result{}, err
 	}
 	number, err := os.ReadFile(code)
-	if err != nil {
-		return result{}, err
+	switch {
+	case err != nil && over(sh.ended):
+		return result{Out: string(printed)}, errors.New("the shell has ended because of it")
+	case err != nil:
+		return result{Out: string(printed)}, fmt.Errorf("it has not ended within %s", unitTime)
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(number)))
 	return result{Out: string(printed), Code: n}, err
@@ -202,14 +215,6 @@ func (sh *shell) begin(u unit) (result, error) {
 	if u.Shown != nil {
 		enough = func() bool { return alike(*u.Shown, printed()) }
 	}
-	over := func() bool {
-		select {
-		case <-g.ended:
-			return true
-		default:
-			return false
-		}
-	}
 	limit := firstWord
 	switch {
 	case u.Shown != nil:
@@ -217,7 +222,7 @@ func (sh *shell) begin(u unit) (result, error) {
 	case silent.MatchString(u.Text):
 		limit = silence
 	}
-	until(limit, func() bool { return over() || enough() })
+	until(limit, func() bool { return over(g.ended) || enough() })
 	return result{Out: printed()}, nil
 }
 
@@ -245,12 +250,7 @@ func (sh *shell) endAll(which func(*going) bool) {
 			left = append(left, g)
 			continue
 		}
-		byItself := false
-		select {
-		case <-g.ended:
-			byItself = true
-		default:
-		}
+		byItself := over(g.ended)
 		syscall.Kill(-g.cmd.Process.Pid, syscall.SIGTERM)
 		select {
 		case <-g.ended:
@@ -268,6 +268,15 @@ func (sh *shell) endAll(which func(*going) bool) {
 		}
 	}
 	sh.going = left
+}
+
+func over(ended chan struct{}) bool {
+	select {
+	case <-ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // until waits for a condition, and says whether it came.

@@ -51,6 +51,7 @@ type scene struct {
 	Records  map[string]string // of jobs, in the zone example.com, by name
 	Values   []string          // other lines of the zone
 	Env      []string          // more variables for its commands
+	Apart    bool              // each block begins with the files as they were
 	Database bool              // whether there is a PostgreSQL
 	Standins []string          // programs that only say what they were called with
 	Units    []unit
@@ -61,6 +62,7 @@ type scene struct {
 type unit struct {
 	Line    int
 	Text    string
+	Block   int     // where its block begins
 	File    string  // it is a file, with this path
 	Lasting bool    // it goes on until it is told to end
 	Shown   *string // what it prints, according to the page
@@ -108,9 +110,9 @@ func (s scene) perform(t *testing.T) []result {
 // lasting are the commands that go on until they are told to end, unless they are
 // asked for one thing.
 var (
-	lasting  = regexp.MustCompile(`^(\w+=\S+ )*solotick (run|serve|watch|elect|zone serve|exec)\b|^(\w+=\S+ )*go run \./(examples/fake|cmd/solotick (run|serve|demo))`)
+	lasting  = regexp.MustCompile(`^(\w+=\S+ )*solotick (run|serve|watch|elect|zone serve|exec|demo|history \S+ --for)\b|^(\w+=\S+ )*go run \./(examples/fake|cmd/solotick (run|serve|demo))`)
 	shortRun = regexp.MustCompile(` --(once|now|dry-run|help)\b`)
-	silent   = regexp.MustCompile(`solotick (watch|elect|exec)\b`) // as long as nothing happens
+	silent   = regexp.MustCompile(`solotick (watch|elect|exec|history)\b`) // as long as nothing happens
 )
 
 // units cuts a block of commands into them.

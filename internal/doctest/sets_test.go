@@ -76,6 +76,18 @@ var sets = map[string]func(*scene){
 	"docs/locks.md": func(s *scene) {
 		s.Files[filepath.Join(s.Top, "scheduler")] = "#!/bin/sh\nexec sleep 600\n"
 	},
+	"docs/reference/commands.md": func(s *scene) { // examples of many things, one beside the other
+		s.Apart, s.Database = true, true
+		for name, text := range map[string]string{
+			"config.ini": "[Default]\nSUBDOMAIN: canary.jobs\nDOMAIN: example.com\nURL: https://api.example.com/runs\n",
+			"db.jobs":    "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A 192.0.2.1\n",
+			"web.yaml": "basic_auth_users: {}\n", "migrate.sql": "SELECT :fence;\n",
+			"scheduler": "#!/bin/sh\nexec sleep 600\n",
+		} {
+			s.Files[filepath.Join(s.Top, name)] = text
+		}
+		s.Files["/var/lib/solotick/README"] = "The folder of --data.\n"
+	},
 	"docs/serve.md": func(s *scene) {
 		certificate, key := pair("serve.example.com")
 		s.Files["/etc/solotick/tls.crt"], s.Files["/etc/solotick/tls.key"] = certificate, key

@@ -36,7 +36,7 @@ func fields(text string) (all []string) {
 	return all
 }
 
-var usage = regexp.MustCompile(`(?m)^Usage:\n  solotick((?: [a-z]+)*)`)
+var usage = regexp.MustCompile(`(?m)^Usage:\n  solotick((?: [a-z]+)*)(?: |$)`)
 
 // call has the program read a command line without doing it.
 func call(args []string) error {
@@ -81,6 +81,7 @@ func TestWords(t *testing.T) {
 		"solotick exec --name a --every 5s -- ./x --nonsense":     "",
 		"solotick statsu canary":                                  "statsu",
 		"a && solotick status --nonsense":                         "nonsense",
+		"solotick completion zsh":                                "",
 		"solotick zone nonsense":                                  "nonsense",
 		"solotick record nonsense --help":                         "nonsense",
 		"my solotick is good":                                     "",

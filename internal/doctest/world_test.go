@@ -95,6 +95,17 @@ func (w *world) files(s *scene) error {
 	if err := write("/etc/resolv.conf", "nameserver 192.0.2.53\n", 0o644); err != nil {
 		return err
 	}
+	return w.again(s)
+}
+
+// again puts all files where they were, and removes keys that were made.
+func (w *world) again(s *scene) error {
+	made, _ := filepath.Glob(filepath.Join(s.Top, "*.key"))
+	for _, path := range made {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
 	for path, text := range s.Files {
 		mode := os.FileMode(0o600)
 		if strings.HasPrefix(text, "#!") {
