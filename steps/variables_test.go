@@ -79,8 +79,8 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, pair := range map[string][2][]string{
-		"a run":  {names(c.environment(Run{TraceParent: func(int) string { return "x" }}, "out")), of(told[:len(told)-1], traced)},
-		"a lock": {names(c.environment(Run{Lock: "deploy.example.com"}, "")), of(locked)},
+		"a run":      {names(c.environment(Run{TraceParent: func(int) string { return "x" }}, "out")), of(told[:len(told)-1], traced)},
+		"a lock":     {names(c.environment(Run{Lock: "deploy.example.com"}, "")), of(locked)},
 		"a notifier": {names(strings.Split(printed.String(), "\n")), of(told[:len(told)-1], alerted)},
 	} {
 		if diff := cmp.Diff(pair[1], pair[0]); diff != "" {

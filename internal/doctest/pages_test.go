@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -163,7 +164,7 @@ func (u typedUnit) judge(t *testing.T, page string, r result) {
 		t.Errorf("%s: %sprints\n%s\nand the page shows\n%s", where, u.Text, r.Out, *u.Shown)
 	}
 	if testing.Verbose() && r.Err == "" {
-		t.Logf("%s: %s%s", where, u.Text, r.Out)
+		t.Logf("%s: %s%s(%v)", where, u.Text, r.Out, r.Took.Round(time.Millisecond))
 	}
 }
 

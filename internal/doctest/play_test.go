@@ -21,7 +21,7 @@ import (
 const (
 	unitTime  = 90 * time.Second
 	firstWord = 20 * time.Second
-	silence   = 2 * time.Second // for those that may have none to say
+	silence   = time.Second // for those that may have none to say
 	endTime   = 20 * time.Second
 )
 
@@ -70,7 +70,7 @@ func (s *scene) play() error {
 				return err
 			}
 		}
-		r := result{}
+		r, began := result{}, time.Now()
 		switch {
 		case u.File != "":
 			err = write(u.File, u.Text, 0o644)
@@ -82,7 +82,7 @@ func (s *scene) play() error {
 		if err == nil {
 			err = w.grant()
 		}
-		if err != nil {
+		if r.Took = time.Since(began); err != nil {
 			r.Err = err.Error()
 		}
 		s.Results = append(s.Results, r)
@@ -257,6 +257,7 @@ func (sh *shell) endAll(which func(*going) bool) {
 		case <-time.After(endTime):
 			syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
 			<-g.ended
+			sh.scene.Results[g.unit].Err = fmt.Sprintf("it did not end within %s of TERM", endTime)
 		}
 		if g.alone || byItself {
 			r := &sh.scene.Results[g.unit]

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sceneEnv has the file of the scene that this process is to play.
@@ -71,6 +72,7 @@ type unit struct {
 type result struct {
 	Out  string // both its streams
 	Code int
+	Took time.Duration
 	Err  string // the machine failed, and not the command
 }
 

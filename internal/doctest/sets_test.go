@@ -81,7 +81,7 @@ var sets = map[string]func(*scene){
 		for name, text := range map[string]string{
 			"config.ini": "[Default]\nSUBDOMAIN: canary.jobs\nDOMAIN: example.com\nURL: https://api.example.com/runs\n",
 			"db.jobs":    "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A 192.0.2.1\n",
-			"web.yaml": "basic_auth_users: {}\n", "migrate.sql": "SELECT :fence;\n",
+			"web.yaml":   "basic_auth_users: {}\n", "migrate.sql": "SELECT :fence;\n",
 			"scheduler": "#!/bin/sh\nexec sleep 600\n",
 		} {
 			s.Files[filepath.Join(s.Top, name)] = text

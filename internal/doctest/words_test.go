@@ -81,7 +81,7 @@ func TestWords(t *testing.T) {
 		"solotick exec --name a --every 5s -- ./x --nonsense":     "",
 		"solotick statsu canary":                                  "statsu",
 		"a && solotick status --nonsense":                         "nonsense",
-		"solotick completion zsh":                                "",
+		"solotick completion zsh":                                 "",
 		"solotick zone nonsense":                                  "nonsense",
 		"solotick record nonsense --help":                         "nonsense",
 		"my solotick is good":                                     "",
