@@ -261,7 +261,9 @@ func (sh *shell) endAll(which func(*going) bool) {
 		}
 		if g.alone || byItself {
 			r := &sh.scene.Results[g.unit]
-			r.Code = g.cmd.ProcessState.ExitCode()
+			if status, ok := g.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+				r.Code = g.cmd.ProcessState.ExitCode() // TERM itself ends what has only just begun
+			}
 			text, _ := os.ReadFile(g.out)
 			if sh.scene.Units[g.unit].Shown == nil {
 				r.Out = string(text)

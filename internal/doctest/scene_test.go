@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/solotick/solotick/internal/browsertest"
 )
 
 // sceneEnv has the file of the scene that this process is to play.
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		defer browsertest.End()
 		program = filepath.Join(dir, "solotick")
 		build := exec.Command("go", "build", "-o", program, "./cmd/solotick")
 		build.Dir, build.Stdout, build.Stderr = top, os.Stderr, os.Stderr
