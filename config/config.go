@@ -6,9 +6,9 @@
 // line and a hint. A file with a mistake gives no [Config] at all.
 //
 // What a file may hold is one table (table.go and those beside it). Values may
-// come from elsewhere by ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}, only where a file holds a value and never in a command's
-// arguments, where ps would show them. Anchors and aliases work; merge keys (<<)
+// come from elsewhere by ${env:NAME}, ${env:NAME:-default}, ${file:/path},
+// ${credential:NAME} and ${vcap:service.path}, only where a file holds a value and
+// never in a command's arguments, where ps would show them. Anchors and aliases work; merge keys (<<)
 // do not, since defaults: is there for it. Expressions are compiled here, so that
 // a misspelt name is a mistake in the file.
 //
@@ -31,6 +31,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/schedule"
 	"github.com/solotick/solotick/steps"
@@ -189,6 +191,21 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	if root == nil {
 		return nil, w.wrong()
 	}
+	c := w.config(root, jobless)
+	if len(w.mistakes) > 0 {
+		return nil, w.wrong()
+	}
+	hash := sha256.Sum256(data)
+	c.Hash = hex.EncodeToString(hash[:])
+	w.digest.Sum(c.resolved[:0])
+	slices.Sort(w.hushed)
+	secrets := slices.Compact(w.hushed)
+	c.secrets = func() []string { return secrets }
+	return c, nil
+}
+
+// config makes a configuration of a document, as far as that has no mistakes.
+func (w *walker) config(root *yaml.Node, jobless bool) *Config {
 	var f file
 	at := object(w, root, "", fileKeys, &f)
 	if at["agent"].key == nil {
@@ -204,16 +221,7 @@ func parse(name string, data []byte, jobless bool) (*Config, error) {
 	w.common = w.commonHash(f.notify)
 	c.common = w.common
 	c.Jobs = w.jobs(f.defaults, f.jobs, nil)
-	if len(w.mistakes) > 0 {
-		return nil, w.wrong()
-	}
-	hash := sha256.Sum256(data)
-	c.Hash = hex.EncodeToString(hash[:])
-	w.digest.Sum(c.resolved[:0])
-	slices.Sort(w.hushed)
-	secrets := slices.Compact(w.hushed)
-	c.secrets = func() []string { return secrets }
-	return c, nil
+	return c
 }
 
 // problemOf returns the words of an error, and its remedy if it has one.

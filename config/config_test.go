@@ -178,6 +178,7 @@ func TestInterpolation(t *testing.T) {
 	if err := os.WriteFile(file, []byte("in a file\n\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(file))
 	for _, tt := range []struct{ in, want string }{
 		{"plain $HOME {x}", "plain $HOME {x}"},
 		{"a ${env:CONFIG_TEST_TOKEN} z", "a " + token + " z"},
@@ -186,6 +187,7 @@ func TestInterpolation(t *testing.T) {
 		{"${env:CONFIG_TEST_NONE:-}", ""},
 		{"${env:CONFIG_TEST_NONE:-a:-b}", "a:-b"},
 		{"${file:" + file + "}", "in a file\n"},
+		{"${credential:secret}", "in a file\n"},
 		{"${vcap:db.password}/${vcap:db.ports.0}/${vcap:db.ports.1}", "hunter2/53/true"},
 		{"$${env:X} $$$${Y}", "${env:X} $$${Y}"},
 	} {
@@ -195,6 +197,15 @@ func TestInterpolation(t *testing.T) {
 		} else if got := reveal(t, c.Jobs[0].Plan.Steps[0].Env[0].Text); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.in, got, tt.want)
 		}
+	}
+	for _, name := range []string{"", "..", "../secret", "/etc/passwd", "none"} {
+		if _, err := config.Parse("f", fmt.Appendf(nil, minimal, "ns1", "${credential:"+name+"}")); err == nil {
+			t.Errorf("${credential:%s} is taken", name)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", ".")
+	if _, err := config.Parse("f", fmt.Appendf(nil, minimal, "ns1", "${credential:secret}")); err == nil || !strings.Contains(err.Error(), "LoadCredential=secret:") {
+		t.Errorf("without a folder: %v", err)
 	}
 	// A value is not interpolated again.
 	t.Setenv("CONFIG_TEST_NESTED", "${env:CONFIG_TEST_TOKEN}")

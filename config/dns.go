@@ -338,14 +338,18 @@ func (w *walker) secretOrFile(at places, name string, s Secret, hint string) (te
 	}
 	p := at[name]
 	written := follow(p.value).Value
-	inside, whole := strings.CutPrefix(written, "${file:")
-	inside, closed := strings.CutSuffix(inside, "}")
-	switch {
-	case whole && closed && !strings.ContainsAny(inside, "{}"):
-		return Secret{}, inside
+	inside, closed := strings.CutSuffix(written, "}")
+	inside, whole := strings.CutPrefix(inside, "${")
+	kind, arg, _ := strings.Cut(inside, ":")
+	switch whole = whole && closed && !strings.ContainsAny(inside, "{}"); {
+	case whole && kind == "file":
+		return Secret{}, arg
+	case whole && kind == "credential":
+		return Secret{}, credentialPath(arg)
 	case strings.HasPrefix(written, "/") && !fromElsewhere.MatchString(written):
 		path := s.Reveal()
 		text, err := fetchFile(path)
+		w.note(err)
 		if err != nil {
 			message, hint := problemOf(err)
 			w.mistake(p.value, p.path, hint, "%s", message)

@@ -100,3 +100,14 @@ func TestListsShareARoom(t *testing.T) {
 		t.Errorf("%p, %p, %p", room(c.Jobs[0]), room(first[0]), room(second[0]))
 	}
 }
+
+// TestCredentialsOfTheService: what a service manager has handed to the agent is not
+// for whoever can write a list elsewhere.
+func TestCredentialsOfTheService(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	c := own(t, "jobs_from: { url: /tmp/x, allow: { exec: true, env: [KEY], files: [/key] } }\n")
+	_, err := c.Parse("list", []byte("version: 1\njobs: { a: { every: 60s, exec: [x], env: { KEY: \"${credential:key}\" } } }\n"))
+	if err == nil || !strings.Contains(err.Error(), "a job from elsewhere may not have a credential") {
+		t.Errorf("a list takes a credential: %v", err)
+	}
+}

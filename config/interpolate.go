@@ -2,9 +2,11 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +21,9 @@ var fromElsewhere = regexp.MustCompile(elsewhere)
 // maxSecretFile is the size of a file that ${file:} reads at most.
 const maxSecretFile = 64 << 10
 
-// interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path} and
-// ${vcap:service.path}. It says whether anything was replaced.
+// interpolate replaces ${env:NAME}, ${env:NAME:-default}, ${file:/path},
+// ${credential:NAME} and ${vcap:service.path}. It says whether anything was
+// replaced.
 func (w *walker) interpolate(text string) (result string, replaced bool, err error) {
 	pieces, err := w.pieces(text)
 	if err != nil {
@@ -37,6 +40,7 @@ func (w *walker) pieces(text string) ([]expression.Piece, error) {
 			return "", err
 		}
 		value, err := fetch(inside)
+		w.note(err)
 		if err == nil && value != "" {
 			w.parts = append(w.parts, value)
 		}
@@ -108,6 +112,8 @@ func (w *walker) granted(inside string) error {
 		return problem{fmt.Sprintf("a job from elsewhere may not have the environment variable %s", name), fmt.Sprintf("jobs_from: { allow: { env: [%s] } } in the agent's own file", name)}
 	case kind == "file" && !slices.Contains(w.allow.Files, arg):
 		return problem{fmt.Sprintf("a job from elsewhere may not have the file %s", arg), fmt.Sprintf("jobs_from: { allow: { files: [%s] } } in the agent's own file", arg)}
+	case kind == "credential":
+		return problem{"a job from elsewhere may not have a credential of the agent's service", "${env:NAME}, with jobs_from: { allow: { env: [NAME] } } in the agent's own file"}
 	case kind == "vcap":
 		return problem{"a job from elsewhere may not have the credentials of a service", "${env:NAME}, with jobs_from: { allow: { env: [NAME] } } in the agent's own file"}
 	}
@@ -118,6 +124,19 @@ func (w *walker) granted(inside string) error {
 type problem struct{ message, hint string }
 
 func (p problem) Error() string { return p.message }
+
+// An absence is a problem of the machine and not of the text: what the text names is
+// not there.
+type absence struct{ problem }
+
+func (a absence) Unwrap() error { return a.problem }
+
+// note counts what is not there.
+func (w *walker) note(err error) {
+	if errors.As(err, new(absence)) {
+		w.absent++
+	}
+}
 
 // fetch returns what stands for the inside of ${}. No error quotes a value.
 func fetch(inside string) (string, error) {
@@ -131,13 +150,15 @@ func fetch(inside string) (string, error) {
 		if hasDefault {
 			return def, nil
 		}
-		return "", problem{fmt.Sprintf("the environment variable %s is not set", name), fmt.Sprintf("set it, or give a default: ${env:%s:-...}", name)}
+		return "", absence{problem{fmt.Sprintf("the environment variable %s is not set", name), fmt.Sprintf("set it, or give a default: ${env:%s:-...}", name)}}
 	case ok && kind == "file":
 		return fetchFile(arg)
+	case ok && kind == "credential":
+		return fetchCredential(arg)
 	case ok && kind == "vcap":
 		return fetchService(arg)
 	}
-	hint := "known are ${env:NAME}, ${env:NAME:-default}, ${file:/path} and ${vcap:service.path}; write $${ for the two characters themselves"
+	hint := "known are ${env:NAME}, ${env:NAME:-default}, ${file:/path}, ${credential:NAME} and ${vcap:service.path}; write $${ for the two characters themselves"
 	if !ok && isVariable(inside) {
 		hint = fmt.Sprintf("write ${env:%s}; or $${ for the two characters themselves", inside)
 	}
@@ -145,17 +166,17 @@ func fetch(inside string) (string, error) {
 }
 
 func fetchFile(path string) (string, error) {
-	if !strings.HasPrefix(path, "/") {
+	if !strings.HasPrefix(path, "/") && !filepath.IsAbs(path) { // on Windows either will do
 		return "", problem{fmt.Sprintf("${file:%s} is not an absolute path", path), "an agent may be started anywhere: write the path from the root"}
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", problem{err.Error(), "the agent's user has to be able to read it"}
+		return "", absence{problem{err.Error(), "the agent's user has to be able to read it"}}
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	if err != nil {
-		return "", problem{err.Error(), ""}
+		return "", absence{problem{err.Error(), ""}}
 	}
 	if len(data) > maxSecretFile {
 		return "", problem{fmt.Sprintf("%s is larger than 64 KiB", path), ""}
@@ -163,12 +184,29 @@ func fetchFile(path string) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
 }
 
+// fetchCredential reads what the service manager has handed over: LoadCredential=
+// of systemd puts a file for each name into the folder that
+// $CREDENTIALS_DIRECTORY names (systemd.exec(5)).
+func fetchCredential(name string) (string, error) {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return "", problem{fmt.Sprintf("${credential:%s} is no name of a credential", name), "the name that LoadCredential= gives it: no path"}
+	}
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); !strings.HasPrefix(dir, "/") {
+		return "", absence{problem{"CREDENTIALS_DIRECTORY does not name a folder by an absolute path", fmt.Sprintf("systemd sets it, with LoadCredential=%s:/path in the unit; in a shell name the folder that holds the file %s", name, name)}}
+	}
+	return fetchFile(credentialPath(name))
+}
+
+func credentialPath(name string) string {
+	return filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), name)
+}
+
 // fetchService finds service.path in VCAP_SERVICES, as Cloud Foundry gives it:
 // the service instance by its name, the path within its credentials.
 func fetchService(arg string) (string, error) {
 	text, ok := os.LookupEnv("VCAP_SERVICES")
 	if !ok {
-		return "", problem{"VCAP_SERVICES is not set", "${vcap:} is for Cloud Foundry with a bound service"}
+		return "", absence{problem{"VCAP_SERVICES is not set", "${vcap:} is for Cloud Foundry with a bound service"}}
 	}
 	var services map[string][]struct {
 		Name        string         `json:"name"`
@@ -195,10 +233,10 @@ func fetchService(arg string) (string, error) {
 			case bool:
 				return strconv.FormatBool(v), nil
 			}
-			return "", problem{fmt.Sprintf("the credentials of service %q hold no text at %q", service, path), ""}
+			return "", absence{problem{fmt.Sprintf("the credentials of service %q hold no text at %q", service, path), ""}}
 		}
 	}
-	return "", problem{fmt.Sprintf("no service %q is bound", service), "cf bind-service; the name is that of the service instance"}
+	return "", absence{problem{fmt.Sprintf("no service %q is bound", service), "cf bind-service; the name is that of the service instance"}}
 }
 
 func descend(v any, step string) any {

@@ -15,7 +15,7 @@ import (
 // What needs more than the form to be judged, such as an expression, the name of a
 // notifier, or a key that defaults: may have, it leaves to [Load].
 func Schema() []byte {
-	const about = "The configuration of Solotick: the DNS zone, and the jobs. Any value, but no key, expression or argument of a command, may come from elsewhere: ${env:NAME}, ${env:NAME:-default}, ${file:/path}, ${vcap:service.path}."
+	const about = "The configuration of Solotick: the DNS zone, and the jobs. Any value, but no key, expression or argument of a command, may come from elsewhere: ${env:NAME}, ${env:NAME:-default}, ${file:/path}, ${credential:NAME}, ${vcap:service.path}."
 	return render("solotick.schema.json", "Solotick's file", about, mappingOf("file", fileKeys))
 }
 
@@ -239,9 +239,9 @@ func (b *builder) words(pattern string) *schema {
 
 const (
 	// elsewhere is a value that comes from elsewhere, within a text.
-	elsewhere = `(^|[^$])\$\{(env|file|vcap):[^}]*\}`
+	elsewhere = `(^|[^$])\$\{(env|file|credential|vcap):[^}]*\}`
 	// texts are all that have no ${ but those of elsewhere and $${.
-	texts = `^([^$]|\$+[^${]|\$\$+\{|\$\{(env|file|vcap):[^}]*\})*\$*$`
+	texts = `^([^$]|\$+[^${]|\$\$+\{|\$\{(env|file|credential|vcap):[^}]*\})*\$*$`
 	// periods are what parseDuration reads.
 	periods = `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
 )
@@ -251,7 +251,7 @@ var scalars = []string{"string", "number", "boolean"}
 
 func (b *builder) text() *schema {
 	return b.define("text", func() *schema {
-		return &schema{Type: scalars, Pattern: texts, Error: "${ is for ${env:NAME}, ${file:/path} and ${vcap:service.path}; write $${ for the two characters themselves"}
+		return &schema{Type: scalars, Pattern: texts, Error: "${ is for ${env:NAME}, ${file:/path}, ${credential:NAME} and ${vcap:service.path}; write $${ for the two characters themselves"}
 	})
 }
 
@@ -275,7 +275,7 @@ func (b *builder) scalar(r row) *schema {
 		case r.name == "tsig" || r.name == "credentials":
 			return &schema{Type: "string", Pattern: `^/|` + elsewhere, Error: "the absolute path of a key file, or ${env:NAME}"}
 		case r.secret:
-			return &schema{Type: "string", Pattern: elsewhere, Error: "a secret does not belong into this file: ${env:NAME}, ${file:/path} or ${vcap:service.path}"}
+			return &schema{Type: "string", Pattern: elsewhere, Error: "a secret does not belong into this file: ${env:NAME}, ${file:/path}, ${credential:NAME} or ${vcap:service.path}"}
 		}
 	case isText, isTemplate, isClear, isArgv, isList, isSecrets, isFields, isAny, isMapping, isMappings, isNamed:
 	}

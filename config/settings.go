@@ -344,7 +344,7 @@ func (in *inspector) secret(written, value string, r row) string {
 }
 
 // whole finds a text that is one value from elsewhere and perhaps a path.
-var whole = regexp.MustCompile(`^\$\{(env|file|vcap):[^}]*\}([/?#].*)?$`)
+var whole = regexp.MustCompile(`^\$\{(env|file|credential|vcap):[^}]*\}([/?#].*)?$`)
 
 // headOfURL finds the scheme and the host of a URL.
 var headOfURL = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^/?#@]+)`)

@@ -51,7 +51,7 @@ var listingKeys = []key[listing]{
 
 var agentKeys = []key[Agent]{
 	{name: "id", also: []string{"name"}, doc: "how the agent's id begins; the rest is random", to: func(a *Agent) any { return &a.ID }, rule: rule{check: checkAgentID, pattern: agentID}},
-	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
+	{name: "grace", also: []string{"shutdown_grace"}, doc: "how long a run may go on when the agent is told to end; it is sent TERM kill_grace before that, and KILL then", to: func(a *Agent) any { return &a.Grace }, rule: rule{def: "8s", most: hour}},
 	{name: "listen", also: []string{"metrics", "addr", "address"}, doc: "where it answers /metrics, /livez, /readyz, /status and /events, as in 127.0.0.1:9480; if absent nowhere", to: func(a *Agent) any { return &a.Listen }, rule: rule{check: checkListen}},
 	{name: "events", also: []string{"event_log", "journal"}, doc: "the absolute path of a file to which it appends what it reads, decides and writes, for solotick explain; if absent there is none", to: func(a *Agent) any { return &a.Events }, rule: rule{check: checkPath, pattern: "^/"}},
 	{name: "report", also: []string{"reports", "push"}, doc: "where it tells of each run how it went", to: func(a *Agent) any { return &a.Report }},

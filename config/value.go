@@ -46,7 +46,7 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 			w.hush(parts)
 			*to = NewSecret(t.value)
 			if r.secret && t.from == "" {
-				w.mistake(n, path, "${env:NAME}, ${file:/path} or ${vcap:service.path}", "a secret does not belong into this file")
+				w.mistake(n, path, "${env:NAME}, ${file:/path}, ${credential:NAME} or ${vcap:service.path}", "a secret does not belong into this file")
 			} else if r.check != nil {
 				w.checkSecret(n, path, t, r)
 			}
@@ -311,7 +311,7 @@ func (w *walker) argument(n *yaml.Node, path string) (string, bool) {
 	}
 	w.spend(len(n.Value))
 	value := n.Value
-	for _, kind := range []string{"${env:", "${file:", "${vcap:"} {
+	for _, kind := range []string{"${env:", "${file:", "${credential:", "${vcap:"} {
 		bare := strings.ReplaceAll(value, "$"+kind, "")
 		if strings.Contains(bare, kind) {
 			elsewhere := "give it to the command by env:, where ps does not show it"

@@ -64,6 +64,7 @@ type walker struct {
 	zones    map[string]zoneOrError // read once
 	parts    []string               // what came from elsewhere, each by itself
 	fetched  []string               // values that came from elsewhere
+	absent   int                    // mistakes that are none on a machine where all is there
 	hushed   []string               // those of parts that may be secret
 
 	remembered []string // sums of what came from elsewhere, in order

@@ -204,7 +204,7 @@ func (s Sight) Others() []string {
 		case set.State != record.Present:
 			out = append(out, who+" shows a record that is "+set.State.String())
 		case s.behind(o, set) > 0:
-			out = append(out, fmt.Sprintf("%s shows an older record, by %s", who, words(time.Duration(s.behind(o, set))*time.Second)))
+			out = append(out, fmt.Sprintf("%s shows an older record, by %s", who, Distance(time.Duration(s.behind(o, set))*time.Second)))
 		default:
 			out = append(out, who+" shows something else")
 		}

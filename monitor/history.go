@@ -351,7 +351,7 @@ func (t *track) item(now time.Time) Item {
 	item := Judge(t.failed, now)
 	if t.seen {
 		was := Judge(t.good, t.good.Time)
-		item.Text = fmt.Sprintf("DNS does not tell; %s ago: %s", words(now.Sub(t.good.Time)), was.Text)
+		item.Text = fmt.Sprintf("DNS does not tell; %s ago: %s", Distance(now.Sub(t.good.Time)), was.Text)
 		item.ID, item.LastTick, item.Last, item.Raw, item.Bytes, item.Seen = was.ID, was.LastTick, was.Last, was.Raw, was.Bytes, was.Seen
 		item.Fence, item.Written, item.Attempt = was.Fence, was.Written, was.Attempt
 	}

@@ -52,7 +52,7 @@ func (t *track) see(s Sight, apart time.Duration) {
 		return
 	}
 	if t.failed.Err != nil {
-		t.say(KindReachable, elect.LevelFine, "a server answers again, after %s", words(s.Time.Sub(t.away)))
+		t.say(KindReachable, elect.LevelFine, "a server answers again, after %s", Distance(s.Time.Sub(t.away)))
 		t.failed = Sight{}
 	}
 	t.span(s.Time.Unix(), apart)
@@ -111,7 +111,7 @@ func (t *track) behind(s Sight) bool {
 	}
 	t.low = time.Time{}
 	t.say(KindRolledBack, elect.LevelBad, "the record went back by %s, from seq %d to %d: somebody restored it, or the zone; agents that saw the later one write above it",
-		words(time.Duration(b.Seq-a.Seq)*time.Millisecond), b.Seq, a.Seq)
+		Distance(time.Duration(b.Seq-a.Seq)*time.Millisecond), b.Seq, a.Seq)
 	return false
 }
 
@@ -356,7 +356,7 @@ func (t *track) odd(b record.Record) {
 	case a.TimerOld > now+ahead && a.TimerOld != b.TimerOld:
 		t.say(KindFuture, elect.LevelBad, "the latest tick, %s, is in the future: a broken clock wrote it, or this machine's is behind", clock(a.TimerOld))
 	case a.Seq/1000 > now+ahead && b.Seq/1000 <= now+ahead:
-		t.say(KindFuture, elect.LevelDoubtful, "seq %d is %s ahead of this machine's clock", a.Seq, words(time.Duration(a.Seq/1000-now)*time.Second))
+		t.say(KindFuture, elect.LevelDoubtful, "seq %d is %s ahead of this machine's clock", a.Seq, Distance(time.Duration(a.Seq/1000-now)*time.Second))
 	}
 }
 
@@ -394,7 +394,7 @@ func (t *track) servers() {
 			t.stale[a.Server.Addr] = true
 			t.fresh = append(t.fresh, Event{
 				Kind: KindStale, Level: elect.LevelDoubtful, Server: a.Server.Addr,
-				Text: fmt.Sprintf("%s still shows what was replaced %s ago, longer than its TTL allows", a.Server.Name, words(s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)))),
+				Text: fmt.Sprintf("%s still shows what was replaced %s ago, longer than its TTL allows", a.Server.Name, Distance(s.Time.Sub(time.Unix(s.Set.Record.Seq/1000, 0)))),
 			})
 		case !is && was:
 			delete(t.stale, a.Server.Addr)

@@ -14,8 +14,8 @@ func clock(sec int64) string {
 	return time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// words is a distance in time for people.
-func words(d time.Duration) string {
+// Distance is a distance in time for people, its sign left out: 90 s, 5 min, 3 h 20 min.
+func Distance(d time.Duration) string {
 	d = d.Abs()
 	switch {
 	case d < 2*time.Minute:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -57,6 +58,9 @@ func (t *tail) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// leftOut is the note of what a tail has not kept.
+var leftOut = regexp.MustCompile(`\n\[\.\.\. [0-9]+ bytes left out \.\.\.\]\n`)
 
 // String returns what was kept, with a note of what was left out in between.
 func (t *tail) String() string {

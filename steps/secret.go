@@ -31,7 +31,45 @@ func (s *Step) masked(vars map[string]any, text string, more ...string) string {
 	for _, one := range all {
 		text = strings.ReplaceAll(text, one, "***")
 	}
+	parts, notes := leftOut.Split(text, -1), leftOut.FindAllString(text, -1)
+	for i := range notes {
+		parts[i] = maskEnd(parts[i], all) + notes[i]
+		parts[i+1] = maskBegin(parts[i+1], all)
+	}
+	return strings.Join(parts, "")
+}
+
+// maskEnd hides what is left of a secret whose end was left out. Three characters
+// tell little, and are found in any text.
+func maskEnd(text string, secrets []string) string {
+	for n := min(len(text), longest(secrets)-1); n > 3; n-- {
+		for _, one := range secrets {
+			if strings.HasPrefix(one, text[len(text)-n:]) {
+				return text[:len(text)-n] + "***"
+			}
+		}
+	}
 	return text
+}
+
+// maskBegin hides what is left of a secret whose beginning was left out.
+func maskBegin(text string, secrets []string) string {
+	for n := min(len(text), longest(secrets)-1); n > 3; n-- {
+		for _, one := range secrets {
+			if strings.HasSuffix(one, text[:n]) {
+				return "***" + text[n:]
+			}
+		}
+	}
+	return text
+}
+
+func longest(texts []string) int {
+	n := 0
+	for _, t := range texts {
+		n = max(n, len(t))
+	}
+	return n
 }
 
 // secrets are all that the step sends, or gives to its command.

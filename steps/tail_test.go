@@ -30,6 +30,34 @@ func TestTailHoldsNoSecrets(t *testing.T) {
 	}
 }
 
+// TestTailHoldsNoPartOfASecret: a secret that the cut of a long output went through
+// leaves no more of itself than three characters.
+func TestTailHoldsNoPartOfASecret(t *testing.T) {
+	const secret = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	cuts := 0
+	for pad := range 40 {
+		printing := shell(fmt.Sprintf(`printf '%%*s%%s%%300s%%s%%*s' %d '' "$TOKEN" '' "$TOKEN" %d ''`, pad, 100+pad))
+		printing.MaxTail = 160
+		p := &steps.Plan{Steps: []steps.Step{{Command: &printing, Env: []steps.Field{{Name: "TOKEN", Text: expression.Hidden(secret)}}}}}
+		res, err := p.Do(t.Context(), steps.Run{Job: "canary", Tick: first})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(res.Tail, "bytes left out") {
+			t.Fatalf("nothing is left out of %q", res.Tail)
+		}
+		for i := range len(secret) - 3 {
+			if strings.Contains(res.Tail, secret[i:i+4]) {
+				t.Fatalf("%d: a part of the secret in %q", pad, res.Tail)
+			}
+		}
+		cuts += strings.Count(res.Tail, "***")
+	}
+	if cuts < 40 {
+		t.Errorf("only %d places were hidden", cuts)
+	}
+}
+
 // TestTraceParent: each step's command has the parent that the run gives that step,
 // and nothing of a parent that this process has itself.
 func TestTraceParent(t *testing.T) {

@@ -54,6 +54,7 @@ func flagOf(key string) string { return strings.ReplaceAll(key, "_", "-") }
 type execFlags struct {
 	file, name string
 	once       bool
+	quiet      bool
 	weaker     bool
 	log        logFlags
 }
@@ -69,9 +70,10 @@ is told by --zone, --server and --tsig-file, or by the dns section of a file.
 With --once: run the job if it is due, with the command's own exit code (128+n
 after signal n), and else end with 0. A record that is claimed is watched for the
 claim's lease and a margin first: it may come free or be taken over; 75 if it is
-still claimed then. For crontabs, systemd timers and scripts.`,
+still claimed then. With --quiet that is not told, so that cron mails nobody about
+it; all else is. For crontabs, systemd timers and scripts.`,
 		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file /etc/solotick/solotick.key -- ./check.sh --fast\n" +
-			"  * * * * * solotick exec --once --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
+			"  * * * * * solotick exec --once --quiet --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
 	}
 	fl := c.Flags()
@@ -81,6 +83,7 @@ still claimed then. For crontabs, systemd timers and scripts.`,
 		fl.String(flagOf(j.key), "", j.usage)
 	}
 	fl.BoolVar(&f.once, "once", false, "run it if it is due, then end")
+	fl.BoolVar(&f.quiet, "quiet", false, "with --once: say nothing when another agent is running it")
 	for _, d := range dnsFlags {
 		fl.String(d.flag, "", d.usage)
 	}
@@ -96,6 +99,9 @@ still claimed then. For crontabs, systemd timers and scripts.`,
 func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return usage("the command is missing: it stands behind --, as in: -- ./job.sh --fast")
+	}
+	if f.quiet && !f.once {
+		return usage("--quiet is for --once: without it there are only the lines of the log, see --log-level")
 	}
 	c, secret, err := a.execConfig(cmd.Flags(), f, args)
 	if err != nil {
@@ -135,7 +141,11 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 		return err
 	}
 	if f.once {
-		return a.once(cmd.Context(), fleet, m, to)
+		err := a.once(cmd.Context(), fleet, m, to)
+		if f.quiet && errors.Is(err, errClaimed) {
+			return exit(exitTryAgain)
+		}
+		return err
 	}
 	crews, err := fleet.prepare([]member{m}, to)
 	if err != nil {

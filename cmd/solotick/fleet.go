@@ -131,7 +131,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Register:  reg,
 		Look:      look,
 		ID:        f.id,
-		StopGrace: max(f.grace, 1), // 0 would be the library's default
+		StopGrace: max(f.grace-policy.KillGrace, 1), // a run that is told to end then has ended at f.grace. 0 would be the library's default
 		Log:       f.log,
 		Observe:   func(ev solotick.Event) { f.hear(c.post, ev) },
 	}
@@ -340,7 +340,9 @@ func (f *fleet) keep(ctx context.Context, sig signals, news func(hup bool) []*cr
 			}
 		case <-sig.reload:
 			if done != nil {
+				reloading()
 				change(true)
+				notifySystemd("READY=1")
 			}
 		case <-done:
 			done = nil

@@ -256,7 +256,7 @@ func (a *app) endWatch(q *past, h *monitor.History, sites []site, t *table, bega
 		}
 		t.running(sites[i], item.Runs.Runs)
 	}
-	a.sayf("\nwatched for %s%s\n", ago(now.Sub(began)), gapWords(doc.Records))
+	a.sayf("\nwatched for %s%s\n", monitor.Distance(now.Sub(began)), gapWords(doc.Records))
 	t.tally(doc.Records)
 	return exit(code)
 }

@@ -77,7 +77,7 @@ func span(d time.Duration, known bool) string {
 	case !known:
 		return "-"
 	case d%time.Second == 0 || d >= 2*time.Minute:
-		return ago(d)
+		return monitor.Distance(d)
 	}
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }

@@ -207,29 +207,45 @@ func (o *original) request() string {
 // steps are what a person has to do.
 func (o *original) steps(s *starter, old string) []string {
 	file := cmp.Or(s.output, "solotick.yaml")
-	where := fmt.Sprintf(`A register. The original kept its record at Cloudflare, which this version cannot
-write to. Have %[1]s at a server that takes signed updates: BIND, Knot DNS,
-PowerDNS, or solotick zone serve. If it has to stay at Cloudflare, delegate a zone below
-it to such a server, and run this again with --zone jobs.%[1]s.`, s.zone)
-	if s.name() != old {
-		where = fmt.Sprintf(`A register. The original kept its record at Cloudflare, which this version cannot
-write to. Delegate %s to a server that takes signed updates: BIND, Knot DNS,
-PowerDNS, or solotick zone serve. When the agents run, replace the TXT record of
-%s at Cloudflare by a CNAME to
-%s, for whoever looks at the old name.`, s.zone, old, s.name())
-	}
+	where, key, last := o.place(s, old, file)
 	secrets := "export PASSCODE=...   the number that agent.py sends; on each machine"
 	if strings.Contains(o.request(), "${env:URL}") {
 		secrets = "export PASSCODE=... URL=...   the number that agent.py sends, and the address; on each machine"
 	}
 	return []string{
 		where,
-		fmt.Sprintf("solotick keygen tsig --zone %s %s   and the key on each machine,\nas %s, readable for the agent alone", s.zone, s.name(), s.tsig),
+		key,
 		secrets,
 		fmt.Sprintf("solotick validate --explain %[1]s && solotick doctor -c %[1]s", file),
 		"Stop every original agent: they write without comparing, and the job would run twice.",
 		fmt.Sprintf("solotick run -c %s   on each machine, within a minute", file),
 		fmt.Sprintf("solotick status -c %s", file),
-		"Revoke CLOUDFLARE_TOKEN. USEDNSRESOLVER has no counterpart: agents look through DNS,\nand compare when they write.",
+		last + "USEDNSRESOLVER has no counterpart: agents look through DNS,\nand compare when they write.",
 	}
+}
+
+// place is what a person has to do for the register, for its credential, and about the
+// original's when all is done.
+func (o *original) place(s *starter, old, file string) (where, key, last string) {
+	if s.provider == "cloudflare" && s.name() == old {
+		return fmt.Sprintf(`A register. The record stays where it is, at Cloudflare, and is read as it is.
+Whether a swap is safe there: solotick conformance -c %s, then accept_weaker
+(more in docs/providers/cloudflare.md)`, file),
+			"CLOUDFLARE_TOKEN of the original serves, if it is an API token for the zone:\nsolotick keygen policy -c " + file, ""
+	}
+	last = "Revoke CLOUDFLARE_TOKEN. "
+	key = "The credential, on each machine: solotick keygen policy -c " + file
+	at := "at " + s.provider
+	if s.provider == "rfc2136" {
+		key = fmt.Sprintf("solotick keygen tsig --zone %s %s   and the key on each machine,\nas %s, readable for the agent alone", s.zone, s.name(), s.tsig)
+		at = "at a server that takes signed updates:\nBIND, Knot DNS, PowerDNS, or solotick zone serve"
+	}
+	if s.name() != old {
+		return fmt.Sprintf(`A register. Have %[1]s %[2]s.
+When the agents run, replace the TXT record of %[3]s at Cloudflare
+by a CNAME to %[4]s, for whoever looks at the old name.`, s.zone, at, old, s.name()), key, last
+	}
+	return fmt.Sprintf(`A register. The original kept its record at Cloudflare, and it may stay there: run this
+again with --provider cloudflare. Else have %[1]s %[2]s;
+or delegate a zone below it, and run this again with --zone jobs.%[1]s.`, s.zone, at), key, last
 }

@@ -20,6 +20,9 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if code, is := asService(run); is {
+		os.Exit(code)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -106,7 +109,10 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 		a.conformanceCommand(),
 		a.notifyCommand(),
+		a.simulateCommand(),
+		a.costCommand(),
 		a.keygenCommand(),
+		a.installCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)

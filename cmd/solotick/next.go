@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 )
 
@@ -108,9 +109,9 @@ func (a *app) next(cmd *cobra.Command, sights []sight, many int, asJSON bool) er
 func (r nextRun) in() string {
 	d := time.Duration(r.In * float64(time.Second))
 	if d < 0 {
-		return "since " + ago(d)
+		return "since " + monitor.Distance(d)
 	}
-	return "in " + ago(d)
+	return "in " + monitor.Distance(d)
 }
 
 func (r nextRun) word() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -145,9 +146,12 @@ func (o *once) judge(ev solotick.Event) {
 	}
 }
 
+// errClaimed is the end of a turn that is another agent's.
+var errClaimed = errors.New("is claimed, and its holder is alive")
+
 func (o *once) stillClaimed() error {
 	return &failure{
-		code: exitTryAgain, err: fmt.Errorf("%s is claimed, and its holder is alive", strings.TrimSuffix(o.record, ".")),
+		code: exitTryAgain, err: fmt.Errorf("%s %w", strings.TrimSuffix(o.record, "."), errClaimed),
 		means: "another agent is running it", do: "nothing, or try again later",
 	}
 }

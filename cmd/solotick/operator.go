@@ -77,7 +77,8 @@ func (a *app) pauseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "pause JOB...", Short: "Keep a job from starting, on all agents",
 		Long: `Keep a job from starting, on all agents. It is written into the record, so it
-outlives every agent, and everybody sees it. A run in progress goes on to its end.`,
+outlives every agent, and everybody sees it. A run in progress goes on to its end. A job
+that is paused already keeps its reason, unless another one is given.`,
 		Example: "  solotick pause canary --for 2h --reason \"db migration\"\n  solotick pause --all --for 2h --reason \"db migration\"",
 	}
 	c.Flags().DurationVar(&howLong, "for", 0, "how long, such as 90m or 48h (default: until solotick resume)")
@@ -106,7 +107,11 @@ func pause(ctx context.Context, s site, howLong time.Duration, why string) (told
 		if howLong > 0 {
 			until = now.Add(howLong)
 		}
-		return elect.Pause(set.Record, until, why, now)
+		reason := why
+		if r := set.Record; reason == "" && (r.Pause < 0 || r.Pause > now.Unix()) {
+			reason = r.Why
+		}
+		return elect.Pause(set.Record, until, reason, now)
 	})
 	if err != nil {
 		return told{}, err

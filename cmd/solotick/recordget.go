@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 )
 
@@ -170,52 +171,11 @@ func (a *app) recordLong(s sight) {
 		}[s.Set.State])
 		return
 	}
-	field := func(key, value, meaning string) { a.sayf("  %-9s %-18s %s\n", key, plain(value), meaning) }
-	at := func(key string, sec int64, meaning string) {
-		field(key, strconv.FormatInt(sec, 10), moment(sec, now)+", "+meaning)
+	for _, k := range monitor.Keys(r) {
+		meaning := k.Meaning
+		if k.At != 0 {
+			meaning = moment(k.At, now) + ", " + meaning
+		}
+		a.sayf("  %-9s %-18s %s\n", plain(k.Name), plain(k.Value), meaning)
 	}
-	field("id", r.ID, "the agent that made the latest claim")
-	at("timer", r.Timer, timerMeaning(r))
-	if r.TimerOld == 0 {
-		field("timerold", "0", "no tick was claimed yet")
-	} else {
-		at("timerold", r.TimerOld, "the latest tick that was claimed")
-	}
-	if r.EntryID != "" {
-		field("entryid", r.EntryID, "the provider's id of the record")
-	}
-	if r.Seq != 0 {
-		field("seq", strconv.FormatInt(r.Seq, 10), "the fence and version")
-	}
-	if r.Claimed {
-		at("until", r.Until, "about when the claim lapses")
-		field("lease", strconv.FormatInt(r.Lease, 10), "seconds that the claim lasts when it is not renewed")
-	}
-	if r.Try != 0 {
-		field("try", strconv.Itoa(r.Try), "the attempt of the tick timerold")
-	}
-	if r.Last != "" {
-		field("last", string(r.Last), "how the latest run ended")
-	}
-	if r.Pause < 0 {
-		field("pause", "-1", "until somebody resumes it")
-	} else if r.Pause > 0 {
-		at("pause", r.Pause, "when the pause ends")
-	}
-	if r.Why != "" {
-		field("why", r.Why, "the operator's reason")
-	}
-	if r.State != "" {
-		field("state", strconv.QuoteToGraphic(r.State), "the job's own")
-	}
-	if r.Extra != "" {
-		a.sayf("  unknown   %s\n", plain(r.Extra))
-	}
-}
-
-func timerMeaning(r record.Record) string {
-	if r.Attempt() > 1 && !r.Claimed {
-		return "the retry of timerold"
-	}
-	return "the next tick to be claimed"
 }

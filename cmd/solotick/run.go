@@ -98,7 +98,11 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 	if a.env("GOGC") == "" {
 		debug.SetGCPercent(50) // an idle agent makes little garbage, and should be small rather than fast
 	}
-	log.Info("solotick "+buildInfo().Version, "agent", id, "config", path, "jobs", len(c.Jobs), "provider", c.DNS.Provider, "class", classOf(c.DNS).String(), "pid", os.Getpid())
+	attrs := []any{"agent", id, "config", path, "jobs", len(c.Jobs), "provider", c.DNS.Provider, "class", classOf(c.DNS).String(), "pid", os.Getpid()}
+	if instance := a.env("CF_INSTANCE_INDEX"); instance != "" {
+		attrs = append(attrs, "instance", instance) // of Cloud Foundry: here only, and in no record
+	}
+	log.Info("solotick "+buildInfo().Version, attrs...)
 	f := newFleet(id, log, a.stdout, a.stderr)
 	f.grace = c.Agent.Grace
 	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }

@@ -29,7 +29,7 @@ import (
 // ofCommands are the documents of read commands, by the names of their schemas.
 var ofCommands = map[string]any{
 	"status": monitor.Document{}, "next": nextDoc{}, "record": recordDoc{}, "check": nagios.Document{}, "history": historyDoc{}, "runs": monitor.Runs{},
-	"explain": tickDoc{}, "change": changeDoc{}, "journal": journal.Document{}, "report": report.Report{},
+	"explain": tickDoc{}, "simulate": simulatedDoc{}, "cost": costDoc{}, "change": changeDoc{}, "journal": journal.Document{}, "report": report.Report{},
 }
 
 const schemaHome = "https://raw.githubusercontent.com/solotick/solotick/main/docs/"

@@ -42,6 +42,8 @@ var update = flag.Bool("update", false, "rewrite the golden texts in testdata/sc
 //	cloud PROVIDER                start the API of a provider of DNS, and a name server
 //	                              that shows its records; sets $API, and writes solotick.yaml
 //	[!] cloud wrong WHAT          have it go wrong in a way that cloud_test.go knows
+//	page NAME                     do all that docs/providers/NAME.md says, at that API or with
+//	                              the page's own server
 //	zone start            start Solotick's own server for t.test; sets $SERVER, $PORT and $KEY,
 //	                      of a key that may write every TXT record, and writes solotick.yaml
 //	zone pause|resume|kill    as with SIGSTOP, SIGCONT, SIGKILL
@@ -62,7 +64,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd, "cloud": cloudCmd(t), "zone": zoneCmd,
+			"exits": exitsCmd, "dns": dnsCmd, "txt": txtCmd, "epoch": epochCmd, "api": apiCmd, "cloud": cloudCmd(t), "zone": zoneCmd, "page": pageCmd,
 		},
 	})
 }

@@ -269,7 +269,9 @@ func (o *observatory) keepUp(ctx context.Context, hup <-chan os.Signal) {
 		case <-look.C:
 			o.reload(ctx, false)
 		case <-hup:
+			reloading()
 			o.reload(ctx, true)
+			notifySystemd("READY=1")
 		}
 	}
 }

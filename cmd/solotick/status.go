@@ -51,7 +51,7 @@ func (a *app) status(cmd *cobra.Command, q *query, sights []sight, asJSON bool) 
 		item, old := q.judge(s, now)
 		notes := s.Notes()
 		if old >= time.Second {
-			judged := fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), ago(old))
+			judged := fmt.Sprintf("judged as of %s, as the cache's answer may be %s old", moment(now.Add(-old).Unix(), now), monitor.Distance(old))
 			item.Notes, notes = append(item.Notes, judged), append(notes, judged)
 		}
 		doc.Records = append(doc.Records, item)
@@ -250,23 +250,9 @@ func (a *app) dot() string {
 // fromNow says how far away a moment is, and on which side.
 func fromNow(d time.Duration) string {
 	if d < 0 {
-		return ago(d) + " ago"
+		return monitor.Distance(d) + " ago"
 	}
-	return "in " + ago(d)
-}
-
-// ago is a distance in time for people.
-func ago(d time.Duration) string {
-	d = d.Abs()
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d/time.Minute%60)
-	}
-	return fmt.Sprintf("%d days", d/(24*time.Hour))
+	return "in " + monitor.Distance(d)
 }
 
 // lines is plain for a text of several lines.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -25,6 +26,15 @@ func notifySystemd(state string) {
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = conn.Write([]byte(state)) // a manager that is gone is no concern of the jobs
+}
+
+// reloading tells the service manager that the definitions are read again, which ends
+// with READY=1. Managers from systemd 253 on want the time as well, by the clock that
+// they know it by (Type=notify-reload).
+func reloading() {
+	if now := monotonic(); now > 0 {
+		notifySystemd(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Microseconds()))
+	}
 }
 
 // watchdogEvery is how often systemd wants to hear WATCHDOG=1, halved as

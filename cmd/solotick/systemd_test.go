@@ -46,3 +46,20 @@ func TestWatchdogEvery(t *testing.T) {
 		}
 	}
 }
+
+// TestAlive: one agent of a fleet that has stopped is enough for the watchdog to starve.
+func TestAlive(t *testing.T) {
+	now := time.Now()
+	f := newFleet("TESTAGENT", nil, nil, nil)
+	for name, ago := range map[string]time.Duration{"a": time.Second, "b": 2 * time.Minute} {
+		p := &post{member: member{Name: name}}
+		p.heard.Store(now.Add(-ago).Unix())
+		f.posts[name] = p
+	}
+	if !f.alive(now) {
+		t.Error("agents that wait for their next look are taken for dead")
+	}
+	if f.alive(now.Add(90 * time.Second)) {
+		t.Error("an agent that was not heard of for longer than two polls and a minute is taken to live")
+	}
+}

@@ -41,6 +41,14 @@ var table = []row{
 		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
 	},
 	{
+		dir: "internal/faultproxy",
+		why: "what networks do to messages, for tests: of DNS it knows how long a message in a stream is",
+	},
+	{
+		dir: "sim", own: []string{"elect", "record"},
+		why: "one more driver of the decision: its world is numbers, and knows no register, network or clock but its own",
+	},
+	{
 		dir: "register/registertest", own: []string{"register"},
 		other: []string{"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp"},
 		why:   "the suite checks the contract and nothing of the protocol; porcupine judges whether a history is linearizable",
@@ -146,7 +154,7 @@ var table = []row{
 	},
 	{
 		dir: "deploy",
-		why: "rules and dashboards for other programs, and tests of them with these programs",
+		why: "units, manifests, rules and dashboards for other programs, and tests of them with these programs",
 	},
 	{
 		dir: "internal/browsertest",
@@ -219,13 +227,13 @@ var table = []row{
 	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
-			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/term",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/exporter-toolkit/web", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/netutil", sys, "golang.org/x/sys/windows/svc", "golang.org/x/sys/windows/svc/eventlog", "golang.org/x/term",
 		},
-		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more",
+		why: "flags and wiring, and the only switch over provider names: nobody imports it, and nobody else imports cobra; x/sys is for what tells that nobody reads a pipe any more, systemd's clock, and services of Windows",
 	},
 	{
 		dir: "internal/web", other: []string{"github.com/cenkalti/backoff/v5", "golang.org/x/sync/semaphore"},
@@ -246,6 +254,10 @@ var table = []row{
 	{
 		dir: "report", own: []string{"internal/outbox", "internal/web", "record", "register"},
 		why: "what is told of a run, and who is believed: both sides of it, and nothing that keeps or shows it; of registers only what hides a secret",
+	},
+	{
+		dir: "internal/platformtest", other: []string{"go.yaml.in/yaml/v4"},
+		why: "judges units and manifests for tests, by systemd's programs and published rules, and nothing of what makes them",
 	},
 	{
 		dir: "internal/dnstest",

@@ -184,7 +184,6 @@ func (b block) typed() (all []unit, err error) {
 	for i, line := range strings.Split(strings.TrimSuffix(b.text, "\n"), "\n") {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
 			shown = new(string)
-			command, _ = strings.CutSuffix(command, "\n")
 			u := unit{Line: b.line + 1 + i, Text: command + "\n", Shown: shown}
 			u.Lasting = lasting.MatchString(command) && !shortRun.MatchString(command)
 			all = append(all, u)

@@ -35,7 +35,7 @@ func TestRecord(t *testing.T) {
 		"BBBBBBBBBB took over from AAAAAAAAAA, whose last sign of life was 26 s before", "not looked at from 11:15:04", `aria-current="true">1h</a>`,
 		// the record, raw and key by key
 		`{&#34;id&#34;:&#34;BBBBBBBBBB&#34;`, "dig &#43;short TXT canary.example.com<", "dig &#43;short TXT canary.example.com @ns1.example.com", "solotick status canary.example.com",
-		"the fence: it only ever grows", "the next tick to be claimed", "how the latest run ended",
+		"the fence and version: it only ever grows", "the next tick to be claimed", "how the latest run ended",
 		// who sees what
 		"60 s behind", "cache, keeps it for 12 s more", "authoritative, TTL 60 s, 8 ms",
 		// runs and events
@@ -148,11 +148,11 @@ func TestOriginal(t *testing.T) {
 // TestDecode checks what is said of keys that are not always there.
 func TestDecode(t *testing.T) {
 	for text, want := range map[string][]string{
-		`{"id":"A","timer":0,"timerold":0}`: {"none yet"},
-		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"until":1795521650,"lease":15,"try":2,"last":"lost"}`: {"about when the claim lapses", "15 s", "the attempt at the tick", ">2<"},
-		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"try":2,"last":"failed"}`:                             {"a retry of the tick"},
-		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"pause":-1,"why":"holidays"}`:                         {"until somebody resumes it", "holidays", "paused by an operator<"},
-		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"pause":1795525200}`:                                  {"13:00:00", "paused by an operator until then"},
+		`{"id":"A","timer":0,"timerold":0}`: {"no tick was claimed yet"},
+		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"until":1795521650,"lease":15,"try":2,"last":"lost"}`: {"about when the claim lapses", "seconds that the claim lasts", "the attempt at the tick", ">2<"},
+		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"try":2,"last":"failed"}`:                             {"the retry of the tick"},
+		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"pause":-1,"why":"holidays"}`:                         {"until somebody resumes it", "holidays", "paused by an operator, "},
+		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"pause":1795525200}`:                                  {"13:00:00", "when the operator&#39;s pause ends"},
 		`{"id":"A","timer":1795521660,"timerold":1795521600,"seq":1795521600000,"state":"!disk~17","colour":{"a":[1,2]}}`:             {"!disk~17", "own memory", "colour", "{&#34;a&#34;:[1,2]}", "not known to this version"},
 		`{"id":"A","timer":9007199254740991,"timerold":1795521600,"seq":1795521600000}`:                                               {"no time that a calendar has"},
 	} {

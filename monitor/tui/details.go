@@ -124,60 +124,16 @@ func (m *model) recordLines(item *monitor.Item) []line {
 
 // keysOf is a record key by key, as docs/protocol.md section 3 explains them.
 func (m *model) keysOf(r record.Record) []line {
-	k := m.clock()
+	c := m.clock()
 	var lines []line
-	key := func(name, value, meaning string) {
+	for _, k := range monitor.Keys(r) {
+		meaning := k.Meaning
+		if k.At != 0 {
+			meaning = c.epoch(k.At) + ", " + c.fromNow(time.Unix(k.At, 0)) + ": " + meaning
+		}
 		var l line
-		l.put(" ", normal).field(name, 10, faint, m.glyphs.more).put(value, normal).to(26).put(meaning, faint)
+		l.put(" ", normal).field(k.Name, 10, faint, m.glyphs.more).put(k.Value, normal).to(26).put(meaning, faint)
 		lines = append(lines, l)
-	}
-	when := func(name string, sec int64, meaning string) {
-		key(name, strconv.FormatInt(sec, 10), k.epoch(sec)+", "+k.fromNow(time.Unix(sec, 0))+": "+meaning)
-	}
-	key("id", r.ID, "the agent that made the latest claim")
-	switch {
-	case r.Timer == 0:
-		key("timer", "0", "no tick to come")
-	case r.Attempt() > 1 && !r.Claimed:
-		when("timer", r.Timer, "the retry of timerold")
-	default:
-		when("timer", r.Timer, "the next tick to be claimed")
-	}
-	if r.TimerOld == 0 {
-		key("timerold", "0", "no tick was claimed yet")
-	} else {
-		when("timerold", r.TimerOld, "the latest tick that was claimed")
-	}
-	if r.EntryID != "" {
-		key("entryid", r.EntryID, "the provider's id of the record")
-	}
-	if r.Seq != 0 {
-		key("seq", strconv.FormatInt(r.Seq, 10), "the fence and version")
-	}
-	if r.Claimed {
-		when("until", r.Until, "about when the claim lapses")
-		key("lease", strconv.FormatInt(r.Lease, 10), "seconds that the claim lasts when it is not renewed")
-	}
-	if r.Try != 0 {
-		key("try", strconv.Itoa(r.Try), "the attempt of the tick timerold")
-	}
-	if r.Last != record.None {
-		key("last", string(r.Last), "how the latest run ended")
-	}
-	switch {
-	case r.Pause < 0:
-		key("pause", "-1", "until somebody resumes it")
-	case r.Pause > 0:
-		when("pause", r.Pause, "when the pause ends")
-	}
-	if r.Why != "" {
-		key("why", r.Why, "the operator's reason")
-	}
-	if r.State != "" {
-		key("state", r.State, "the job's own")
-	}
-	if r.Extra != "" {
-		key("unknown", r.Extra, "")
 	}
 	return lines
 }

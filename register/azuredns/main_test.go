@@ -1,7 +1,6 @@
 package azuredns
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -58,15 +57,4 @@ func open(t *testing.T, cfg Config, name string) register.Register {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

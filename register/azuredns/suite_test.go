@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 			Neighbour:   func() register.Register { return open(t, cfg, "beside."+name) },
 			LoseReply:   through(func(p *registertest.Proxy) { p.LoseReplies(true) }),
 			LoseRequest: through(func(p *registertest.Proxy) { p.LoseRequests(true) }),
-			Unreachable: func() register.Register { return open(t, config("http://"+closedPort(t)), name) },
+			Unreachable: func() register.Register { return open(t, config("http://"+registertest.ClosedPort(t)), name) },
 		}
 	})
 }

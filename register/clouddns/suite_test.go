@@ -2,7 +2,6 @@ package clouddns_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,17 +60,6 @@ func at(t *testing.T, c *clouddns.Client, name string) register.Register {
 	return r
 }
 
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // fixtures makes fresh records, each at a name of its own, of one service.
 func fixtures(fake *cloudtest.CloudDNS, cfg clouddns.Config) func(t *testing.T) registertest.Fixture {
 	var n atomic.Int64
@@ -94,7 +82,7 @@ func fixtures(fake *cloudtest.CloudDNS, cfg clouddns.Config) func(t *testing.T) 
 			LoseRequest: through(func(p *registertest.Proxy) { p.LoseRequests(true) }),
 			Unreachable: func() register.Register {
 				nobody := cfg
-				nobody.Endpoint = "http://" + closedPort(t)
+				nobody.Endpoint = "http://" + registertest.ClosedPort(t)
 				return open(t, nobody, name)
 			},
 		}

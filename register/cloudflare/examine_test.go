@@ -9,6 +9,7 @@ import (
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // told is findings in lines.
@@ -82,7 +83,7 @@ func TestExamine(t *testing.T) {
 }
 
 func TestExamineWithoutAService(t *testing.T) {
-	cfg := Config{Zone: zoneName, Token: register.NewSecret(cloudtest.CloudflareToken), Endpoint: "http://" + closedPort(t)}
+	cfg := Config{Zone: zoneName, Token: register.NewSecret(cloudtest.CloudflareToken), Endpoint: "http://" + registertest.ClosedPort(t)}
 	for _, f := range newTest(t, cfg).Examine(t.Context(), name) {
 		if f.OK || f.Text == "" || strings.Contains(f.Text, cloudtest.CloudflareToken) {
 			t.Errorf("%+v", f)

@@ -1,7 +1,6 @@
 package cloudflare
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -74,15 +73,4 @@ func swap(t testing.TB, r register.Register, old register.Snapshot, texts ...str
 		t.Fatalf("swap to %q: %v", texts, err)
 	}
 	return s
-}
-
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -36,7 +36,7 @@ func fixture(t *testing.T, fake *cloudtest.Cloudflare, cfg Config, n int64) regi
 		LoseRequest: next(cloudtest.LoseRequest),
 		Unreachable: func() register.Register {
 			gone := cfg
-			gone.Endpoint = "http://" + closedPort(t) + "/client/v4"
+			gone.Endpoint = "http://" + registertest.ClosedPort(t) + "/client/v4"
 			return open(t, gone, name)
 		},
 	}

@@ -2,7 +2,6 @@ package command_test
 
 import (
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -56,17 +55,6 @@ func open(t *testing.T, cfg command.Config, name string) register.Register {
 	return r
 }
 
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // TestSQLite runs the suite on a program that has no versions.
 func TestSQLite(t *testing.T) {
 	argv := []string{sqlite, filepath.Join(t.TempDir(), "register.db")}
@@ -111,7 +99,7 @@ func TestHandler(t *testing.T) {
 			Neighbour:   func() register.Register { return open(t, config(server.URL), "beside."+name) },
 			LoseReply:   through(func(p *registertest.Proxy) { p.LoseReplies(true) }),
 			LoseRequest: through(func(p *registertest.Proxy) { p.LoseRequests(true) }),
-			Unreachable: func() register.Register { return open(t, config("http://"+closedPort(t)), name) },
+			Unreachable: func() register.Register { return open(t, config("http://"+registertest.ClosedPort(t)), name) },
 		}
 	})
 }

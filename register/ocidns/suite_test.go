@@ -2,7 +2,6 @@ package ocidns_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -53,17 +52,6 @@ func open(t *testing.T, cfg ocidns.Config, name string) register.Register {
 	return r
 }
 
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // fixtures makes fresh records, each at a name of its own, of one service.
 func fixtures(fake *cloudtest.OCIDNS, cfg ocidns.Config) func(t *testing.T) registertest.Fixture {
 	var n atomic.Int64
@@ -86,7 +74,7 @@ func fixtures(fake *cloudtest.OCIDNS, cfg ocidns.Config) func(t *testing.T) regi
 			LoseRequest: through(func(p *registertest.Proxy) { p.LoseRequests(true) }),
 			Unreachable: func() register.Register {
 				nobody := cfg
-				nobody.Endpoint = "http://" + closedPort(t)
+				nobody.Endpoint = "http://" + registertest.ClosedPort(t)
 				return open(t, nobody, name)
 			},
 		}

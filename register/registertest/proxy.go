@@ -122,3 +122,14 @@ func (p *Proxy) relay(to, from net.Conn, lose *bool) {
 	delete(p.conns, from)
 	p.mu.Unlock()
 }
+
+// ClosedPort is an address of loopback, HOST:PORT, that refuses connections.
+func ClosedPort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}

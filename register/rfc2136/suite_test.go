@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,17 +86,6 @@ func start(t *testing.T, kind dnstest.Kind, key dnstest.Key, records ...string) 
 	return server.Addr()
 }
 
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // fixtures makes fresh records, each at a name of its own, on one server.
 func fixtures(cfg Config) func(t *testing.T) registertest.Fixture {
 	var n atomic.Int64
@@ -121,7 +109,7 @@ func fixtures(cfg Config) func(t *testing.T) registertest.Fixture {
 			LoseRequest: through(func(p *registertest.Proxy) { p.LoseRequests(true) }),
 			Unreachable: func() register.Register {
 				nobody := cfg
-				nobody.Server = closedPort(t)
+				nobody.Server = registertest.ClosedPort(t)
 				return open(t, nobody, name)
 			},
 		}

@@ -3,7 +3,6 @@ package route53
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,17 +49,6 @@ func start(t *testing.T) (fake *cloudtest.Route53, zone string, c *Client) {
 	return fake, zone, newClient(t, configFor(fake))
 }
 
-// closedPort is an address of loopback that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // TestConformance runs the suite: each client is one of its own, as another
 // process would have, or all share one.
 func TestConformance(t *testing.T) {
@@ -90,7 +78,7 @@ func TestConformance(t *testing.T) {
 					LoseRequest: lossy(cloudtest.LoseRequest),
 					Unreachable: func() register.Register {
 						cfg := configFor(fake)
-						cfg.Endpoint = "http://" + closedPort(t)
+						cfg.Endpoint = "http://" + registertest.ClosedPort(t)
 						return open(t, newClient(t, cfg), name)
 					},
 				}

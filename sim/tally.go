@@ -1,0 +1,308 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"slices"
+	"time"
+
+	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
+)
+
+// A Report is what became of a scenario.
+type Report struct {
+	Agents int
+	For    time.Duration
+	Seed   uint64
+
+	// Ticks are those that fell due from the first one of the record on, up to an hour
+	// before the end, or the last quarter of a scenario of less than four: what comes
+	// of a late one is seen. Each is one of the next five, which tell how often it was
+	// run to an end.
+	Ticks  int64
+	Once   int64
+	Twice  int64 // two times or more, under the same or another attempt
+	Failed int64 // not once with success, and so the record says
+	Passed int64 // coalesced or skipped: a later tick was claimed in their place
+	Missed int64 // nothing at all: what must not be
+
+	Runs          int64 // begun
+	Unarbitrated  int64
+	Beside        int64 // runs that began while another one of the same job was in progress
+	Lost          int64 // runs that ended with their process, or were cut
+	Takeovers     int64
+	FirstTakeover time.Duration // since the start; 0: there was none
+	FenceBroken   int64         // claims whose fence was not greater than every one before: what must not be
+
+	Early    int64         // first attempts that began before their tick, as a clock was ahead: by less than a second where the register tells its time
+	Earliest time.Duration // by how much at most
+	StartLag Distribution  // of first attempts, from the tick to the start
+	Takeover Distribution  // from the last sign of life of a holder that vanished to the start of the next attempt
+
+	Looks     int64 // questions to the name servers
+	Loads     int64
+	Swaps     SwapCount
+	Throttled int64   // requests beyond the provider's limit
+	Busiest   float64 // the share of the provider's limit that was used at most; 0: there is none
+
+	// Course is a digest of every step and when it was: two runs with one are the same.
+	Course string
+}
+
+// A SwapCount is what became of the swaps.
+type SwapCount struct {
+	Sent      int64
+	Done      int64
+	Conflict  int64
+	Uncertain int64
+	Failed    int64
+}
+
+// A tally counts while a scenario happens.
+type tally struct {
+	Report
+	schedule elect.Schedule
+	start    int64 // epoch second
+	ticks    map[int64]*tickCount
+	settled  int64 // every tick up to it is counted
+	running  int
+	fence    int64
+	signs    map[int32]time.Duration
+	gone     time.Duration // the last sign of life of the holder that vanished; 0: none has
+	course   hash.Hash
+	line     []byte // of the course, not yet taken in
+}
+
+// A tickCount is what became of one tick.
+type tickCount struct {
+	ended  int
+	ok     int
+	failed bool
+}
+
+func (t *tally) begin(s *Scenario) {
+	t.Agents, t.For, t.Seed = s.Agents, s.For, s.Seed
+	t.schedule, t.start = s.Policy.Schedule, s.Start.Unix()
+	t.ticks, t.course = map[int64]*tickCount{}, sha256.New()
+	t.settled = t.start - 1
+}
+
+// of is the count of a tick.
+func (t *tally) of(tick int64) *tickCount {
+	c := t.ticks[tick]
+	if c == nil {
+		c = new(tickCount)
+		t.ticks[tick] = c
+	}
+	return c
+}
+
+// step counts what an agent does.
+func (t *tally) step(w *world, s Step) {
+	t.digest(&s)
+	if s.Verb != elect.Run {
+		return
+	}
+	if s.Ended {
+		c := t.of(s.Tick)
+		c.ended++
+		if s.Result == record.OK || s.Result == record.Skipped {
+			c.ok++
+		}
+		return
+	}
+	t.Runs++
+	if t.running > 0 {
+		t.Beside++
+	}
+	t.running++
+	if s.Loose {
+		t.Unarbitrated++
+		return
+	}
+	lag := w.unix(w.now).Sub(time.Unix(s.Tick, 0))
+	if s.Attempt <= 1 {
+		t.StartLag.add(max(lag, 0))
+		if lag < 0 {
+			t.Early++
+			t.Earliest = max(t.Earliest, -lag)
+		}
+	}
+	if t.gone > 0 {
+		t.Takeover.add(w.now - t.gone)
+		t.gone = 0
+	}
+}
+
+// digest takes a step into the course.
+func (t *tally) digest(s *Step) {
+	b := binary.LittleEndian.AppendUint64(t.line, uint64(s.At))
+	b = append(append(b, s.Agent...), byte(s.Verb), byte(s.Why), byte(s.Outcome))
+	if s.Verb == elect.Run || s.Verb == elect.Stop {
+		b = binary.LittleEndian.AppendUint64(b, uint64(s.Tick))
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.Attempt))
+		b = append(b, s.Result...)
+	}
+	if len(b) > 4<<10 {
+		t.course.Write(b)
+		b = b[:0]
+	}
+	t.line = b
+}
+
+// vanished counts the runs that end with their process.
+func (t *tally) vanished(w *world, a *agent) {
+	for i := range a.runs {
+		if a.runs[i].is {
+			if !a.runs[i].dead {
+				t.running--
+			}
+			t.Lost++
+			if !a.runs[i].loose {
+				t.gone = w.now
+			}
+		}
+	}
+}
+
+// wrote notes what a swap has changed.
+func (t *tally) wrote(w *world, old, next content) {
+	r, was := next.rec, old.rec
+	if claims := r.Claimed && !(was.Claimed && was.ID == r.ID && was.TimerOld == r.TimerOld && was.Attempt() == r.Attempt()); claims {
+		if r.Seq <= t.fence {
+			t.FenceBroken++
+		}
+		t.fence = max(t.fence, r.Seq)
+		if was.Claimed {
+			t.Takeovers++
+			if t.FirstTakeover == 0 {
+				t.FirstTakeover = w.now
+			}
+		}
+	}
+	if !r.Claimed && r.Attempt() <= 1 && (r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost || r.Last == record.Replaced) && was.TimerOld == r.TimerOld {
+		t.of(r.TimerOld).failed = true
+	}
+	if old.state == record.Absent {
+		t.settled = max(t.settled, r.Timer-1) // the job begins with that tick
+		return
+	}
+	t.settle(min(r.TimerOld, r.Timer-1), w)
+}
+
+// settle judges the ticks that the record has left behind an hour ago.
+func (t *tally) settle(upTo int64, w *world) {
+	limit := min(upTo, w.unix(w.now).Unix()-3600)
+	for {
+		tick := t.schedule.Next(t.settled)
+		if tick == 0 || tick > limit {
+			return
+		}
+		t.judge(tick, true)
+		t.settled = tick
+	}
+}
+
+// judge counts a tick. Left says that the record has gone past it.
+func (t *tally) judge(tick int64, left bool) {
+	c := t.ticks[tick]
+	delete(t.ticks, tick)
+	t.Ticks++
+	switch {
+	case c != nil && c.ok > 1 || c != nil && c.ended > 1 && c.ok > 0:
+		t.Twice++
+	case c != nil && c.ok == 1:
+		t.Once++
+	case c != nil && (c.failed || c.ended > 0):
+		t.Failed++
+	case left:
+		t.Passed++
+	default:
+		t.Missed++
+	}
+}
+
+func (t *tally) swapped(out elect.Outcome) {
+	switch s := &t.Swaps; out {
+	case elect.Done:
+		s.Done++
+	case elect.Conflict:
+		s.Conflict++
+	case elect.Uncertain:
+		s.Uncertain++
+	default:
+		s.Failed++
+	}
+}
+
+func (w *world) report() *Report {
+	t := &w.tally
+	t.course.Write(t.line)
+	t.Course = hex.EncodeToString(t.course.Sum(nil))
+	last := w.shown[len(w.shown)-1].texts.rec
+	end := w.unix(w.s.For - min(time.Hour, w.s.For/4)).Unix()
+	for {
+		tick := t.schedule.Next(t.settled)
+		if tick == 0 || tick > end {
+			break
+		}
+		t.judge(tick, tick <= max(last.TimerOld, last.Timer-1))
+		t.settled = tick
+	}
+	t.Busiest = max(w.loads.used(), w.swaps.used())
+	t.StartLag.sum()
+	t.Takeover.sum()
+	r := t.Report
+	return &r
+}
+
+// A Distribution is how long something took: its quantiles are exact to 2 %.
+type Distribution struct {
+	Count                        int64
+	P50, P90, P99, P999, Longest time.Duration
+	Buckets                      []Bucket
+
+	counts map[int32]int64
+}
+
+// A Bucket has how many took at most so long, and longer than the one before.
+type Bucket struct {
+	AtMost time.Duration
+	Count  int64
+}
+
+const perOctave = 36 // 2^(1/36) is 1.02
+
+func (d *Distribution) add(v time.Duration) {
+	if d.counts == nil {
+		d.counts = map[int32]int64{}
+	}
+	d.Count++
+	d.counts[bucketOf(v)]++
+	d.Longest = max(d.Longest, v)
+}
+
+// sum works out what is told of the counts.
+func (d *Distribution) sum() {
+	keys := make([]int32, 0, len(d.counts))
+	for k := range d.counts {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		d.Buckets = append(d.Buckets, Bucket{topOf(k), d.counts[k]})
+	}
+	at := func(q float64) time.Duration {
+		want, have := int64(q*float64(d.Count)), int64(0)
+		for _, b := range d.Buckets {
+			if have += b.Count; have > want {
+				return min(b.AtMost, d.Longest)
+			}
+		}
+		return d.Longest
+	}
+	d.P50, d.P90, d.P99, d.P999 = at(0.5), at(0.9), at(0.99), at(0.999)
+}
