@@ -48,7 +48,7 @@ func (b block) check(t *testing.T) error {
 // files are what solotick reads: words for what stands at a top, and within a job.
 var (
 	fileKeys    = []string{"version", "dns", "agent", "notify", "jobs_from", "defaults", "jobs", "seal", "sign"}
-	taken       = regexp.MustCompile(`\$\{(env|file|vcap):([^}]*)\}`)
+	taken       = regexp.MustCompile(`\$\{(env|file|vcap|credential):([^}]*)\}`)
 	standInRest = map[string]string{
 		"dns":  "dns: { provider: rfc2136, zone: example.com, server: ns1.example.com }\n",
 		"jobs": "jobs: { canary: { every: 60s, exec: [\"true\"] } }\n",
@@ -117,9 +117,12 @@ func standIn(t *testing.T, text string) string {
 	dir := t.TempDir()
 	return taken.ReplaceAllStringFunc(text, func(whole string) string {
 		m := taken.FindStringSubmatch(whole)
-		name, _, _ := strings.Cut(m[2], ":-")
+		name, value, given := strings.Cut(m[2], ":-")
+		if !given {
+			value = standInFor(name)
+		}
 		path := filepath.Join(dir, regexp.MustCompile(`\W`).ReplaceAllString(name, "_"))
-		if err := os.WriteFile(path, []byte(standInFor(name)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(value), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return "${file:" + path + "}"
@@ -256,7 +259,7 @@ func (b block) kept(t *testing.T, name, text string) string {
 
 func checkCron(_ *testing.T, b block) error {
 	for line := range strings.Lines(b.text) {
-		command, err := cronCommand(line)
+		command, err := b.cronCommand(line)
 		if err != nil {
 			return err
 		}
@@ -269,8 +272,9 @@ func checkCron(_ *testing.T, b block) error {
 
 var cronLine = regexp.MustCompile(`^((\S+ ){5}|@[a-z]+ )(.*)\n$`)
 
-// cronCommand is what a line of a crontab has done: nothing, for a variable.
-func cronCommand(line string) (string, error) {
+// cronCommand is what a line of a crontab has done: nothing, for a variable. In a file
+// of /etc/cron.d a user stands before it.
+func (b block) cronCommand(line string) (string, error) {
 	if regexp.MustCompile(`^[A-Z]+=`).MatchString(line) || strings.HasPrefix(line, "#") {
 		return "", nil
 	}
@@ -280,6 +284,10 @@ func cronCommand(line string) (string, error) {
 	}
 	if strings.Contains(strings.ReplaceAll(m[3], `\%`, ""), "%") {
 		return "", fmt.Errorf("cron takes %% for the end of a line: %s", line)
+	}
+	if b.mark.check == "cron.d" {
+		_, command, _ := strings.Cut(m[3], " ")
+		return command, nil
 	}
 	return m[3], nil
 }

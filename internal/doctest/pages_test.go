@@ -114,7 +114,7 @@ func (b block) lines() (all []unit) {
 	i := 0
 	for line := range strings.Lines(b.text) {
 		i++
-		if command, _ := cronCommand(line); command != "" {
+		if command, _ := b.cronCommand(line); command != "" {
 			all = append(all, unit{Line: b.line + i, Text: command + "\n"})
 		}
 	}

@@ -100,7 +100,7 @@ func (s scene) perform(t *testing.T) []result {
 	cmd.SysProcAttr = apart()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: its machine: %v\n%s", s.Page, err, out)
+		t.Fatalf("%s: its machine, which takes Linux and root: %v\n%s", s.Page, err, out)
 	}
 	data, err = os.ReadFile(path)
 	if err == nil {
