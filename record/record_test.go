@@ -429,6 +429,10 @@ func TestKeysOfProtocol(t *testing.T) {
 			told[key[1]] = true
 		}
 	}
+	if !told["sig"] {
+		t.Error("it does not tell of sig")
+	}
+	delete(told, "sig") // which signing adds
 	full := record.Record{
 		ID: "VDNDNQNWQY", Timer: 2, TimerOld: 1, EntryID: "e", Seq: 1, Claimed: true, Until: 3, Lease: 15, Try: 2,
 		Last: record.OK, Pause: -1, Why: "w", State: "s",

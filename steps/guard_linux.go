@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -86,10 +87,20 @@ func jobAttr() *syscall.SysProcAttr {
 func groupAlive(int) bool { return false }
 
 // A proc is one process as /proc shows it.
-type proc struct{ pid, parent, group, session int }
+type proc struct {
+	pid, parent, group, session int
+
+	name  string
+	ended bool // and was not waited for yet
+}
 
 // processes lists what is alive; nil if /proc cannot be read.
 func processes() []proc {
+	return slices.DeleteFunc(allProcesses(), func(p proc) bool { return p.ended })
+}
+
+// allProcesses lists those that have ended, too.
+func allProcesses() []proc {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -107,12 +118,17 @@ func processes() []proc {
 			continue // it ended meanwhile
 		}
 		// pid (name) state ppid pgrp session ...; the name may hold anything.
-		stat = stat[bytes.LastIndexByte(stat, ')')+1:]
-		p := proc{pid: pid}
-		var state string
-		if _, err := fmt.Sscan(string(stat), &state, &p.parent, &p.group, &p.session); err != nil || state == "Z" || state == "X" {
+		begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+		if begin < 0 || end < begin {
 			continue
 		}
+		p := proc{pid: pid, name: string(stat[begin+1 : end])}
+		stat = stat[end+1:]
+		var state string
+		if _, err := fmt.Sscan(string(stat), &state, &p.parent, &p.group, &p.session); err != nil || state == "X" {
+			continue
+		}
+		p.ended = state == "Z"
 		all = append(all, p)
 	}
 	return all
@@ -146,9 +162,12 @@ func killUnder(guard int) {
 	}
 }
 
+// guardName is what the kernel calls a process that was started by selfPath.
+const guardName = "exe"
+
 // selfPath is the running binary, also after its file was replaced.
 func selfPath() (string, error) {
-	const self = "/proc/self/exe"
+	const self = "/proc/self/" + guardName
 	if _, err := os.Stat(self); err == nil {
 		return self, nil
 	}

@@ -20,6 +20,9 @@ func main() {
 	if steps.IsGuard() {
 		os.Exit(steps.GuardMain())
 	}
+	if os.Getpid() == 1 {
+		go steps.ReapOrphans(context.Background())
+	}
 	if code, is := asService(run); is {
 		os.Exit(code)
 	}
@@ -96,6 +99,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nextCommand(),
 		a.watchCommand(),
 		a.checkCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.explainCommand(),
 		a.triggerCommand(),
@@ -114,8 +118,11 @@ func (a *app) rootCommand() *cobra.Command {
 		a.keygenCommand(),
 		a.installCommand(),
 		a.completionCommand(),
+		a.manualCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	a.complete(root)
 	return root
 }
 
@@ -142,6 +149,7 @@ Of all commands:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableSubCommands}}
 More about a command: {{.CommandPath}} COMMAND --help
+{{end}}{{if .HasHelpSubCommands}}Also, by solotick help TOPIC:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}} {{.Name}}{{end}}{{end}}
 {{end}}`
 
 const firstSteps = `

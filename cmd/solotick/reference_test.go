@@ -33,15 +33,17 @@ func golden(t *testing.T, file, text string) {
 
 // notTried says of commands why their examples are not run: see internal/doctest.
 var notTried = map[string]string{
-	"solotick completion": "needs sudo, and zsh",
-	"solotick history":    "needs an observer that has looked for days",
-	"solotick explain":    "needs what agents elsewhere remember; the guide asks one that is there",
+	"solotick completion":  "needs sudo, and zsh",
+	"solotick history":     "needs an observer that has looked for days",
+	"solotick install k8s": "needs a cluster",
+	"solotick explain":     "needs what agents elsewhere remember; the guide asks one that is there",
 }
 
 // endsWith are other codes with which examples end where nobody is asked.
 var endsWith = map[string]string{
 	"solotick record reset":  "0 2",  // without --yes and without a terminal
 	"solotick elect":         "0 22", // curl, where another machine leads
+	"solotick health":        "0 69", // of what is not running
 	"solotick keygen policy": "0 2",  // of a file for a server that has keys in place of policies
 }
 

@@ -67,7 +67,7 @@ func (a *app) aboutRecord(ctx context.Context, c *config.Config, j config.Job, t
 	say := func(format string, args ...any) { fmt.Fprintf(a.stderr, j.Name+": "+format+"\n", args...) }
 	say("a run outside the schedule, on this machine alone: there is no claim and no fence, and what the job leaves as its state is not kept")
 	q := query{dns: &c.DNS}
-	seen := q.ask(ctx, siteOf(j))
+	seen := q.ask(ctx, siteOf(c, j))
 	r := seen.Set.Record
 	switch {
 	case seen.err != nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 )
 
@@ -60,6 +61,8 @@ type site struct {
 	name     string // of the record, without the last dot
 	job      string // empty: the record of no job in the file
 	policy   elect.Policy
+	form     record.Form // of the record; nil: plain
+	force    bool        // also in place of a sealed record that does not open
 	register register.Register
 	patience time.Duration // of a change, beyond what one alone may take
 }
@@ -103,14 +106,16 @@ func (a *app) sites(file string, names []string) ([]site, *service, error) {
 	return all, svc, nil
 }
 
-func siteOf(j config.Job) site { return site{name: j.Record, job: j.Name, policy: policyOf(j)} }
+func siteOf(c *config.Config, j config.Job) site {
+	return site{name: j.Record, job: j.Name, policy: policyOf(j), form: c.Ring.Form(j.Record)}
+}
 
 // findSites takes names as findSite does; none stands for all jobs.
 func findSites(c *config.Config, names []string) ([]site, error) {
 	var all []site
 	if len(names) == 0 {
 		for _, j := range c.Jobs {
-			all = append(all, siteOf(j))
+			all = append(all, siteOf(c, j))
 		}
 	}
 	for _, n := range names {
@@ -132,15 +137,15 @@ func findSite(c *config.Config, name string) (site, error) {
 		name = strings.TrimSuffix(strings.ToLower(name), ".")
 		for _, j := range c.Jobs {
 			if j.Record == name {
-				return siteOf(j), nil
+				return siteOf(c, j), nil
 			}
 		}
-		return site{name: name}, nil
+		return site{name: name, form: c.Ring.Form(name)}, nil
 	}
 	var known []string
 	for _, j := range c.Jobs {
 		if j.Name == name {
-			return siteOf(j), nil
+			return siteOf(c, j), nil
 		}
 		known = append(known, j.Name)
 	}

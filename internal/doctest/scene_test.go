@@ -38,7 +38,11 @@ func TestMain(m *testing.M) {
 		program = filepath.Join(dir, "solotick")
 		build := exec.Command("go", "build", "-o", program, "./cmd/solotick")
 		build.Dir, build.Stdout, build.Stderr = top, os.Stderr, os.Stderr
-		if err := build.Run(); err != nil {
+		err = build.Run()
+		if err == nil {
+			err = makeKeys(dir)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
