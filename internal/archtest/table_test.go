@@ -325,6 +325,8 @@ var table = []row{
 	{
 		dir: "internal/doctest",
 		why: "tests of the pages: they see what a reader sees",
+	},
+	{
 		dir: "internal/containertest",
 		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
 	},
