@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,13 +211,6 @@ func inherited(withheld []string) []string {
 	})
 }
 
-// told are the names of all that a command is told by its environment. None of it
-// is inherited: a fence of one lock or run is none of another's.
-var told = []string{
-	"SOLOTICK_JOB", "SOLOTICK_TICK", "SOLOTICK_ATTEMPT", "SOLOTICK_FENCE", "SOLOTICK_AGENT", "SOLOTICK_DEADLINE", "SOLOTICK_LAST",
-	"SOLOTICK_UNARBITRATED", "SOLOTICK_STATE", "SOLOTICK_STATE_OUT", "SOLOTICK_LOCK",
-}
-
 // overlay is an environment: inherited, the command's, and ours, each above the one
 // before.
 func overlay(inherited, own, ours []string) []string {
@@ -227,7 +219,7 @@ func overlay(inherited, own, ours []string) []string {
 	for i, list := range [][]string{inherited, own, ours} {
 		for _, kv := range list {
 			name, _, ok := strings.Cut(kv, "=")
-			if !ok || name == "" || i < 2 && slices.Contains(told, name) {
+			if !ok || name == "" || i < 2 && isTold(name) {
 				continue
 			}
 			if i, seen := at[name]; seen {

@@ -84,7 +84,7 @@ after signal n), and else end with 0. A record that is claimed is watched for th
 claim's lease and a margin first: it may come free or be taken over; 75 if it is
 still claimed then. With --quiet that is not told, so that cron mails nobody about
 it; all else is. For crontabs, systemd timers and scripts.`,
-		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file agents.key -- ./check.sh --fast\n" +
+		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file /etc/solotick/solotick.key -- ./check.sh --fast\n" +
 			"  * * * * * solotick exec --once --quiet --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
 	}

@@ -323,6 +323,10 @@ var table = []row{
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},
 	{
+		dir: "internal/doctest",
+		why: "tests of the pages: they see what a reader sees",
+	},
+	{
 		dir: "internal/containertest",
 		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
 	},
