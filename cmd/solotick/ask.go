@@ -135,9 +135,9 @@ func (a *app) asked(q *query) ([]site, error) {
 		}
 		return all, q.addKeys(all, nil)
 	}
-	c, err := a.loadAll(q.file)
+	c, err := a.loadAll(q.file, a.lookConfig)
 	if err != nil {
-		return nil, err
+		return nil, orByName(err)
 	}
 	q.dns, q.agent = &c.DNS, &c.Agent
 	all, err := findSites(c, q.names)
@@ -145,6 +145,15 @@ func (a *app) asked(q *query) ([]site, error) {
 		return nil, err
 	}
 	return all, q.addKeys(all, c)
+}
+
+// orByName says, where there is no file, that a name does without.
+func orByName(err error) error {
+	var f *failure
+	if errors.As(err, &f) && errors.Is(err, errNoConfig) {
+		f.do = "name the file with -c, or name a record by its full DNS name, which needs no file"
+	}
+	return err
 }
 
 // A sight is what DNS shows of one record, with what the file says about it.

@@ -99,8 +99,8 @@ func (l *watchList) read(ctx context.Context) (watched, error) {
 	case l.fileless(q.names):
 		sites, err = l.app.asked(&q)
 	default:
-		if w.config, err = l.app.loadConfig(q.file); err != nil {
-			return watched{}, err
+		if w.config, err = l.app.lookConfig(q.file); err != nil {
+			return watched{}, orByName(err)
 		}
 		c := *w.config
 		if c.Jobs, err = l.app.allJobs(ctx, w.config); err != nil {

@@ -86,7 +86,7 @@ func (s site) filled() elect.Policy {
 // sites finds records to write to: jobs of the file by their names, or by the
 // names of their records; no names: all jobs. It also returns where they are.
 func (a *app) sites(file string, names []string) ([]site, *service, error) {
-	c, err := a.loadAll(file)
+	c, err := a.loadAll(file, a.loadConfig)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,6 +173,8 @@ func (a *app) fileFlag(c *cobra.Command, v *string) {
 	c.Flags().StringVarP(v, "config", "c", "", "the file (default: $SOLOTICK_CONFIG, "+strings.Join(configPlaces, ", ")+")")
 }
 
+var errNoConfig = errors.New("no configuration")
+
 // configPath is the file to read; an error says where it was looked for.
 func (a *app) configPath(flag string) (string, error) {
 	if flag != "" {
@@ -187,8 +189,8 @@ func (a *app) configPath(flag string) (string, error) {
 		}
 	}
 	return "", &failure{
-		code: exitConfig, err: fmt.Errorf("no configuration: $SOLOTICK_CONFIG is not set, and there is no %s", strings.Join(configPlaces, " and no ")),
-		do: "name the file with -c, or name a record by its full DNS name, which needs no file",
+		code: exitConfig, err: fmt.Errorf("%w: $SOLOTICK_CONFIG is not set, and there is no %s", errNoConfig, strings.Join(configPlaces, " and no ")),
+		do: "name the file with -c, or make one: solotick init > solotick.yaml",
 	}
 }
 
@@ -204,11 +206,28 @@ func (a *app) loadConfig(flag string) (*config.Config, error) {
 	return c, nil
 }
 
-// loadAll is loadConfig with the jobs of a list that lies elsewhere among the
+// lookConfig is loadConfig for who only looks: the secrets that the file names may be
+// on other machines. What a file without them is not enough for is its own mistake.
+func (a *app) lookConfig(flag string) (*config.Config, error) {
+	c, err := a.loadConfig(flag)
+	if err == nil {
+		return c, nil
+	}
+	path, pathErr := a.configPath(flag)
+	if pathErr != nil {
+		return nil, err
+	}
+	if c, lookErr := config.LoadToLook(path); lookErr == nil {
+		return c, nil
+	}
+	return nil, err
+}
+
+// loadAll is a configuration with the jobs of a list that lies elsewhere among the
 // others, as far as it can be read now: that it cannot is said, and keeps nobody
 // from asking about the rest.
-func (a *app) loadAll(flag string) (*config.Config, error) {
-	c, err := a.loadConfig(flag)
+func (a *app) loadAll(flag string, load func(string) (*config.Config, error)) (*config.Config, error) {
+	c, err := load(flag)
 	if err != nil || c.From == nil {
 		return c, err
 	}
