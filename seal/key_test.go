@@ -67,8 +67,14 @@ func TestKeyTypos(t *testing.T) {
 func TestKeysAreNotShown(t *testing.T) {
 	ring := seal.Ring{Seal: []seal.Key{key(1)}, Sign: signing(2), Verify: []seal.VerifyKey{signing(3).Public()}}
 	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
-		for _, v := range []any{ring, &ring, ring.Seal, ring.Seal[0], &ring.Seal[0], ring.Sign, &ring.Sign, map[string]any{"x": ring.Sign}} {
+	hidden := struct { // in fields that fmt prints without asking
+		key  seal.Key
+		sign seal.SigningKey
+		ring seal.Ring
+		form record.Form
+	}{ring.Seal[0], ring.Sign, ring, ring.Form(name)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%d", "%q"} {
+		for _, v := range []any{hidden, &hidden, ring.Form(name), read(&ring, name, claim), ring, &ring, ring.Seal, ring.Seal[0], &ring.Seal[0], ring.Sign, &ring.Sign, map[string]any{"x": ring.Sign}} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}

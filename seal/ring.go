@@ -156,7 +156,7 @@ func (f *form) unseal(value string) (string, error) {
 	}
 	id, here := record.KeyID(value), false
 	for _, k := range f.ring.Seal {
-		if k.id != id {
+		if k.ID() != id {
 			continue
 		}
 		here = true
