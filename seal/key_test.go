@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -96,6 +97,21 @@ func TestKeysAreNotShown(t *testing.T) {
 		if strings.Contains(shown, secret) {
 			t.Errorf("shows %q", secret)
 		}
+	}
+}
+
+// Two readings of one file are equal: an agent that is told to read its file again goes
+// on with the jobs whose keys are the same.
+func TestFormsAreEqual(t *testing.T) {
+	form := func(sealed, signed byte) record.Form {
+		r := seal.Ring{Seal: []seal.Key{key(sealed)}, Sign: signing(signed)}
+		return r.Form(name)
+	}
+	if !reflect.DeepEqual(form(1, 2), form(1, 2)) {
+		t.Error("the same keys make different forms")
+	}
+	if reflect.DeepEqual(form(1, 2), form(3, 2)) || reflect.DeepEqual(form(1, 2), form(1, 3)) {
+		t.Error("other keys make the same form")
 	}
 }
 

@@ -58,11 +58,10 @@ var (
 // A Key seals records. The zero Key is none. It never shows its secret, however
 // it is printed.
 type Key struct {
-	parts func() *parts // nil: none
+	hidden hidden[parts]
 }
 
-// The parts of a key lie behind a function, of which fmt prints the address and nothing
-// else: where a key is in somebody's unexported field it does not ask Format.
+// A parts is what a key is made of.
 type parts struct {
 	secret, nonce [secretSize]byte
 	aead          cipher.AEAD
@@ -74,7 +73,7 @@ func NewKey(secret [secretSize]byte) Key {
 	k := &parts{secret: secret, nonce: [secretSize]byte(derive(secret, "nonce", secretSize))}
 	k.aead, _ = chacha20poly1305.NewX(derive(secret, "encrypt", secretSize)) // fails for another size only
 	k.id = base32ID.EncodeToString(derive(secret, "id", idSize*5/8))
-	return Key{func() *parts { return k }}
+	return Key{hide(*k)}
 }
 
 // derive is HKDF-SHA256 without a salt; its purpose keeps the parts of a key apart.
@@ -92,11 +91,11 @@ func (k Key) ID() string {
 	if k.Zero() {
 		return ""
 	}
-	return k.parts().id
+	return k.hidden.get().id
 }
 
 // Zero tells whether k is no key.
-func (k Key) Zero() bool { return k.parts == nil }
+func (k Key) Zero() bool { return k.hidden.at == nil }
 
 func (k Key) String() string { return "seal key " + k.ID() }
 
@@ -108,7 +107,7 @@ func (k Key) Equal(o Key) bool {
 	if k.Zero() || o.Zero() {
 		return k.Zero() && o.Zero()
 	}
-	return k.parts().secret == o.parts().secret
+	return k.hidden.get().secret == o.hidden.get().secret
 }
 
 // capacity is how many bytes of plain text fill n strings of 255 bytes.
@@ -132,7 +131,7 @@ func fill(text string) []byte {
 
 // seal gives the sealed value of a text at a name.
 func (k Key) seal(name, text string) string {
-	p, plain := k.parts(), fill(text)
+	p, plain := k.hidden.get(), fill(text)
 	box := p.synthetic(name, plain)
 	box = p.aead.Seal(box, box, plain, p.bound(name))
 	return record.SealedPrefix + p.id + "." + base64ID.EncodeToString(box)
@@ -148,7 +147,7 @@ func (k Key) open(name, value string) (text string, ok bool) {
 	if err != nil || len(box) < nonceSize+tagSize || strings.ContainsAny(value, "\r\n") { // which base64 skips
 		return "", false
 	}
-	p := k.parts()
+	p := k.hidden.get()
 	plain, err := p.aead.Open(nil, box[:nonceSize], box[nonceSize:], p.bound(name))
 	if err != nil || !hmac.Equal(p.synthetic(name, plain), box[:nonceSize]) {
 		return "", false
