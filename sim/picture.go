@@ -22,7 +22,6 @@ type Picture struct {
 	From, To time.Duration // since then; To is at most a day after From
 
 	bars  []bar
-	ticks map[int64]bool
 }
 
 // A bar is a run in a lane.
