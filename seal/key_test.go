@@ -115,6 +115,21 @@ func TestFormsAreEqual(t *testing.T) {
 	}
 }
 
+// While records without a signature are taken, one whose signature is not where agents
+// put it is none of these.
+func TestSignatureOutOfPlace(t *testing.T) {
+	r := seal.Ring{Sign: signing(2), Unsigned: seal.Read}
+	altered := strings.Replace(r.Form(name).Close(claim), `"timer":`, `"timer":9`, 1)
+	for _, value := range []string{altered, altered + " ", strings.Replace(altered, `"sig"`, `"\u0073ig"`, 1), strings.Replace(altered, `,"sig":`, `, "sig":`, 1)} {
+		if set := read(&r, name, value); set.State != record.Damaged || !set.Protection.Signed || set.Protection.Signer != "" {
+			t.Errorf("%s: %v, %+v", value, set.State, set.Protection)
+		}
+	}
+	if set := read(&r, name, claim); set.State != record.Present {
+		t.Errorf("a record without one is %v: %v", set.State, set.Detail)
+	}
+}
+
 func TestRingAdd(t *testing.T) {
 	var r seal.Ring
 	for _, c := range []struct{ text, want string }{

@@ -189,6 +189,10 @@ func (f *form) check(text string, by *record.Protection) error {
 	}
 	body, sig, ok := cut(text)
 	if !ok {
+		if record.HasSignature(text) { // not as an agent leaves it, so that none is
+			by.Signed = true
+			return errBad
+		}
 		if f.ring.Unsigned == Refuse {
 			return errors.New("the record is not signed, where all are to be: somebody without a key wrote it, or an agent that has none configured")
 		}
@@ -204,5 +208,7 @@ func (f *form) check(text string, by *record.Protection) error {
 			return nil
 		}
 	}
-	return errors.New("the record's signature is by none of the keys known here: it was altered, or moved here from another name, or its signer's verify key is missing here")
+	return errBad
 }
+
+var errBad = errors.New("the record's signature is by none of the keys known here: it was altered, or moved here from another name, or its signer's verify key is missing here")
