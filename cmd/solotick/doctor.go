@@ -316,8 +316,10 @@ const quietTime = 20 * time.Second
 func (d *doctor) mayWrite(ctx context.Context, s site) {
 	p := probe{doctor: d, site: s, name: s.name, reg: s.register, own: true}
 	_, err := p.put(ctx, []string{doctorMark + "grant"})
-	if err == nil {
-		err = p.restore(ctx)
+	if err == nil || errors.Is(err, register.ErrUncertain) { // it may be there all the same
+		if left := p.restore(ctx); left != nil && err == nil {
+			err = left
+		}
 	}
 	if err != nil {
 		d.fail(s.job, "grant", err)
@@ -343,7 +345,7 @@ func (p *probe) run(ctx context.Context) {
 	}
 	began := time.Now()
 	first, err := p.put(ctx, []string{doctorMark + "1"})
-	if err != nil {
+	if err != nil && !errors.Is(err, register.ErrUncertain) {
 		p.fail(job, "write", err)
 		return
 	}
@@ -358,6 +360,10 @@ func (p *probe) run(ctx context.Context) {
 		}
 		p.tell(job, "restore", passed, "", "everything that was written is removed again")
 	}()
+	if err != nil { // it may be there all the same
+		p.fail(job, "write", err)
+		return
+	}
 	second, err := p.put(ctx, []string{doctorMark + "2"})
 	if err != nil {
 		p.fail(job, "write", err)
