@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/rfc2136"
@@ -60,6 +61,8 @@ type doctor struct {
 	unwell bool // by what the provider's client has found
 	ring   *seal.Ring
 	used   map[string]bool // the ids of keys that records are sealed with
+	zone   lookup.Zone     // as the primary has it; zero: not known
+	others []lookup.Server // that show it too, and are as far
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -103,6 +106,7 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 	}
 	d.notifiers(ctx, c)
 	d.provider(ctx, sites)
+	d.servers(ctx)
 	for _, s := range sites {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -243,6 +247,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	if n := len(set.Foreign); n > 0 && set.State != record.Unopenable { // which has all values there
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
 	}
+	d.kept(s, seen, set)
 	if set.Detail != nil && set.State != record.Unopenable {
 		d.tell(s.job, "record", advice, "solotick record get "+s.String(), "%v", set.Detail)
 	}
@@ -374,6 +379,7 @@ func (p *probe) run(ctx context.Context) {
 		return
 	}
 	p.readBack(ctx, second)
+	p.follow(ctx)
 	p.values(ctx)
 }
 
