@@ -32,7 +32,7 @@ func FuzzTSIG(f *testing.F) {
 	keys := map[string]*key{k.name: k}
 	authentic := func(raw []byte) (covered []byte, ok bool) {
 		var m message
-		if m.parse(raw) != nil || m.tsig == nil {
+		if len(raw) < headerLen || m.parse(raw) != nil || m.tsig == nil { // as handle does
 			return nil, false
 		}
 		if _, rcode := verify(&m, keys, m.tsig.time); rcode != rcodeNoError {

@@ -72,10 +72,11 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use: "doctor [JOB...]", Short: "Try whether this machine can take part: read, write, swap, tell the time",
 		Long: `Try whether an agent on this machine can take part in the jobs of the file: read their
 records, write them, be refused when a write is stale, see its writes through DNS,
-tell the time. It writes to a scratch record below the job's, and one more value
-beside the job's record, which agents ignore; both are removed again. The exit code
-is 0 if an agent can work, also where there is advice, and 75 if a run in progress
-kept it from being tried.`,
+tell the time; and whether the other servers of the zone show the same. It writes to a
+scratch record below the job's, and one more value beside the job's record, which
+agents ignore; both are removed again. What each check tries stands in docs/guide.md,
+"What doctor checks". The exit code is 0 if an agent can work, also where there is
+advice, and 75 if a run in progress kept it from being tried.`,
 		Example: "  solotick doctor -c solotick.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
