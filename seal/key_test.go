@@ -324,6 +324,40 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// FuzzKeys: what is read as a key of some kind works as one.
+func FuzzKeys(f *testing.F) {
+	for _, file := range []string{"testdata/vectors.json"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == '"' || r == '\n' }) {
+			if strings.HasPrefix(word, "solotick-") {
+				f.Add(word)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if k, err := seal.ParseKey(text); err == nil {
+			form := (&seal.Ring{Seal: []seal.Key{k}}).Form(name)
+			if back, _, err := form.Open(form.Close(claim)); err != nil || back != claim {
+				t.Errorf("%q seals %q as what opens as %q, error %v", text, claim, back, err)
+			}
+		}
+		if k, err := seal.ParseSigningKey(text); err == nil {
+			form := (&seal.Ring{Sign: k, Verify: []seal.VerifyKey{k.Public()}}).Form(name)
+			if _, by, err := form.Open(form.Close(claim)); err != nil || by.Signer != k.Public().ID() {
+				t.Errorf("%q signs as %+v, error %v", text, by, err)
+			}
+		}
+		if k, err := seal.ParseVerifyKey(text); err == nil {
+			if again, err := seal.ParseVerifyKey(k.String()); err != nil || again.ID() != k.ID() {
+				t.Errorf("%q is %s and then %s, error %v", text, k.ID(), again.ID(), err)
+			}
+		}
+	})
+}
+
 func BenchmarkClose(b *testing.B) {
 	for kind, ring := range rings() {
 		b.Run(kind, func(b *testing.B) {
