@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -48,6 +49,8 @@ type place struct {
 	addr string
 	zone string // with its final dot
 	key  dnstest.Key
+
+	through string // where agents reach it; empty: at addr
 
 	dns   []string                   // lines of dns: in place of those of rfc2136
 	env   []string                   // of agents
@@ -109,7 +112,7 @@ func (c *cluster) configure(rest string) {
 	c.t.Helper()
 	dns := c.at.dns
 	if dns == nil {
-		dns = []string{"provider: rfc2136", "server: " + c.at.addr, "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
+		dns = []string{"provider: rfc2136", "server: " + cmp.Or(c.at.through, c.at.addr), "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
 	}
 	dns = append(slices.Clone(dns), "zone: "+strings.TrimSuffix(c.at.zone, "."))
 	c.write("solotick.yaml", "version: 1\ndns:\n  "+strings.Join(dns, "\n  ")+"\n"+rest)

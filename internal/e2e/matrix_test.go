@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/solotick/solotick/internal/dnstest"
+	"github.com/solotick/solotick/internal/faultproxy"
+)
+
+var (
+	everyFault = flag.Bool("faults.all", false, "try every fault on every server, and not only the quick ones on one each")
+	faultTable = flag.String("faults.table", "", "write what came of the faults into this page")
+)
+
+// A fault is one row of the matrix: something that happens to agents, servers or what
+// is between them.
+type fault struct {
+	id    string // F01 and so on
+	what  string // what happens
+	how   string // how it is made to happen
+	holds string // what must hold, beside what every trial wants
+	on    []string
+	quick string // the server on which "make test" tries it; empty: only "make faults" does
+	not   string // why it cannot be tried at all; empty: it can
+	try   func(m *trial)
+}
+
+// servers are those that faults are tried on, and how they start.
+var servers = []struct {
+	name  string
+	start func(t *testing.T) *place
+}{
+	{"own", startOwn},
+	{"bind", func(t *testing.T) *place { return start(t, dnstest.BIND) }},
+	{"knot", func(t *testing.T) *place { return start(t, dnstest.Knot) }},
+	{"powerdns", func(t *testing.T) *place { return start(t, dnstest.PowerDNS) }},
+}
+
+// A trial is one fault on one server.
+type trial struct {
+	*testing.T
+	fault *fault
+	at    *place
+	proxy *faultproxy.Proxy // between the agents and the server, where it was asked for
+
+	took string // what was measured
+}
+
+// network puts a relay between the agents and the server. It comes before the cluster.
+func (m *trial) network() *faultproxy.Proxy {
+	m.proxy = faultproxy.New(m, m.at.addr, 1)
+	m.at.through = m.proxy.Addr
+	return m.proxy
+}
+
+// cluster starts three agents with a job of the fault's name.
+func (m *trial) cluster(extra ...string) *cluster {
+	m.Helper()
+	c := newCluster(m.T, m.at, strings.ToLower(m.fault.id), extra...)
+	c.more(1)
+	return c
+}
+
+// measured is how long it took until all was well, or what else was counted, in words
+// for the table. The last word counts.
+func (m *trial) measured(format string, args ...any) { m.took = fmt.Sprintf(format, args...) }
+
+// since measures from a moment until a run of another tick than the latest begins.
+func (m *trial) since(c *cluster, began time.Time) {
+	m.Helper()
+	n := len(c.runs())
+	c.await("a run after that", 2*time.Minute, func() bool { return len(c.runs()) > n })
+	m.measured("%.1f s", c.last().begin.Sub(began).Seconds())
+}
+
+// An outcome is what came of a trial.
+type outcome struct{ fault, server, words string }
+
+// TestFaults tries the matrix: the quick faults on one server each, or with
+// -faults.all every fault on every server where it applies.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var results []outcome
+	t.Run("on", func(t *testing.T) {
+		for i := range faults {
+			f := &faults[i]
+			for _, s := range servers {
+				if f.not != "" || f.on != nil && !slices.Contains(f.on, s.name) || !*everyFault && f.quick != s.name {
+					continue
+				}
+				t.Run(f.id+"-"+s.name, func(t *testing.T) {
+					t.Parallel()
+					m := &trial{T: t, fault: f, at: s.start(t), took: "holds"}
+					t.Cleanup(func() {
+						if t.Failed() {
+							m.took = "**FAILED**"
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						results = append(results, outcome{f.id, s.name, m.took})
+					})
+					f.try(m)
+				})
+			}
+		}
+	})
+	if *faultTable != "" {
+		if err := writeTable(*faultTable, results); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMatrix holds that the matrix is whole: every fault is in it, can be tried or says
+// why not, and enough of them are tried by "make test".
+func TestMatrix(t *testing.T) {
+	seen := map[string]bool{}
+	quick := 0
+	for _, f := range faults {
+		switch {
+		case seen[f.id]:
+			t.Errorf("%s is there twice", f.id)
+		case f.what == "" || f.how == "" || f.holds == "":
+			t.Errorf("%s does not say what happens, how, and what must hold", f.id)
+		case (f.try == nil) != (f.not != ""):
+			t.Errorf("%s is to be tried, or to say why it cannot be", f.id)
+		case f.quick != "" && f.on != nil && !slices.Contains(f.on, f.quick):
+			t.Errorf("%s is not for %s", f.id, f.quick)
+		}
+		seen[f.id] = true
+		if f.quick != "" {
+			quick++
+		}
+	}
+	for n := 1; n <= 58; n++ {
+		if id := fmt.Sprintf("F%02d", n); !seen[id] {
+			t.Errorf("%s is missing", id)
+		}
+	}
+	if quick < 24 {
+		t.Errorf("%d faults are tried by make test, want 24", quick)
+	}
+}
+
+const (
+	tableBegin = "<!-- the table is written by make faults -->\n"
+	tableEnd   = "<!-- end of the table -->\n"
+)
+
+// writeTable puts what came of the trials into a page.
+func writeTable(page string, results []outcome) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), tableBegin)
+	_, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	var b strings.Builder
+	b.WriteString("| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) })
+	for _, f := range sorted {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, f.how, f.holds)
+		for _, s := range servers {
+			words := "not tried"
+			switch {
+			case f.not != "":
+				words = f.not
+			case f.on != nil && !slices.Contains(f.on, s.name):
+				words = "-"
+			}
+			for _, r := range results {
+				if r.fault == f.id && r.server == s.name {
+					words = r.words
+				}
+			}
+			fmt.Fprintf(&b, " %s |", words)
+		}
+		b.WriteByte('\n')
+	}
+	return os.WriteFile(page, []byte(before+tableBegin+b.String()+tableEnd+after), 0o644)
+}
