@@ -49,16 +49,37 @@ type trial struct {
 	*testing.T
 	fault *fault
 	at    *place
-	proxy *faultproxy.Proxy // between the agents and the server, where it was asked for
+	links []*faultproxy.Proxy // one in front of each agent, where they were asked for
 
 	took string // what was measured
 }
 
 // network puts a relay between the agents and the server. It comes before the cluster.
 func (m *trial) network() *faultproxy.Proxy {
-	m.proxy = faultproxy.New(m, m.at.addr, 1)
-	m.at.through = m.proxy.Addr
-	return m.proxy
+	p := faultproxy.New(m, m.at.addr, 1)
+	m.at.through = p.Addr
+	return p
+}
+
+// apart is a cluster whose agents reach the server each through a relay of its own.
+func (m *trial) apart(extra ...string) *cluster {
+	m.Helper()
+	for i := range 3 {
+		p := faultproxy.New(m, m.at.addr, uint64(i))
+		m.links, m.at.each = append(m.links, p), append(m.at.each, p.Addr)
+	}
+	return m.cluster(extra...)
+}
+
+// link is the relay of one agent.
+func (m *trial) link(c *cluster, a *agent) *faultproxy.Proxy { return m.links[slices.Index(c.agents, a)] }
+
+// heal ends what befalls all of them, and says when that was.
+func (m *trial) heal() time.Time {
+	for _, p := range m.links {
+		p.Heal()
+	}
+	return time.Now()
 }
 
 // cluster starts three agents with a job of the fault's name.
@@ -73,13 +94,32 @@ func (m *trial) cluster(extra ...string) *cluster {
 // for the table. The last word counts.
 func (m *trial) measured(format string, args ...any) { m.took = fmt.Sprintf(format, args...) }
 
-// since measures from a moment until a run of another tick than the latest begins.
-func (m *trial) since(c *cluster, began time.Time) {
+// since measures from a moment until a run begins, and wants that within a limit.
+func (m *trial) since(c *cluster, began time.Time, limit time.Duration) *run {
 	m.Helper()
-	n := len(c.runs())
-	c.await("a run after that", 2*time.Minute, func() bool { return len(c.runs()) > n })
-	m.measured("%.1f s", c.last().begin.Sub(began).Seconds())
+	var r *run
+	c.await("a run after that", limit+30*time.Second, func() bool {
+		runs := c.runs()
+		i := slices.IndexFunc(runs, func(r *run) bool { return r.begin.After(began) })
+		if i >= 0 {
+			r = runs[i]
+		}
+		return i >= 0
+	})
+	took := r.begin.Sub(began)
+	m.measured("%.1f s", took.Seconds())
+	if took > limit {
+		m.Errorf("a run begins %v after that, want %v", took, limit)
+	}
+	return r
 }
+
+// away is for how long a server, or the way to it, is away in a trial: two leases.
+const away = 2 * lease
+
+// healed is the bound for a run after all is well again: agents whose own claim or
+// report is open may wait until that one's lapse, and look rarely before.
+const healed = takeover + poll + 2*slack
 
 // An outcome is what came of a trial.
 type outcome struct{ fault, server, words string }
