@@ -72,7 +72,9 @@ func (m *trial) apart(extra ...string) *cluster {
 }
 
 // link is the relay of one agent.
-func (m *trial) link(c *cluster, a *agent) *faultproxy.Proxy { return m.links[slices.Index(c.agents, a)] }
+func (m *trial) link(c *cluster, a *agent) *faultproxy.Proxy {
+	return m.links[slices.Index(c.agents, a)]
+}
 
 // heal ends what befalls all of them, and says when that was.
 func (m *trial) heal() time.Time {

@@ -161,7 +161,7 @@ func shownBy(message []byte) string {
 
 func textOf(records []dns.RR) string {
 	for _, rr := range records {
-		if t, ok := rr.(*dns.TXT); ok {
+		if t, ok := rr.(*dns.TXT); ok && len(t.Txt) > 0 {
 			return strings.ReplaceAll(strings.Join(t.Txt, ""), `\"`, `"`)
 		}
 	}
