@@ -10,9 +10,9 @@ fuzz   ?= 60s
 states ?= 20000000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove bench: export GOFLAGS += -buildvcs=false
+test prove faults bench: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove fuzz bench build
+.PHONY: test needs lint cross prove faults fuzz bench build
 
 test: needs lint cross
 	go test -race -p 1 -timeout 15m $(raced)
@@ -40,6 +40,11 @@ cross:
 # fuzz target.
 prove: needs fuzz
 	go test -v -timeout 0 -run '$(search)' ./elect -explore.states $(states)
+
+# Every fault on every server, and the page that tells what came of it. The tick is
+# two seconds: nothing else should run.
+faults: needs
+	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
 fuzz:
 	@go test -list ^Fuzz ./... | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \

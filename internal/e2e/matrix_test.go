@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,11 @@ type trial struct {
 func (m *trial) network() *faultproxy.Proxy {
 	p := faultproxy.New(m, m.at.addr, 1)
 	m.at.through = p.Addr
+	m.Cleanup(func() {
+		if p.Struck() == 0 {
+			m.Error("the fault has befallen no message")
+		}
+	})
 	return p
 }
 
@@ -144,7 +150,7 @@ func TestFaults(t *testing.T) {
 					m := &trial{T: t, fault: f, at: s.start(t), took: "holds"}
 					t.Cleanup(func() {
 						if t.Failed() {
-							m.took = "**FAILED**"
+							m.took = failedWords
 						}
 						mu.Lock()
 						defer mu.Unlock()
@@ -193,6 +199,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+// failedWords stand in the table for a trial that failed.
+const failedWords = "**FAILED**"
+
 const (
 	tableBegin = "<!-- the table is written by make faults -->\n"
 	tableEnd   = "<!-- end of the table -->\n"
@@ -210,6 +219,14 @@ func writeTable(page string, results []outcome) error {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
 	var b strings.Builder
+	failed := 0
+	for _, r := range results {
+		if r.words == failedWords {
+			failed++
+		}
+	}
+	fmt.Fprintf(&b, "The last run, on %s, %s/%s with %d processors: %d trials, %d failed.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), len(results), failed)
 	b.WriteString("| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) })
 	for _, f := range sorted {

@@ -97,7 +97,7 @@ var networkFaults = []fault{
 		quick: "own", try: (*trial).tornConnections,
 	},
 	{
-		id: "F23", what: "the server is killed and started again every 5 s", how: "SIGKILL, four times",
+		id: "F23", what: "the server is killed and started again every 5 s", how: "SIGKILL, for two minutes; in make test four times",
 		holds: "nothing that it acknowledged is gone: no tick is run twice or lost, save one whose end could not be told in its window",
 		quick: "bind", try: (*trial).serverKilled,
 	},
@@ -348,7 +348,11 @@ func (m *trial) serverKilled() {
 	c.more(1)
 	var pardons []pardon
 	var worst time.Duration
-	for range 4 {
+	rounds := 4
+	if *everyFault {
+		rounds = 24
+	}
+	for range rounds {
 		from := time.Now()
 		m.at.Kill()
 		if err := m.at.Restart(); err != nil {

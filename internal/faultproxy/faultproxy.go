@@ -17,6 +17,7 @@
 package faultproxy
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -74,6 +75,7 @@ type Proxy struct {
 	conns    map[net.Conn]bool
 	closed   bool
 	passed   [2]int
+	struck   int
 }
 
 const (
@@ -205,6 +207,14 @@ func (p *Proxy) Passed() (asked, answered int) {
 	return p.passed[requests], p.passed[replies]
 }
 
+// Struck tells how many messages and connections a fault has befallen: a test whose
+// fault never came proves nothing.
+func (p *Proxy) Struck() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.struck
+}
+
 // A parcel is a message to be sent on, and when.
 type parcel struct {
 	data  []byte
@@ -245,6 +255,10 @@ func (p *Proxy) treat(way, network int, message []byte) ([]parcel, Faults) {
 		if chance(f.Duplicate) {
 			out = append(out, parcel{m, f.Delay + time.Duration(p.rnd.Int64N(int64(50*time.Millisecond)))})
 		}
+	}
+	asItWas := len(out) == 1 && out[0].delay == 0 && bytes.Equal(out[0].data, message)
+	if !asItWas || network == tcp && (f.Reset || f.Slice > 0) {
+		p.struck++
 	}
 	return out, f
 }
@@ -366,6 +380,9 @@ func (p *Proxy) accept() {
 		}
 		p.mu.Lock()
 		deaf, refusing := p.deaf || p.cut, p.refusing
+		if deaf || refusing {
+			p.struck++
+		}
 		p.mu.Unlock()
 		switch {
 		case refusing:

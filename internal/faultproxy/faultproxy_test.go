@@ -127,6 +127,9 @@ func TestFaults(t *testing.T) {
 						p.Replies(c.f)
 					}
 					got, err := says(t, network, p.Addr, 400*time.Millisecond, text)
+					if (p.Struck() > 0) != (name != "nothing" && network+" "+name != "udp slices") {
+						t.Errorf("%s: a fault has befallen %d messages", way, p.Struck())
+					}
 					if !c.want(got) || !errors.Is(err, os.ErrDeadlineExceeded) {
 						t.Errorf("%s: %q, %v", way, got, err)
 					}
