@@ -124,10 +124,21 @@ var networkFaults = []fault{
 	},
 	{
 		id: "N01", what: "the register is away and DNS is not", how: "faultproxy: each connection is reset amid its request; UDP is well",
-		holds: "ticks are run unarbitrated, without a fence (protocol section 8); afterwards no such tick is run again, save the latest",
-		quick: "knot", try: (*trial).registerAway,
+		holds: unarbitratedHolds,
+		quick: "knot", try: func(m *trial) {
+			m.registerAway(func(p *faultproxy.Proxy) { p.Requests(faultproxy.Faults{Only: "tcp", Reset: true}) })
+		},
+	},
+	{
+		id: "N02", what: "the register is silent and DNS is not", how: "faultproxy: connections are accepted and nothing comes, so that each question to it takes longer than a tick; UDP is well",
+		holds: unarbitratedHolds,
+		quick: "bind", try: func(m *trial) {
+			m.registerAway(func(p *faultproxy.Proxy) { p.Deaf(true) })
+		},
 	},
 }
+
+const unarbitratedHolds = "ticks are run unarbitrated, without a fence (protocol section 8); afterwards no such tick is run again, save those of the last moments"
 
 // none wants no run since there were n.
 func (m *trial) none(c *cluster, n int) {
@@ -374,12 +385,13 @@ func (m *trial) serverKilled() {
 	c.check(pardons...)
 }
 
-func (m *trial) registerAway() {
+// registerAway takes the register away by breaks, and leaves DNS.
+func (m *trial) registerAway(breaks func(p *faultproxy.Proxy)) {
 	p := m.network()
 	c := m.cluster()
 	c.more(1)
 	c.betweenRuns()
-	p.Requests(faultproxy.Faults{Only: "tcp", Reset: true})
+	breaks(p)
 	n := len(c.runs())
 	loose := func() (all []*run) {
 		for _, r := range c.runs()[n:] {
@@ -393,6 +405,8 @@ func (m *trial) registerAway() {
 		all := loose()
 		return len(all) > 1 && all[len(all)-1].tick > all[0].tick
 	})
+	latest := loose()[len(loose())-1]
+	c.await("its end", 30*time.Second, func() bool { return len(c.ended()) == len(c.runs()) })
 	p.Heal()
 	began := time.Now()
 	c.await("a run with a fence", healed, func() bool { return c.last().fence != "" })
@@ -401,8 +415,8 @@ func (m *trial) registerAway() {
 	c.end()
 	unarbitrated := map[int64]bool{}
 	for _, r := range loose() {
-		// What still ran, or was not reported yet, may be run beside it.
-		unarbitrated[r.tick] = began.Sub(time.Unix(r.tick, 0)) > interval
+		// Who ran the latest may not be the first to reach the register again.
+		unarbitrated[r.tick] = r.tick < latest.tick
 	}
 	for _, r := range c.runs() {
 		if r.fence != "" && unarbitrated[r.tick] {
