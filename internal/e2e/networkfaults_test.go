@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/solotick/solotick/internal/faultproxy"
@@ -42,7 +43,7 @@ var networkFaults = []fault{
 		},
 	},
 	{
-		id: "F14", what: "all answers are lost: what is written takes effect, and nobody learns of it", how: "faultproxy drops every answer for two leases",
+		id: "F14", what: "all answers are lost: what is written takes effect, and nobody learns of it", how: "faultproxy drops every answer for two leases, from that to a claim on",
 		holds: "no run without an answer; claims that landed unseen are found again or lapse",
 		quick: "knot", try: (*trial).answersLost,
 	},
@@ -153,8 +154,16 @@ func (m *trial) answersLost() {
 	c := m.cluster(everyTick)
 	c.more(1)
 	c.betweenRuns()
-	p.Replies(faultproxy.Faults{Drop: 1})
 	n := len(c.runs())
+	var begun atomic.Bool // with a claim that takes effect
+	p.Requests(faultproxy.Faults{Only: "tcp", If: func(message []byte) bool {
+		if faultproxy.Update(message) && readUpdate(message).claims() {
+			begun.Store(true)
+		}
+		return false
+	}})
+	p.Replies(faultproxy.Faults{Drop: 1, If: func([]byte) bool { return begun.Load() }})
+	c.await("a claim", 30*time.Second, begun.Load)
 	time.Sleep(away)
 	m.none(c, n)
 	p.Heal()
