@@ -68,6 +68,7 @@ type cluster struct {
 	name   string // of the record
 	dir    string
 	env    []string // of its agents, beside that of the tests
+	file   string   // of agents that are started from now on; empty: solotick.yaml
 	agents []*agent
 }
 
@@ -202,10 +203,11 @@ func (c *cluster) spawn() *agent {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	file := "solotick.yaml"
+	file := cmp.Or(c.file, "solotick.yaml")
 	if n := len(c.agents); n < len(c.at.each) {
-		file = fmt.Sprintf("solotick%d.yaml", n)
-		c.write(file, strings.ReplaceAll(c.read("solotick.yaml"), "server: "+c.at.addr+"\n", "server: "+c.at.each[n]+"\n"))
+		text := strings.ReplaceAll(c.read(file), "server: "+c.at.addr+"\n", "server: "+c.at.each[n]+"\n")
+		file = fmt.Sprintf("%d-%s", n, file)
+		c.write(file, text)
 	}
 	a.cmd = exec.Command(program, "run", "-c", c.path(file), "--log-format", "json", "--log-level", "debug")
 	a.cmd.Stdout, a.cmd.Stderr = f, f
