@@ -207,46 +207,56 @@ const (
 	tableEnd   = "<!-- end of the table -->\n"
 )
 
-// writeTable puts what came of the trials into a page.
+// writeTable puts what came of the trials into a page. What this run has not tried
+// stays as it was.
 func writeTable(page string, results []outcome) error {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(text), tableBegin)
-	_, after, ok2 := strings.Cut(rest, tableEnd)
+	table, after, ok2 := strings.Cut(rest, tableEnd)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
-	var b strings.Builder
-	failed := 0
-	for _, r := range results {
-		if r.words == failedWords {
-			failed++
+	was := map[string][]string{} // the last cells of a row
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(line, " | "); len(cells) == 4+len(servers) {
+			cells[len(cells)-1] = strings.TrimSuffix(cells[len(cells)-1], " |\n")
+			was[strings.TrimPrefix(cells[0], "| ")] = cells[4:]
 		}
 	}
-	fmt.Fprintf(&b, "The last run, on %s, %s/%s with %d processors: %d trials, %d failed.\n\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), len(results), failed)
-	b.WriteString("| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
-	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) })
-	for _, f := range sorted {
+	var b strings.Builder
+	tried, failed := 0, 0
+	for _, f := range slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) }) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, f.how, f.holds)
-		for _, s := range servers {
+		for i, s := range servers {
 			words := "not tried"
-			switch {
-			case f.not != "":
-				words = f.not
-			case f.on != nil && !slices.Contains(f.on, s.name):
-				words = "-"
+			if cells := was[f.id]; cells != nil {
+				words = cells[i]
 			}
 			for _, r := range results {
 				if r.fault == f.id && r.server == s.name {
 					words = r.words
 				}
 			}
+			switch {
+			case f.not != "":
+				words = f.not
+			case f.on != nil && !slices.Contains(f.on, s.name):
+				words = "-"
+			case words == failedWords:
+				failed++
+				fallthrough
+			case words != "not tried":
+				tried++
+			}
 			fmt.Fprintf(&b, " %s |", words)
 		}
 		b.WriteByte('\n')
 	}
-	return os.WriteFile(page, []byte(before+tableBegin+b.String()+tableEnd+after), 0o644)
+	head := fmt.Sprintf("Written on %s, on %s/%s with %d processors: %d trials, %d failed. Each cell is of the last run that tried it, which need not have tried all.\n\n"+
+		"| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), tried, failed)
+	return os.WriteFile(page, []byte(before+tableBegin+head+b.String()+tableEnd+after), 0o644)
 }

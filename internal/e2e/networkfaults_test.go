@@ -93,7 +93,7 @@ var networkFaults = []fault{
 		quick: "bind", try: (*trial).truncated,
 	},
 	{
-		id: "F22", what: "connections come octet by octet, are reset amid each answer, and hang", how: "faultproxy, one after the other, the last two for two leases each",
+		id: "F22", what: "connections come four octets at a time, are reset amid each answer, and hang", how: "faultproxy, one after the other, the last two for two leases each",
 		holds: "slow ones do; torn and silent ones end in time, their swaps are uncertain; no agent keeps sockets",
 		quick: "own", try: (*trial).tornConnections,
 	},
@@ -341,8 +341,8 @@ func (a *agent) sockets() (n int) {
 func (m *trial) tornConnections() {
 	p := m.network()
 	c := m.cluster(waits, everyTick)
-	p.Requests(faultproxy.Faults{Only: "tcp", Slice: 1})
-	p.Replies(faultproxy.Faults{Only: "tcp", Slice: 1})
+	p.Requests(faultproxy.Faults{Only: "tcp", Slice: 4})
+	p.Replies(faultproxy.Faults{Only: "tcp", Slice: 4})
 	c.more(3)
 	p.Heal()
 	c.calm()
