@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,6 +84,9 @@ type Config struct {
 	Records []string
 	// Upstream is the server that Unbound asks for the zone, as IP address and port.
 	Upstream string
+	// Before is a program with its arguments that becomes the server's, and gets its
+	// command as more arguments: faketime -f +600s.
+	Before []string
 }
 
 // A Server is a running DNS server. Its methods are for one goroutine.
@@ -158,7 +162,7 @@ func Start(cfg Config) (*Server, error) {
 		}
 		s := &Server{
 			Kind: cfg.Kind, Zone: cfg.Zone, Keys: cfg.Keys, Dir: cfg.Dir,
-			Addr: fmt.Sprintf("127.0.0.1:%d", port), argv: argv,
+			Addr: fmt.Sprintf("127.0.0.1:%d", port), argv: append(slices.Clone(cfg.Before), argv...),
 		}
 		if last = s.Restart(); last == nil {
 			return s, nil

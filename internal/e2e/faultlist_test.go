@@ -9,7 +9,7 @@ import (
 )
 
 // faults are the matrix, in the order of docs/faults.md.
-var faults = slices.Concat(processFaults)
+var faults = slices.Concat(processFaults, serverFaults, timeFaults, providerFaults, jobFaults, protocolFaults)
 
 // processFaults happen to agents and their jobs.
 var processFaults = []fault{

@@ -31,6 +31,9 @@ type fault struct {
 	quick string // the server on which "make test" tries it; empty: only "make faults" does
 	not   string // why it cannot be tried at all; empty: it can
 	try   func(m *trial)
+	// shown are the tests that show it without agents as processes, or beside try, as
+	// "package TestName, package TestName".
+	shown string
 }
 
 // servers are those that faults are tried on, and how they start.
@@ -94,7 +97,7 @@ func TestFaults(t *testing.T) {
 		for i := range faults {
 			f := &faults[i]
 			for _, s := range servers {
-				if f.not != "" || f.on != nil && !slices.Contains(f.on, s.name) || !*everyFault && f.quick != s.name {
+				if f.try == nil || f.on != nil && !slices.Contains(f.on, s.name) || !*everyFault && f.quick != s.name {
 					continue
 				}
 				t.Run(f.id+"-"+s.name, func(t *testing.T) {
@@ -131,12 +134,13 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%s is there twice", f.id)
 		case f.what == "" || f.how == "" || f.holds == "":
 			t.Errorf("%s does not say what happens, how, and what must hold", f.id)
-		case (f.try == nil) != (f.not != ""):
-			t.Errorf("%s is to be tried, or to say why it cannot be", f.id)
+		case (f.try != nil || f.shown != "") == (f.not != ""):
+			t.Errorf("%s is to be tried, or to say what shows it, or why it cannot be", f.id)
 		case f.quick != "" && f.on != nil && !slices.Contains(f.on, f.quick):
 			t.Errorf("%s is not for %s", f.id, f.quick)
 		}
 		seen[f.id] = true
+		checkShown(t, &f)
 		if f.quick != "" {
 			quick++
 		}
@@ -171,12 +175,18 @@ func writeTable(page string, results []outcome) error {
 	b.WriteString("| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) })
 	for _, f := range sorted {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, f.how, f.holds)
+		how := f.how
+		if f.shown != "" {
+			how += "; shown by " + strings.ReplaceAll("`"+f.shown+"`", ", ", "`, `")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, how, f.holds)
 		for _, s := range servers {
 			words := "not tried"
 			switch {
 			case f.not != "":
 				words = f.not
+			case f.try == nil:
+				words = "shown"
 			case f.on != nil && !slices.Contains(f.on, s.name):
 				words = "-"
 			}
