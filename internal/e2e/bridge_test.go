@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func bridge(args []string) int {
 	if err != nil {
 		answer["message"] = err.Error()
 	} else {
-		answer["texts"], answer["tag"], answer["time"] = append([]string{}, s.Texts...), s.Tag, s.Time.Unix()
+		answer["texts"], answer["tag"], answer["time"] = append([]string{}, s.Texts...), base64.StdEncoding.EncodeToString([]byte(s.Tag)), s.Time.Unix()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
 		return 1
@@ -85,5 +86,9 @@ func cross(addr, zone, keyFile, name string, swap bool, tag string, texts []stri
 	if !swap {
 		return r.Load(ctx)
 	}
-	return r.Swap(ctx, register.Snapshot{Tag: tag}, texts)
+	raw, err := base64.StdEncoding.DecodeString(tag) // it need not be UTF-8, as JSON is
+	if err != nil {
+		return register.Snapshot{}, err
+	}
+	return r.Swap(ctx, register.Snapshot{Tag: string(raw)}, texts)
 }

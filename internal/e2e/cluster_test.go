@@ -54,6 +54,7 @@ type place struct {
 
 	bridge string // the server that agents look at, where they write through a program
 
+	extra []string                   // more lines of dns:
 	dns   []string                   // lines of dns: in place of those of rfc2136
 	env   []string                   // of agents
 	texts func(name string) []string // what the provider holds there; nil: dig tells
@@ -125,7 +126,7 @@ func (c *cluster) configure(rest string) {
 		// What shows the records is then another server than what holds them.
 		dns = []string{"provider: command", "class: exact", "command: " + bridgeCommand(c.at, c.path("key")), "name_servers: " + c.at.bridge, "ttl: 60s"}
 	}
-	dns = append(slices.Clone(dns), "zone: "+strings.TrimSuffix(c.at.zone, "."))
+	dns = append(slices.Concat(dns, c.at.extra), "zone: "+strings.TrimSuffix(c.at.zone, "."))
 	c.write("solotick.yaml", "version: 1\ndns:\n  "+strings.Join(dns, "\n  ")+"\n"+rest)
 }
 

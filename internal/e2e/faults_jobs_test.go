@@ -96,7 +96,7 @@ func (c *cluster) taken(name string) {
 
 func badJobs(m *trial) {
 	c := scripted(m, `rm fail 2>/dev/null && exit 3
-if rm daemon 2>/dev/null; then setsid sh -c 'echo $$ >pid; exec sleep 600' >/dev/null 2>&1 & fi
+if rm daemon 2>/dev/null; then setsid sh -c 'echo $$ >pid; exec sleep 600' >/dev/null 2>&1 & while [ ! -s pid ]; do sleep 0.02; done; fi
 if rm flood 2>/dev/null; then head -c 20000000 /dev/zero | tr '\000' x; fi
 exit 0`, "attempts: 2", "timeout: 1s")
 	c.more(1)

@@ -50,6 +50,7 @@ var protocolFaults = []fault{
 
 func unarbitrated(m *trial) {
 	p := m.network()
+	m.at.extra = []string{"timeout: 500ms"} // so that the register is asked once more before the next tick
 	c := m.cluster("outage_after: 1s")
 	c.calm()
 	c.betweenRuns()

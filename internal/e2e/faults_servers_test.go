@@ -228,9 +228,10 @@ func garbage(m *trial) {
 func restored(m *trial) {
 	c := m.cluster()
 	backup := m.TempDir()
-	swapFiles := func(from, to string) {
+	swapFiles := func(from, to string) (before *run) {
 		c.calm()
 		c.betweenRuns()
+		before = c.last()
 		m.at.Kill()
 		if err := copyFiles(from, to); err != nil {
 			m.Fatal(err)
@@ -238,14 +239,14 @@ func restored(m *trial) {
 		if err := m.at.Restart(); err != nil {
 			m.Fatal(err)
 		}
+		return before
 	}
 	swapFiles(m.files(), backup)
 	c.more(3)
-	from := c.last()
-	swapFiles(backup, m.files())
+	from := swapFiles(backup, m.files())
 	m.since(c, time.Now())
 	c.more(2)
-	c.check(again(from), again(c.runs()[slices.IndexFunc(c.runs(), func(r *run) bool { return r.tick >= from.tick })]), repeats())
+	c.check(again(from))
 }
 
 func forger(m *trial) {
