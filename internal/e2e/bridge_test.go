@@ -31,14 +31,17 @@ func bridgeCommand(at *place, key string) string {
 func bridge(args []string) int {
 	var ask struct {
 		Op, Name string
-		Old      struct{ Tag string }
+		Old      struct {
+			Texts []string
+			Tag   string
+		}
 		New      []string
 	}
 	answer := map[string]any{}
 	err := json.NewDecoder(os.Stdin).Decode(&ask)
 	var s register.Snapshot
 	if err == nil {
-		s, err = cross(args[0], args[1], args[2], ask.Name, ask.Op == "swap", ask.Old.Tag, ask.New)
+		s, err = cross(args[0], args[1], args[2], ask.Name, ask.Op == "swap", register.Snapshot{Texts: ask.Old.Texts, Tag: ask.Old.Tag}, ask.New)
 	}
 	switch {
 	case err == nil && ask.Op == "swap":
@@ -65,7 +68,7 @@ func bridge(args []string) int {
 	return 0
 }
 
-func cross(addr, zone, keyFile, name string, swap bool, tag string, texts []string) (register.Snapshot, error) {
+func cross(addr, zone, keyFile, name string, swap bool, old register.Snapshot, texts []string) (register.Snapshot, error) {
 	text, err := os.ReadFile(keyFile)
 	if err != nil {
 		return register.Snapshot{}, err
@@ -86,9 +89,9 @@ func cross(addr, zone, keyFile, name string, swap bool, tag string, texts []stri
 	if !swap {
 		return r.Load(ctx)
 	}
-	raw, err := base64.StdEncoding.DecodeString(tag) // it need not be UTF-8, as JSON is
+	raw, err := base64.StdEncoding.DecodeString(old.Tag) // it need not be UTF-8, as JSON is
 	if err != nil {
 		return register.Snapshot{}, err
 	}
-	return r.Swap(ctx, register.Snapshot{Tag: string(raw)}, texts)
+	return r.Swap(ctx, register.Snapshot{Texts: old.Texts, Tag: string(raw)}, texts)
 }
