@@ -35,7 +35,7 @@ func bridge(args []string) int {
 			Texts []string
 			Tag   string
 		}
-		New      []string
+		New []string
 	}
 	answer := map[string]any{}
 	err := json.NewDecoder(os.Stdin).Decode(&ask)

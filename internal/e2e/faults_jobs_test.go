@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -29,11 +28,11 @@ var jobFaults = []fault{
 		shown: "internal/e2e TestJobsFrom, cmd/solotick TestFleetLetsARunEndBeforeItsJobChanges, cmd/solotick TestListUnusable, source TestReplaced, source TestPinned, source TestForbidden, source TestRedirect, internal/web TestReach, internal/web TestRebinding",
 	},
 	{
-		id: "F55", what: "an agent without a home, PATH, room for temporary files or for its log, with 16 file descriptors", how: "prlimit, an empty environment, standard output to a full device; the other agents end",
-		holds: "it runs the ticks all the same, and renews", quick: "own", try: starved, shown: "steps TestAgentOutputClosed, steps TestBlockedWriter",
+		id: "F55", what: "an agent without a home, PATH, room for temporary files or for its log, with 24 file descriptors", how: "prlimit, an empty environment, standard output to a full device; the other agents end",
+		holds: "it runs the ticks all the same, and renews; with 16 file descriptors no job can be started, and the run ends as failed, with the cause", quick: "own", try: starved, shown: "steps TestAgentOutputClosed, steps TestBlockedWriter",
 	},
 	{
-		id: "F56", what: "the job takes more memory than there is; the agent does", how: "a control group of 100 MB around an agent and its job, which reads zeros into memory; then SIGKILL of the agent, as the kernel would",
+		id: "F56", what: "the job takes more memory than there is; the agent does", how: "a control group of 50 MB around the job, which reads 300 MB into memory; then SIGKILL of the agent, as the kernel would",
 		holds: "the run has failed, and is attempted again; the agent lives on; as F02 for the agent itself",
 		try:   outOfMemory, shown: "internal/e2e TestBIND",
 	},
@@ -133,7 +132,7 @@ func starved(m *trial) {
 		return
 	}
 	defer full.Close()
-	cmd := exec.Command("/usr/bin/prlimit", "--nofile=16", program, "run", "-c", c.path("solotick.yaml"), "--log-level", "debug")
+	cmd := exec.Command("/usr/bin/prlimit", "--nofile=24", program, "run", "-c", c.path("solotick.yaml"), "--log-level", "debug")
 	cmd.Env = []string{jobEnv + "=" + c.dir, "TMPDIR=" + c.path("missing"), "LC_ALL=C"}
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = full, full, endWithParent()
 	if err := cmd.Start(); err != nil {
@@ -165,21 +164,18 @@ func starved(m *trial) {
 }
 
 func outOfMemory(m *trial) {
-	g, err := m.cgroup("memory", "memory.limit_in_bytes", "memory.max", strconv.Itoa(100<<20))
+	g, err := m.cgroup("memory", "memory.limit_in_bytes", "memory.max", strconv.Itoa(50<<20))
 	if err != nil {
 		m.cannot(err)
 		return
 	}
-	c := scripted(m, "rm eat 2>/dev/null && exec tail /dev/zero\nexit 0", "attempts: 2")
-	for _, a := range c.agents {
-		if err := g.take(a.cmd.Process.Pid); err != nil {
-			m.cannot(fmt.Errorf("a control group of its own: %w", err))
-			return
-		}
-	}
+	c := scripted(m, `rm eat 2>/dev/null || exit 0
+echo $$ >"`+filepath.Join(g.dir, "cgroup.procs")+`" || exit 9
+head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null && exit 0
+exit 5`, "attempts: 2")
 	c.write("eat", "")
-	c.says("killed|signal")
-	c.taken("eat")
+	c.says("exit (status|code) 5")
+	c.more(2)
 	k := c.killMidRun()
 	m.measured("%.1f s after the agent's end", c.rerun(k, takeover).begin.Sub(k.begin).Seconds())
 	c.more(2)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -43,11 +42,6 @@ func (m *trial) cgroup(controller, file, file2, value string) (*cgroup, error) {
 		return nil, fmt.Errorf("a control group of its own: %w", err)
 	}
 	return &cgroup{dir}, nil
-}
-
-// take puts a process into the group; those that it starts from then on are in it too.
-func (g *cgroup) take(pid int) error {
-	return os.WriteFile(filepath.Join(g.dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
 }
 
 func sqlite(file, statement string) error {
