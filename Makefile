@@ -1,40 +1,47 @@
 # make test is all that has to hold, and what .ci/run calls. The rest is for
 # people. Programs for development are pinned in tools/go.mod.
 
-tool   := go tool -modfile=tools/go.mod
+tool   := go tool -modfile=$(CURDIR)/tools/go.mod
 # The explorer is a search in one package: the race detector would find nothing
 # in it and make it ten times slower. The end-to-end tests run a built program.
 raced   = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
+# Modules of their own below this one, for what weighs more than all the rest.
+apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
 fuzz   ?= 60s
 states ?= 20000000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove bench: export GOFLAGS += -buildvcs=false
+test prove bench packaging: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove fuzz bench build
+.PHONY: test needs lint cross prove fuzz bench build packaging release
 
-test: needs lint cross
+test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
 	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
 	go test -v -timeout 15m -run '$(search)' ./elect
+	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
+	cd tools/deploy && go test -count=1 -timeout 15m ./...
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
 needs:
 	@tools/needs
 	@go tool -modfile=tools/s3/go.mod -n versitygw >/dev/null
+	@go mod download -modfile=tools/mermaid/go.mod
 
 lint:
 	@test -z "$$($(tool) gofumpt -l . | tee /dev/stderr)" || { echo 'lint: the files above are not formatted: $(tool) gofumpt -w .' >&2; exit 1; }
 	go vet ./...
 	$(tool) staticcheck -checks all ./...
 	go mod tidy -diff
+	for m in $(apart); do (cd $$m && go vet ./... && $(tool) staticcheck -checks all ./... && go mod tidy -diff) || exit 1; done
 
 # Everything compiles for the other systems: tests too where they can run.
 cross:
 	GOOS=darwin go vet ./...
-	GOOS=windows go build . ./cmd/... ./register/... ./examples/...
+	GOOS=windows go build . ./adapter/... ./cmd/... ./fence/... ./ready/... ./register/... ./examples/...
+	cd adapter/leaselock && GOOS=darwin go vet ./... && GOOS=windows go build ./...
 
 # What make test does in minutes, for as long as it takes: more states, and every
 # fuzz target.
@@ -52,3 +59,19 @@ bench: needs
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/solotick
+
+# Two builds of a release are compared byte for byte, and its packages installed: see
+# RELEASING.md.
+packaging: needs
+	cd tools/release && go test -timeout 15m .
+
+# All files of a release, in dist/: of the tag that is checked out, or of no version
+# where there is none. SIGN is the secret key of minisign to sign with, if any.
+version = $(shell git describe --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
+release: export TZ = UTC
+release:
+	@test -z "$$(git status --porcelain)" || { echo 'release: there is what is not committed: see git status' >&2; exit 1; }
+	rm -rf dist
+	cd tools/release && go run . -source ../.. -o ../../dist -version "$(or $(version),0.0.0-$(shell git rev-parse --short=12 HEAD))" \
+		-commit "$$(git rev-parse HEAD)" -time "$$(git show -s --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD)" $(if $(TARGETS),-targets $(TARGETS))
+	$(if $(SIGN),minisign -S -s '$(SIGN)' -m dist/SHA256SUMS -t 'solotick $(version)')

@@ -11,16 +11,18 @@ import (
 	"github.com/solotick/solotick/record"
 )
 
-// What a caller of [Agent.Lock], [Agent.TryLock] and [Lock.Unlock] may branch on.
+// What a caller of [Agent.Lock], [Agent.TryLock], [Lock.Unlock] and [Agent.RunDue]
+// may branch on.
 var (
-	// ErrHeld says that somebody else holds the lock, and is alive.
+	// ErrHeld says that somebody else holds the lock or runs the tick, and is alive.
 	ErrHeld = errors.New("held by somebody else")
-	// ErrPaused says that an operator has paused the lock: nobody takes it.
+	// ErrPaused says that an operator has paused the lock or the job: nobody takes it.
 	ErrPaused = errors.New("paused by an operator")
 	// ErrOfJob says that the record is one of a job. It is left alone.
 	ErrOfJob = errors.New("the record is one of a job")
 	// ErrLost says that the lock was no longer held when it was given back: it was
-	// not renewed in time, or freed or taken by hand, or held for its Timeout.
+	// not renewed in time, or freed or taken by hand, or held for its Timeout. Of a
+	// run it says that the tick may be run again, by anybody.
 	ErrLost = errors.New("lost")
 )
 
@@ -145,7 +147,7 @@ func (k *Lock) see(ev Event) {
 	r, now := s.View.Record, ev.Time.Unix()
 	switch {
 	case s.View.State == record.Unopenable:
-		k.giveUp(errors.New("the record is sealed, and there is no key here that opens it"))
+		k.giveUp(k.loop.odd)
 	case s.View.State != record.Present:
 	case !elect.IsLock(r):
 		k.giveUp(ErrOfJob)

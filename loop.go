@@ -31,8 +31,10 @@ type loop struct {
 	time   elect.Clock // the register's
 	began  time.Duration
 
-	snap register.Snapshot // what the register last showed: what a swap is against
-	set  record.Set
+	snap   register.Snapshot // what the register last showed: what a swap is against
+	set    record.Set
+	sealed bool  // it did not open, and has not since
+	odd    error // about what was last seen
 
 	busy       bool   // a request is in flight
 	abandon    func() // gives up the Load or look that is in flight; nil: there is none
@@ -280,7 +282,7 @@ func (l *loop) look(ctx context.Context, act elect.Action) {
 			l.self.LookFailed(now)
 			l.log.Debug("DNS did not answer; the register is asked", "err", err)
 		} else {
-			ev.Record = l.see(now, s, false, sent)
+			l.see(&ev, now, s, sent)
 		}
 		l.observe(ev)
 	})
@@ -304,23 +306,23 @@ func (l *loop) load(ctx context.Context, act elect.Action) {
 		} else {
 			l.answered(now)
 			l.self.NextLook = now.Elapsed + l.poll()
-			ev.Record = l.see(now, s, true, sent)
+			l.see(&ev, now, s, sent)
 		}
 		l.observe(ev)
 	})
 }
 
-// see takes in what a Load or DNS showed.
-func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.Duration) record.Record {
+// see takes in what a Load or DNS showed, and tells ev.
+func (l *loop) see(ev *Event, now elect.Now, s register.Snapshot, sent time.Duration) {
 	var sec int64
 	if now.Told {
 		sec = now.Time.Unix()
 	}
-	set := record.Read(s.Texts, sec)
+	set, fromLoad := record.ReadAs(l.Form, s.Texts, sec), ev.Verb == elect.Load
 	if fromLoad {
 		l.snap, l.set = s, set
 	}
-	was, stale := l.self.View, l.self.Stale
+	was, stale, shown := l.self.View, l.self.Stale, l.self.Shown
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
 	l.renewed() // a renewal whose reply was lost may have been found
 	if v := &l.self.View; l.policy.Lock && v.State == record.Present && !elect.IsLock(v.Record) && elect.IsLock(was.Record) {
@@ -329,14 +331,32 @@ func (l *loop) see(now elect.Now, s register.Snapshot, fromLoad bool, sent time.
 	if l.self.Stale == 1 && stale == 0 {
 		l.log.Warn("a write was refused although the record has not changed: the server has a stale view of its own zone, or cannot store it; trying again, ever more slowly")
 	}
-	if set.Detail != nil && (!was.Seen || was.Sum != l.self.View.Sum) {
-		level := slog.LevelWarn
-		if !fromLoad && set.State == record.Present {
-			level = slog.LevelDebug // a provider whose records reach DNS one by one shows old and new for a moment
-		}
-		l.log.Log(context.Background(), level, "the record needs a look", "state", set.State.String(), "detail", set.Detail)
+	if odd := set.Detail; fromLoad && set.State == record.Present && set.Record.Seq < shown {
+		set.Detail = errors.Join(odd, fmt.Errorf("%w (seq %d after %d)", ErrOlder, set.Record.Seq, shown))
 	}
-	return set.Record
+	ev.Record, ev.State, ev.Protection, ev.Odd = set.Record, set.State, set.Protection, set.Detail
+	l.wonder(set, fromLoad, was)
+}
+
+// wonder logs what is odd about a record, once.
+func (l *loop) wonder(set record.Set, fromLoad bool, was elect.View) {
+	news := !was.Seen || was.Sum != l.self.View.Sum
+	if set.State == record.Unopenable { // its owners go on writing it
+		news = !l.sealed || l.odd == nil || l.odd.Error() != set.Detail.Error()
+	}
+	if l.sealed && set.State == record.Present && fromLoad {
+		l.sealed = false
+		l.log.Info("the record opens again", "key", set.Protection.Sealed)
+	}
+	l.sealed, l.odd = l.sealed || set.State == record.Unopenable, set.Detail
+	if set.Detail == nil || !news {
+		return
+	}
+	level := slog.LevelWarn
+	if !fromLoad && set.State == record.Present {
+		level = slog.LevelDebug // a provider whose records reach DNS one by one shows old and new for a moment
+	}
+	l.log.Log(context.Background(), level, "the record needs a look", "state", set.State.String(), "detail", set.Detail)
 }
 
 // sum tells sets of texts apart.
@@ -362,7 +382,7 @@ func (l *loop) swap(ctx context.Context, act elect.Action) {
 		switch ev.Outcome {
 		case elect.Done:
 			l.snap = s
-			l.set = record.Read(s.Texts, 0)
+			l.set = record.ReadAs(l.Form, s.Texts, 0)
 			ev.Passed = passed(l.policy.Schedule, was, act)
 			l.tell(act, ev)
 			l.renewed()

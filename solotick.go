@@ -57,6 +57,9 @@ var (
 	ErrTimeout = errors.New("timed out")
 )
 
+// ErrOlder is in [Event.Odd] where the register shows an older record than before.
+var ErrOlder = errors.New("it is older than what was here before: the register was rolled back, or somebody put an old record back")
+
 // A Tick is one instant of the schedule that this agent was given to run.
 type Tick struct {
 	Job          string
@@ -92,6 +95,9 @@ type Agent struct {
 	// Look asks DNS for the texts at the job's name, best the authoritative
 	// servers. It may lag. nil: the register is asked instead.
 	Look func(context.Context) (register.Snapshot, error)
+	// Form is how the record is written and read: sealed, signed or both, with
+	// package seal. nil: plain.
+	Form record.Form
 	// ID identifies this process in the record; no other agent of the job may
 	// have it. Empty: NewID("").
 	ID string
@@ -101,7 +107,9 @@ type Agent struct {
 	Log       *slog.Logger // nil: silent
 	Observe   func(Event)  // nil: none. Called from one goroutine; must not block
 
-	clock clock // replaced in tests
+	clock   clock   // replaced in tests
+	calling int32   // a RunDue is in progress; atomic
+	caller  *caller // of RunDue
 }
 
 // An Event is something that an agent did or noticed.
@@ -115,11 +123,16 @@ type Event struct {
 	Took    time.Duration // of a request or a run
 	Outcome elect.Outcome // of a Load or Swap
 	Record  record.Record // what was read or written
-	Passed  int           // ticks of the schedule that a claim or a skip left out
-	Until   time.Time     // of a Wait: when it ends if nothing happens; told once for each reason and record
-	Told    bool          // Time is the register's; else it is this machine's
-	Ahead   time.Duration // of this machine's clock, beyond what the register's answers allow; 0 if it may be right
-	Err     error
+	// What was read, by a Load or a look: what it amounts to, what protects it,
+	// and what is odd about it (sealed and not to be opened, altered, rolled back).
+	State      record.State
+	Protection record.Protection
+	Odd        error
+	Passed     int           // ticks of the schedule that a claim or a skip left out
+	Until      time.Time     // of a Wait: when it ends if nothing happens; told once for each reason and record
+	Told       bool          // Time is the register's; else it is this machine's
+	Ahead      time.Duration // of this machine's clock, beyond what the register's answers allow; 0 if it may be right
+	Err        error
 }
 
 // NewID returns ten random capital letters behind a prefix of at most 12 of A-Z

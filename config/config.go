@@ -35,17 +35,20 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/steps"
 )
 
 // A Config is a whole file, with defaults in place of what it leaves out.
 type Config struct {
-	Version int
-	DNS     DNS
-	Agent   Agent
-	Notify  []Notifier // in the order of the file
-	From    *From      // where more jobs are; nil: nowhere
-	Jobs    []Job      // of the file itself, in its order
+	Version  int
+	DNS      DNS
+	Agent    Agent
+	Ring     seal.Ring  // the keys by which records are sealed and signed; empty: they are plain
+	KeyFiles []string   // that its keys were read from, for who looks whether others can read them
+	Notify   []Notifier // in the order of the file
+	From     *From      // where more jobs are; nil: nowhere
+	Jobs     []Job      // of the file itself, in its order
 
 	// Hash is the SHA-256 of the file's text in hex: equal on agents with equal
 	// files, and no secret, since the file holds none.
@@ -167,6 +170,29 @@ func LoadPlace(path string) (*Config, error) {
 	return parse(path, data, true)
 }
 
+// LoadToLook is [Load] for who only looks at records: what the file takes from
+// elsewhere need not be here, as secrets are not on a machine that watches. Whatever
+// is made of it is left out, and what jobs do is not to be relied on. Where a record
+// or a schedule comes from elsewhere it has to be here all the same.
+func LoadToLook(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	w := newWalker(path, data)
+	root := w.document(data)
+	if root == nil {
+		return nil, w.wrong()
+	}
+	c := w.config(root, false)
+	known := c.DNS.Zone != "" && !slices.ContainsFunc(c.Jobs, func(j Job) bool { return j.Record == "" || j.Schedule == (schedule.Schedule{}) })
+	if len(w.mistakes) > w.absent || !known {
+		return nil, w.wrong()
+	}
+	c.secrets = func() []string { return nil }
+	return c, nil
+}
+
 // read returns the text of a file, or more of it than it may have.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -211,7 +237,7 @@ func (w *walker) config(root *yaml.Node, jobless bool) *Config {
 	if at["agent"].key == nil {
 		preset(agentKeys, &f.agent)
 	}
-	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, shared: newShared()}
+	c := &Config{Version: f.version, DNS: f.dns, Agent: f.agent, Ring: f.ring(), KeyFiles: f.keyFiles(), shared: newShared()}
 	w.zone, w.lag = f.dns.Zone, f.dns.Lag()
 	c.Notify = w.notifiers(f.notify)
 	c.From = w.from(f.from)

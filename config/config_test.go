@@ -36,6 +36,11 @@ func environment(t *testing.T) {
 	t.Setenv("CONFIG_TEST_TOKEN", token)
 	t.Setenv("CONFIG_TEST_URL", "https://hooks.example.com/"+token)
 	t.Setenv("CONFIG_TEST_SHOUTRRR", "telegram://"+token+"@telegram?chats=1")
+	t.Setenv("CONFIG_TEST_SEAL", "# a comment\n"+config.SealKey.Secret())
+	t.Setenv("CONFIG_TEST_SEAL2", config.SealKey2.Secret())
+	t.Setenv("CONFIG_TEST_SIGN", config.SignKey.Secret())
+	t.Setenv("CONFIG_TEST_VERIFY", config.VerifyKey.String())
+	t.Setenv("CONFIG_TEST_TYPO", config.SealKey.Secret()[:60]+"7777777777")
 	t.Setenv("VCAP_SERVICES", `{"user-provided":[{"name":"db","credentials":{"password":"hunter2","ports":[53,true]}}]}`)
 }
 
@@ -60,7 +65,7 @@ func TestGolden(t *testing.T) {
 			} else {
 				got = err.Error() + "\n"
 			}
-			for _, secret := range []string{key, token, "hunter2", "c2VjcmV0"} {
+			for _, secret := range []string{key, token, "hunter2", "c2VjcmV0", "solotick-seal-a", "solotick-sign-a"} {
 				if strings.Contains(got, secret) {
 					t.Errorf("it shows %q", secret)
 				}
@@ -299,7 +304,7 @@ func TestDiagnosticsAsJSON(t *testing.T) {
 	}
 	want := map[string]any{
 		"file": "f.yaml", "line": 3.0, "column": 1.0, "message": `unknown key "jbos"`, "source": "jbos: {}", "length": 4.0,
-		"hint": `did you mean "jobs"? known here: version, dns, agent, notify, jobs_from, defaults, jobs`,
+		"hint": `did you mean "jobs"? known here: version, dns, agent, seal, sign, notify, jobs_from, defaults, jobs`,
 	}
 	if diff := cmp.Diff(want, got[3]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/solotick/solotick/seal"
 )
 
 // Plain is a text as JSON has it: what an editor gives to a schema. What YAML has
@@ -89,3 +91,11 @@ func Certificate(t *testing.T) (cert, key string) {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
+
+// Keys for tests.
+var (
+	SealKey2  = seal.NewKey([32]byte{3})
+	SealKey   = seal.NewKey([32]byte{1})
+	SignKey   = seal.NewSigningKey([32]byte{2})
+	VerifyKey = SignKey.Public()
+)

@@ -197,7 +197,7 @@ func (b *builder) value(r row) *schema {
 	case isSecrets, isFields:
 		return &schema{Type: "object", Names: b.words(r.words), Others: b.text()}
 	case isList:
-		item := b.value(row{rule: r.rule})
+		item := b.value(r.item())
 		return &schema{AnyOf: []*schema{item, {Type: "array", Items: item}}}
 	case isArgv:
 		return b.argv()

@@ -234,8 +234,7 @@ func (in *inspector) provider(path string, has map[string]bool) {
 
 // list tells a list, or one text in its place.
 func (in *inspector) list(n *yaml.Node, path string, r row) {
-	item := r
-	item.kind = isText
+	item := r.item()
 	if r.kind == isArgv {
 		item.kind = isArgv
 	}

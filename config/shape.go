@@ -24,6 +24,16 @@ type row struct {
 	shape
 }
 
+// item is an item of a list of texts.
+func (r row) item() row {
+	r = row{name: r.name, rule: r.rule}
+	r.required = false
+	if r.secret {
+		r.kind = isSecret
+	}
+	return r
+}
+
 type kind int
 
 const (
@@ -101,7 +111,7 @@ func shapeOf(name string, to any) shape {
 		return shape{kind: isDuration}
 	case *argv:
 		return shape{kind: isArgv}
-	case *[]string:
+	case *[]string, *[]Secret:
 		return shape{kind: isList}
 	case *raw:
 		return shape{kind: map[string]kind{"if": isCondition, "expect": isCondition, "clear": isClear}[name]}.elseTemplate()
@@ -153,6 +163,10 @@ func inner(to any) shape {
 		return mappingOf("dns", dnsKeys)
 	case *Agent:
 		return mappingOf("agent", agentKeys)
+	case *sealing:
+		return mappingOf("seal", sealTable)
+	case *signing:
+		return mappingOf("sign", signTable)
 	case *Allow:
 		return mappingOf("allow", allowKeys)
 	case **Report:

@@ -24,6 +24,8 @@ type file struct {
 	version                      int
 	dns                          DNS
 	agent                        Agent
+	seal                         sealing
+	sign                         signing
 	notify, from, defaults, jobs *yaml.Node
 }
 
@@ -31,6 +33,8 @@ var fileKeys = []key[file]{
 	{name: "version", doc: "the version of this file's format", to: func(f *file) any { return &f.version }, rule: rule{required: true, least: 1, most: 1}},
 	{name: "dns", doc: "where the records are", to: func(f *file) any { return &f.dns }, rule: rule{required: true}},
 	{name: "agent", doc: "this process", to: func(f *file) any { return &f.agent }},
+	{name: "seal", also: []string{"sealed", "encrypt", "encryption", "seal_keys"}, doc: "keep the records from being read by whoever has no key", to: func(f *file) any { return &f.seal }},
+	{name: "sign", also: []string{"signed", "signing", "signature"}, doc: "have everybody able to tell that an agent wrote a record", to: func(f *file) any { return &f.sign }},
 	{name: "notify", also: []string{"notifiers", "channels", "alerting"}, doc: "where people are told, by name", to: func(f *file) any { return &f.notify }},
 	{name: "jobs_from", also: []string{"jobs_url", "include"}, doc: "where more jobs are: a URL, or a mapping with one", to: func(f *file) any { return &f.from }},
 	{name: "defaults", doc: "what holds for every job that does not say otherwise", to: func(f *file) any { return &f.defaults }},

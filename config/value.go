@@ -79,6 +79,12 @@ func (w *walker) value(n *yaml.Node, path string, to any, r rule) bool {
 		*to = w.steps(n, path)
 	case *DNS:
 		w.dns(n, path, to)
+	case *[]Secret:
+		*to = w.secretList(n, path, r)
+	case *sealing:
+		w.seals(n, path, to)
+	case *signing:
+		w.signs(n, path, to)
 	case *Agent:
 		preset(agentKeys, to)
 		object(w, n, path, agentKeys, to)

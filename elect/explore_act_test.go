@@ -67,7 +67,7 @@ func (x *explorer) apply(w *world, m move) string {
 		w.mail[i] = letter{}
 	case catchesUp:
 		w.dns = w.reg
-	case deleted, damaged, rollback, future, farTimer, clockOn, clockBack, away, back, sealed, unsealed, foreign, pause, pauseFor, resume, trigger:
+	case deleted, damaged, rollback, future, farTimer, clockOn, clockBack, away, back, sealed, movedIn, unsealed, foreign, pause, pauseFor, resume, trigger:
 		x.hand(w, m.kind)
 	default:
 		return x.step(w, i, m)
@@ -242,17 +242,18 @@ func (x *explorer) hand(w *world, k kind) {
 		w.ghost.stepped = true
 	case farTimer:
 		r.Timer, r.Seq = w.now+5000, max(r.Seq+1, now.Unix()*1000)
-		x.put(w, text{record.Present, r, was.foreign})
+		x.put(w, text{state: record.Present, rec: r, foreign: was.foreign, key: was.key})
 		x.wrote(w, r)
 		return
 	}
 	switch k {
 	case pause, pauseFor, resume, trigger:
-		x.put(w, text{record.Present, r, was.foreign})
+		x.put(w, text{state: record.Present, rec: r, foreign: was.foreign, key: was.key})
 		x.wrote(w, r)
 		return
 	case foreign:
-		x.put(w, text{was.state, r, !was.foreign})
+		was.foreign = !was.foreign
+		x.put(w, was)
 		return
 	}
 	if l := x.policy.Lease; !x.spared(w, k) && (w.busy() || w.unreported() || k == rollback && w.hist.rec.Claimed || second(w.now-w.ghost.ended) <= l+Margin(l)+x.policy.PollMax) {
@@ -264,10 +265,13 @@ func (x *explorer) hand(w *world, k kind) {
 	case damaged:
 		x.put(w, text{state: record.Damaged})
 	case future:
-		x.put(w, text{record.Present, r, was.foreign})
+		x.put(w, text{state: record.Present, rec: r, foreign: was.foreign, key: was.key})
 		x.wrote(w, r)
 	case sealed:
 		x.put(w, text{state: record.Unopenable})
+	case movedIn: // due at once, and older than nothing
+		r.ID, r.Timer, r.Seq = "Z", w.now, max(r.Seq+1, now.Unix()*1000)
+		x.put(w, text{state: record.Present, rec: r, key: was.key, moved: true})
 	case rollback, unsealed:
 		w.reg, w.hist = w.hist, was
 		w.wrote = w.now
@@ -375,11 +379,11 @@ func (x *explorer) swap(w *world, i int, k kind, act Action) string {
 		return "a record was written that does not fit: " + act.Next.String()
 	}
 	old := a.snap
-	if v := &a.self.View; !act.Again && (old.state != v.State || old.rec != v.Record) {
+	if state, rec := x.opened(i, old); !act.Again && (state != a.self.View.State || rec != a.self.View.Record) {
 		return "a swap was decided against what the register did not show: " + act.Next.String()
 	}
 	a.self.Sending(x.policyOf(i), n, act)
-	next := text{record.Present, act.Next, old.foreign}
+	next := x.written(i, act.Next, old)
 	a.action = act
 	if w.away {
 		k = swapUnreached
@@ -452,7 +456,7 @@ func (x *explorer) deliver(w *world, i int) string {
 		a.action = Action{}
 		return ""
 	}
-	ok, bad := x.cas(w, a.snap, text{record.Present, a.action.Next, a.snap.foreign}, i, false)
+	ok, bad := x.cas(w, a.snap, x.written(i, a.action.Next, a.snap), i, false)
 	x.answer(w, i, ok)
 	return bad
 }
@@ -462,11 +466,11 @@ func (x *explorer) answer(w *world, i int, ok bool) {
 	out := Conflict
 	if ok {
 		out = Done
-		a.snap = text{record.Present, a.action.Next, a.snap.foreign}
+		a.snap = x.written(i, a.action.Next, a.snap)
 	}
 	w.hears(i)
 	n := x.nowOf(w, i)
-	a.self.Swapped(n, a.action, out, text{record.Present, a.action.Next, a.snap.foreign}.sum())
+	a.self.Swapped(n, a.action, out, x.written(i, a.action.Next, a.snap).sum())
 	a.action = Action{}
 	if a.job && !a.loose {
 		a.deadline = x.deadline(w, i)
@@ -515,6 +519,9 @@ func (x *explorer) describe(w *world) string {
 	s := fmt.Sprintf("  t=%d register=", w.now)
 	if w.reg.state == record.Present {
 		s += w.reg.rec.String()
+		if w.reg.key > 0 {
+			s += fmt.Sprintf(" (sealed with key %d)", w.reg.key)
+		}
 	} else {
 		s += w.reg.state.String()
 	}

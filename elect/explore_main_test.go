@@ -231,6 +231,7 @@ func configs() []config {
 		c.faults, c.limits = 2, upTo(2, crash, swapUnheard, lookStale, pause, resume)
 	})
 	locks(with)
+	sealings(with)
 	weaker(with)
 	if *exploreOnly != "" {
 		out = slices.DeleteFunc(out, func(c config) bool { return c.name != *exploreOnly })

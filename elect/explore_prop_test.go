@@ -89,7 +89,7 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 		g.ended = w.now
 	}
 	bad := x.breaks(pSeq, r.Seq > o.Seq && (r.Seq > g.seq || w.used[rollback] > 0 || w.used[clockBack] > 0 || old.state != record.Present && w.used[deleted]+w.used[damaged]+w.used[sealed] > 0), "%d after %d, highest %d", r.Seq, o.Seq, g.seq)
-	bad = first(bad, x.breaks(pSealed, old.state != record.Unopenable, "%s", r))
+	bad = first(bad, x.breaks(pSealed, old.state != record.Unopenable && x.opens(by, old), "%s", r))
 	g.seq = max(g.seq, r.Seq)
 	if old.state == record.Present {
 		bad = first(bad,

@@ -32,6 +32,7 @@ type explorer struct {
 	lively   int
 	latest   int64 // second that was reached
 	wandered int
+	read     map[reader]record.Set
 	stuck    []move
 	spin     string // an agent waits for what has passed
 	scratch  world
@@ -54,7 +55,7 @@ type violation struct {
 }
 
 func newExplorer(cfg config) *explorer {
-	x := &explorer{cfg: cfg, seen: newSet(), live: map[hash]int64{}, premises: map[string]int{}}
+	x := &explorer{cfg: cfg, seen: newSet(), live: map[hash]int64{}, premises: map[string]int{}, read: map[reader]record.Set{}}
 	x.policy = Policy{Schedule: grid(10), Lease: 3 * time.Second, Skew: time.Second, Timeout: 6 * time.Second, PollMin: 4 * time.Second, PollMax: 4 * time.Second, Attempts: 1, Takeovers: 2, CatchUpMost: 100}
 	if cfg.policy != nil {
 		cfg.policy(&x.policy)
@@ -343,7 +344,7 @@ func (x *explorer) paused(w *world) bool {
 	if x.policy.Lock && w.reg.state == record.Present && !IsLock(w.reg.rec) {
 		return true // it has become a job's
 	}
-	if w.reg.rec.Pause < 0 || w.reg.state == record.Unopenable && w.hist.rec.Pause < 0 {
+	if w.reg.rec.Pause < 0 || w.reg.unreadable() && w.hist.rec.Pause < 0 {
 		return true
 	}
 	for i := range w.actors { // a record that was deleted in a pause brings it back
@@ -357,11 +358,12 @@ func (x *explorer) paused(w *world) bool {
 		}
 	}
 	for i := range x.cfg.agents {
-		if a := &w.actors[i]; a.up && !a.self.Stopping || !a.up && int(a.lives) < x.cfg.restart+1 && a.lives < most {
+		able := w.reg.unreadable() && x.opens(i, w.hist) || x.opens(i, w.reg)
+		if a := &w.actors[i]; able && (a.up && !a.self.Stopping || !a.up && int(a.lives) < x.cfg.restart+1 && a.lives < most) {
 			return false
 		}
 	}
-	return true // nobody is left
+	return true // nobody is left who could
 }
 
 // report prints what was searched.
@@ -480,6 +482,7 @@ func (h *hash) text(t *text, as *[most]uint8) {
 	h.flags(t.foreign)
 	if t.state == record.Present {
 		h.record(&t.rec, as)
+		h.sealing(t)
 	}
 }
 
@@ -491,6 +494,9 @@ func (h *hash) self(s *Self, as *[most]uint8) {
 	if v.Seen {
 		h.text(&text{state: v.State, rec: v.Record}, as)
 		h.flags(v.Sum>>62&1 == 1)
+		if v.State == record.Unopenable { // by now one of many
+			h.word(v.Sum)
+		}
 		h.dur(v.First)
 		h.dur(v.Last)
 		h.dur(v.Loaded)
@@ -602,7 +608,7 @@ func (x *explorer) hash(w *world) hash {
 	for i := range as {
 		as[i], order[i] = uint8(i), i
 	}
-	if x.cfg.other == nil && x.cfg.offset == ([most]int64{}) && x.cfg.drift == ([most]int64{}) && x.policy.Spread == 0 {
+	if x.cfg.other == nil && x.cfg.offset == ([most]int64{}) && x.cfg.drift == ([most]int64{}) && x.policy.Spread == 0 && x.cfg.rings == nil {
 		for i := range x.cfg.agents {
 			blind := [most]uint8{1, 1, 1}
 			blind[i] = 0

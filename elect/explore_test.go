@@ -44,13 +44,14 @@ type config struct {
 	settle  int64
 	part    int // so many of the long ways by chance are left out, for one that is gone; 0: none
 
-	class   class  // of the register
-	lands   int64  // timed: seconds from reading to the end of writing, at most
-	delay   int64  // timed: seconds from the write to the read that confirms it
-	copies  bool   // DNS shows copies, of which an older one may come after a newer one
-	expect  string // the one property that is judged, and must be found violated
-	still   bool   // only what holds all the same is judged
-	wrongly bool   // a Load does what it must not: see weaker
+	class   class     // of the register
+	lands   int64     // timed: seconds from reading to the end of writing, at most
+	delay   int64     // timed: seconds from the write to the read that confirms it
+	copies  bool      // DNS shows copies, of which an older one may come after a newer one
+	rings   [][]uint8 // the keys of each agent, by number: the first one writes; nil: nothing is sealed
+	expect  string    // the one property that is judged, and must be found violated
+	still   bool      // only what holds all the same is judged
+	wrongly bool      // a Load does what it must not: see weaker
 }
 
 // A job is how one run goes by itself.
@@ -101,6 +102,7 @@ const (
 	away // the register cannot be reached; DNS can
 	back
 	sealed    // by hand: a text that nobody here can open
+	movedIn   // by hand: the record of another name, sealed with a key that is known here
 	unsealed  // and the one before again
 	foreign   // a stranger's value comes to stand beside the record, or goes
 	catchesUp // DNS shows what the register holds now
@@ -118,7 +120,7 @@ var kindNames = [kinds]string{
 	"advance", "step", "job ends", "start", "stale look", "look fails", "load fails", "swap lost", "reply lost", "swap lands late",
 	"swap duplicated", "swap not sent", "swap refused for nothing", "swap stalls", "swap answered late", "swap goes on", "swap on its way lands", "swap on its way never lands", "run goes otherwise", "crash", "freeze",
 	"thaw", "shutdown", "record deleted", "record damaged", "record rolled back", "record from the future", "timer in the far future", "register clock steps on",
-	"register clock steps back", "register away", "register back", "record sealed", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
+	"register clock steps back", "register away", "register back", "record sealed", "record of another name", "record unsealed", "foreign value", "DNS catches up", "pause", "pause with an end", "resume", "trigger",
 	"older copy", "swap given up", "stale list",
 }
 
@@ -134,6 +136,9 @@ type text struct {
 	state   record.State
 	rec     record.Record
 	foreign bool // and another's value beside it
+
+	key   uint8 // that it is sealed with; 0: none
+	moved bool  // it was sealed for another name
 }
 
 func (t text) sum() uint64 {
@@ -146,6 +151,7 @@ func (t text) sum() uint64 {
 	}
 	h := newHash()
 	h.record(&t.rec, nil)
+	h.sealing(&t)
 	return uint64(h)>>2 | 1<<63 | beside
 }
 
@@ -283,7 +289,7 @@ func (w *world) hears(i int) {
 func (x *explorer) begin() *world {
 	w := &world{now: x.cfg.from, wrote: x.cfg.from - 1}
 	if x.cfg.begin != (record.Record{}) {
-		w.reg = text{state: record.Present, rec: x.cfg.begin}
+		w.reg = text{state: record.Present, rec: x.cfg.begin, key: x.writes(0)}
 		w.hist = w.reg
 		w.ghost.seq = x.cfg.begin.Seq
 		w.dns = w.reg
@@ -324,7 +330,8 @@ func (x *explorer) see(w *world, i int, t text, fromLoad bool) {
 			a.deadline = x.deadline(w, i)
 		}
 	}()
-	s.See(n, Sight{State: t.state, Record: t.rec, Sum: t.sum(), FromLoad: fromLoad, Sent: n.Elapsed, Got: n.Elapsed})
+	state, rec := x.opened(i, t)
+	s.See(n, Sight{State: state, Record: rec, Sum: t.sum(), FromLoad: fromLoad, Sent: n.Elapsed, Got: n.Elapsed})
 }
 
 // may tells whether a fault of this kind may still happen.
@@ -392,7 +399,7 @@ func (x *explorer) moves(w *world, out []move) []move {
 			fault(catchesUp, 0, 0)
 		}
 	}
-	quiet = quiet && !(x.fair && (w.away || w.reg.state == record.Unopenable))
+	quiet = quiet && !(x.fair && (w.away || w.reg.unreadable()))
 	if quiet && (w.now < x.cfg.until || x.fair) {
 		add(advance, 0, 0)
 	}
@@ -452,7 +459,7 @@ func (x *explorer) agentMoves(w *world, i int, add, fault func(kind, int, int)) 
 
 // worldMoves is what operators and misfortune can do to the record.
 func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(kind)) {
-	here := w.reg.state == record.Present
+	here := w.reg.state == record.Present && !w.reg.moved
 	later := w.now > w.wrote // a rollback by more than a second
 	if here && later {
 		fault(deleted, 0, 0)
@@ -467,9 +474,12 @@ func (x *explorer) worldMoves(w *world, fault func(kind, int, int), free func(ki
 	fault(clockBack, 0, 0)
 	if here && later {
 		fault(sealed, 0, 0)
+		if w.reg.key > 0 {
+			fault(movedIn, 0, 0)
+		}
 		fault(foreign, 0, 0)
 	}
-	if w.reg.state == record.Unopenable {
+	if w.reg.unreadable() {
 		free(unsealed)
 	}
 	if w.away {

@@ -91,7 +91,9 @@ func (x *explorer) weakSwap(w *world, i int, k kind) string {
 }
 
 // wants is the text that an agent tries to put into the register.
-func (a *actor) wants() text { return text{record.Present, a.action.Next, a.snap.foreign} }
+func (a *actor) wants() text {
+	return text{state: record.Present, rec: a.action.Next, foreign: a.snap.foreign}
+}
 
 func (a *actor) settles(due int64) { a.weak.leg, a.weak.due = settling, due }
 

@@ -52,6 +52,9 @@ var mutants = []mutant{
 	{"an unarbitrated run beside a live claim", "register away", "other.go", "r.Claimed && d.lapsed(r)\n}", "r.Claimed\n}"},
 	{"an unarbitrated tick is run again", "register away", "decide.go", "	if here && d.reconciles(r) {", "	if false {"},
 	{"a sealed record is overwritten", "by hand", "decide.go", "	case v.State == record.Unopenable:\n", "	case v.State == record.Unopenable:\n		return d.swap(NoRecord, record.Record{ID: s.ID, Timer: 120})\n	case false:\n"},
+	{"what does not open counts as damaged", "one has the wrong key", "../record/set.go", "		if errors.Is(err, ErrUnopenable) {\n", "		if false {\n"},
+	{"a wrong key overwrites", "one has the wrong key", "../seal/ring.go", "fmt.Errorf(\"%w: it is sealed with the key %s, which is not here\", record.ErrUnopenable, id)", "fmt.Errorf(\"it is sealed with the key %s, which is not here\", id)"},
+	{"a record opens under another name", "one has the wrong key", "../seal/ring.go", "f := &form{ring: *r, name: strings.TrimSuffix(strings.ToLower(name), \".\"),", "f := &form{ring: *r, name: strings.ToLower(\"\"),"},
 	{"at-most-once starts however late it is", "at-most-once", "other.go", "!s.Stopping && d.windowEnd()-d.now.Elapsed >= p.KillGrace+time.Second", "!s.Stopping"},
 	{"at-most-once keeps running into the next tick", "at-most-once, long runs", "run.go", "	case d.now.Elapsed >= d.windowEnd()-p.KillGrace:\n", "	case !p.AtMostOnce && d.now.Elapsed >= d.windowEnd()-p.KillGrace:\n"},
 	{"a damaged record stays", "by hand", "decide.go", "			return Action{Verb: Load, Why: RecordDamaged}\n", "			return d.wait(RecordDamaged, never)\n"},
@@ -157,7 +160,7 @@ func (m mutant) run(t *testing.T, here, dir string) (string, error) {
 	if n := strings.Count(string(source), m.old); n != 1 {
 		t.Errorf("the mutant %q has %d places in %s, want 1", m.name, n, m.file)
 	}
-	edited := filepath.Join(dir, m.file)
+	edited := filepath.Join(dir, filepath.Base(m.file))
 	if err := os.WriteFile(edited, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,13 @@ import (
 //	policy [every=60s] [lease=15s] ...   a new world at second 600, and its job's policy
 //	policy lock [lease=15s] ...          a new world with a lock; its job is what is done under it
 //	agent A [id=X] [rtt=20ms] [wall=3s] [every=20s]   an agent starts; its clock or its schedule may be off
+//	     [seals=(1,2)] [plain=read] [signs=1] [verifies=(2)] [unsigned=read]     and these are its keys
 //	job [A] [takes=5s] [stop=1s] [results=(failed, ok)] [hangs] [state=x]
 //	advance 10s | advance to=720         let time pass, everything happens by itself
 //	next A lands|lost|later|twice|slow=9s|conflict|refused|unreached ...   what becomes of A's next swaps
 //	network                              the swaps that were under way arrive
 //	register away|silent|refusing|back [A]   for everybody, or for A alone
-//	register delete|damage|timeless|to=720|step=60s|put (the texts below)
+//	register delete|damage|timeless|to=720|step=60s|put (the texts below; behind "seals=1 signs=2 [at=name]:" with keys, perhaps of another name)
 //	dns lag=10s|away|stuck|alternating|back
 //	operator pause|resume|trigger [until=900] [why=..]
 //	freeze A | suspend A | thaw A | crash A | stop A [grace=8s]
@@ -193,6 +194,7 @@ var commands = map[string]func(*world, *testing.T, *datadriven.TestData){
 		if every := value(d, "every", ""); every != "" {
 			a.policy.Schedule = each(t, d, span(t, d, every), span(t, d, value(d, "offset", "0s")))
 		}
+		a.form = keyring(t, d, d.CmdArgs)
 		a.self.ID = value(d, "id", a.name)
 		a.self.Born, a.self.NextLook = a.clocks().Time, a.elapsed()+a.policy.PollMin
 		w.agents = append(w.agents, a)
@@ -329,7 +331,7 @@ func (w *world) register(t *testing.T, d *datadriven.TestData) {
 	case "to":
 		w.put(w.at(moment(t, d, value(d, "to", ""))))
 	case "put":
-		w.put(strings.Split(strings.TrimSpace(d.Input), "\n"))
+		w.put(protected(t, d))
 	default:
 		d.Fatalf(t, "unknown")
 	}
@@ -343,7 +345,7 @@ func (w *world) register(t *testing.T, d *datadriven.TestData) {
 
 // operator does what the commands pause, resume and trigger do.
 func (w *world) operator(t *testing.T, d *datadriven.TestData) {
-	set := record.Read(w.texts, int64(w.now/time.Second))
+	set := record.ReadAs(keyring(t, d, d.CmdArgs), w.texts, int64(w.now/time.Second))
 	now := time.Unix(int64((w.now+w.step)/time.Second), 0)
 	var r record.Record
 	var note string

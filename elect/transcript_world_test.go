@@ -65,6 +65,7 @@ type agent struct {
 	rtt    time.Duration
 	asleep time.Duration // that Elapsed did not count
 
+	form                    record.Form
 	snap                    []string
 	set                     record.Set
 	job                     job
@@ -186,7 +187,11 @@ func show(texts []string) string {
 	if len(texts) == 0 {
 		return "nothing"
 	}
-	return strings.Join(texts, "  ")
+	var all []string
+	for _, text := range texts {
+		all = append(all, opened(text))
+	}
+	return strings.Join(all, "  ")
 }
 
 // An agent's own part: the loop of a driver.
@@ -355,7 +360,7 @@ func (a *agent) see(now elect.Now, texts []string, fromLoad bool, sent time.Dura
 	if now.Told {
 		sec = now.Time.Unix()
 	}
-	set := record.Read(texts, sec)
+	set := record.ReadAs(a.form, texts, sec)
 	if fromLoad {
 		a.snap, a.set = texts, set
 	}
@@ -375,7 +380,7 @@ func (a *agent) swap(act elect.Action, now elect.Now) {
 			if out == elect.Done {
 				a.clock.Hear(told, sent, now.Elapsed)
 				now = a.clocks()
-				a.snap, a.set = texts, record.Read(texts, 0)
+				a.snap, a.set = texts, record.ReadAs(a.form, texts, 0)
 			}
 			a.self.Swapped(now, act, out, sum(texts))
 			again := ""

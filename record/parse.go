@@ -25,6 +25,8 @@ const (
 	maxState  = 96  // bytes as encoded JSON, quotes included
 	maxExtra  = 360 // bytes of all unknown members, canonical
 	maxDepth  = 16  // nesting within an unknown member
+	maxSig    = 86  // bytes of a signature as text
+	sigRoom   = len(`,"sig":""`) + maxSig
 )
 
 // A SyntaxError says why a text is no record.
@@ -44,20 +46,31 @@ func (e *SyntaxError) Error() string {
 // may carry a fraction or an exponent, as other languages write them; the
 // fraction is dropped. timerOld is read as timerold, and where both are present
 // the greater counts. Members that Parse does not know, and an entryid that is
-// no text, are kept in Extra.
+// no text, are kept in Extra. A signature, which may come on top of MaxText, is
+// none of the record's content: Parse drops it without a look.
 func Parse(text string) (Record, error) {
+	r, _, err := parse(text)
+	return r, err
+}
+
+// parse is Parse that tells whether there is a signature.
+func parse(text string) (r Record, signed bool, err error) {
 	s := scanner{text: text}
+	most := MaxText
+	if strings.Contains(text, `"sig"`) {
+		most += sigRoom
+	}
 	switch at := invalidUTF8(text); {
-	case len(text) > MaxText:
-		s.fail(MaxText, "longer than %d bytes", MaxText)
+	case len(text) > most:
+		s.fail(most, "longer than %d bytes", most)
 	case at >= 0:
 		s.fail(at, "not UTF-8")
 	}
-	r := s.record()
+	r = s.record()
 	if s.err != nil {
-		return Record{}, s.err
+		return Record{}, s.signed, s.err
 	}
-	return r, nil
+	return r, s.signed, nil
 }
 
 // invalidUTF8 returns the offset of the first byte that is no UTF-8, or -1.
@@ -76,9 +89,10 @@ func invalidUTF8(text string) int {
 // A scanner reads one JSON text from front to back. The first error stays, and
 // moves pos to the end, so that every loop ends.
 type scanner struct {
-	text string
-	pos  int
-	err  *SyntaxError
+	text   string
+	pos    int
+	err    *SyntaxError
+	signed bool // a signature was found
 }
 
 func (s *scanner) fail(at int, format string, args ...any) {
@@ -167,6 +181,9 @@ func (s *scanner) member(r *Record, key string, extra []byte) []byte {
 		r.Why = s.string(key, maxWhy, func(v string) int { return len(v) })
 	case "state":
 		r.State = s.string(key, maxState-2, encodedLen)
+	case "sig":
+		s.signed = true
+		s.string(key, maxSig, encodedLen)
 	case "entryid":
 		if s.peek() == '"' {
 			r.EntryID = s.string(key, maxEntry, encodedLen)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A State says what the values at a job's name amount to.
@@ -34,50 +33,54 @@ func (s State) String() string {
 
 // A Set is what all TXT values at one name say together.
 type Set struct {
-	State   State
-	Record  Record   // zero unless Present
-	Foreign []string // the values that are no record: kept in every write
-	Detail  error    // what is odd about the values, also where one of them is a good record; nil: nothing
+	State      State
+	Record     Record     // zero unless Present
+	Foreign    []string   // the values that are no record: kept in every write
+	Detail     error      // what is odd about the values, also where one of them is a good record; nil: nothing
+	Protection Protection // of the record, or of the value that keeps it from being Present
+
+	form Form
 }
 
 // aYear is how far ahead of the register's time a seq may be, in seconds. A
 // greater one would push every later fence out of reach.
 const aYear = 366 * 24 * 60 * 60
 
-// Read finds the record among the TXT values at a name. now is the register's
-// time in epoch seconds, 0 if unknown.
+// Read is [ReadAs] where records are plain: a sealed one is unopenable, and
+// nobody looks at signatures.
+func Read(texts []string, now int64) Set { return ReadAs(nil, texts, now) }
+
+// ReadAs finds the record among the TXT values at a name, by the form that
+// records have there. now is the register's time in epoch seconds, 0 if unknown.
 //
 // A value that begins with a brace is meant as a record, one that begins with
-// "st1." as a sealed record, everything else is foreign. Of several records the
-// highest seq counts, of equal ones the bytewise greater text. A damaged value
-// beside a good record is reported, and gone with the next write.
-func Read(texts []string, now int64) Set {
-	var set Set
+// [SealedPrefix] as a sealed record, everything else is foreign. Of several
+// records the highest seq counts, of equal ones the bytewise greater value. A
+// damaged value beside a good record is reported, and gone with the next write.
+func ReadAs(f Form, texts []string, now int64) Set {
+	set := Set{form: f}
 	var best string
 	var odd []error
 	records := 0
 	for _, text := range texts {
-		if strings.HasPrefix(text, "st1.") {
-			return Set{
-				State: Unopenable, Foreign: slices.Clone(texts),
-				Detail: errors.New("the record is sealed, and no key of this agent opens it"),
-			}
-		}
-		if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		if !meant(text) {
 			set.Foreign = append(set.Foreign, text)
 			continue
 		}
-		r, err := Parse(text)
-		if err == nil && now > 0 && r.Seq > (now+aYear)*1000 {
-			err = fmt.Errorf("seq %d is over a year ahead of the register's time", r.Seq)
+		r, by, err := open(f, text, now)
+		if errors.Is(err, ErrUnopenable) {
+			return Set{State: Unopenable, Foreign: slices.Clone(texts), Detail: err, Protection: by, form: f}
 		}
 		if err != nil {
 			odd = append(odd, err)
+			if records == 0 {
+				set.Protection = by
+			}
 			continue
 		}
 		records++
 		if records == 1 || r.Seq > set.Record.Seq || r.Seq == set.Record.Seq && text > best {
-			set.Record, best = r, text
+			set.Record, set.Protection, best = r, by, text
 		}
 	}
 	if records > 1 {
@@ -94,12 +97,23 @@ func Read(texts []string, now int64) Set {
 }
 
 // With returns the values to write so that r is the one record there, beside the
-// foreign values. An unopenable set comes back as it was read, without r: a
-// sealed record is never replaced by an agent that cannot read it.
+// foreign values, in the form that the set was read by. An unopenable set comes
+// back as it was read, without r: a sealed record is never replaced by an agent
+// that cannot read it.
 func (s Set) With(r Record) []string {
-	texts := slices.Clone(s.Foreign)
 	if s.State == Unopenable {
-		return texts
+		return slices.Clone(s.Foreign)
 	}
-	return append(texts, r.String())
+	return s.Replace(r)
+}
+
+// Replace is [Set.With] for a person who has decided that a sealed record which
+// nobody can open is to be lost: it is replaced as well. No agent does that.
+func (s Set) Replace(r Record) []string {
+	texts := slices.DeleteFunc(slices.Clone(s.Foreign), meant)
+	text := r.String()
+	if s.form != nil {
+		text = s.form.Close(text)
+	}
+	return append(texts, text)
 }

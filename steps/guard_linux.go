@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -86,10 +87,20 @@ func jobAttr() *syscall.SysProcAttr {
 func groupAlive(int) bool { return false }
 
 // A proc is one process as /proc shows it.
-type proc struct{ pid, parent, group, session int }
+type proc struct {
+	pid, parent, group, session int
+
+	name  string
+	ended bool // and was not waited for yet
+}
 
 // processes lists what is alive; nil if /proc cannot be read.
 func processes() []proc {
+	return slices.DeleteFunc(allProcesses(), func(p proc) bool { return p.ended })
+}
+
+// allProcesses lists those that have ended, too.
+func allProcesses() []proc {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -107,12 +118,17 @@ func processes() []proc {
 			continue // it ended meanwhile
 		}
 		// pid (name) state ppid pgrp session ...; the name may hold anything.
-		stat = stat[bytes.LastIndexByte(stat, ')')+1:]
-		p := proc{pid: pid}
-		var state string
-		if _, err := fmt.Sscan(string(stat), &state, &p.parent, &p.group, &p.session); err != nil || state == "Z" || state == "X" {
+		begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+		if begin < 0 || end < begin {
 			continue
 		}
+		p := proc{pid: pid, name: string(stat[begin+1 : end])}
+		stat = stat[end+1:]
+		var state string
+		if _, err := fmt.Sscan(string(stat), &state, &p.parent, &p.group, &p.session); err != nil || state == "X" {
+			continue
+		}
+		p.ended = state == "Z"
 		all = append(all, p)
 	}
 	return all
@@ -146,9 +162,12 @@ func killUnder(guard int) {
 	}
 }
 
+// guardName is what the kernel calls a process that was started by selfPath.
+const guardName = "exe"
+
 // selfPath is the running binary, also after its file was replaced.
 func selfPath() (string, error) {
-	const self = "/proc/self/exe"
+	const self = "/proc/self/" + guardName
 	if _, err := os.Stat(self); err == nil {
 		return self, nil
 	}
@@ -161,5 +180,26 @@ func memoryFile() (*os.File, string) {
 	if err != nil {
 		return nil, ""
 	}
+	letOpen()
 	return os.NewFile(uintptr(fd), "state"), fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
+}
+
+// letOpen lets other processes of this user open what this one has open, by its
+// name in /proc. The kernel allows that for no process that leaves no core; one that
+// was told to leave none gets a limit instead that comes to the same: 1, which is
+// less than any core has, and of which core(5) says that it also ends those that are
+// piped into a program.
+func letOpen() {
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil || dumpable != 0 {
+		return
+	}
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) != nil {
+		return
+	}
+	limit.Cur = min(limit.Max, 1)
+	if unix.Setrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
 }

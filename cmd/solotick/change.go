@@ -23,6 +23,7 @@ var errNothingToDo = errors.New("nothing to do")
 type changed struct {
 	before, after record.Record
 	now           time.Time // the register's
+	unread        bool      // what was there is sealed, and was not opened
 }
 
 // Bounds of one change by hand.
@@ -53,28 +54,28 @@ func (s site) change(ctx context.Context, do edit) (changed, error) {
 		if now.IsZero() {
 			now = time.Now()
 		}
-		set := record.Read(snap.Texts, now.Unix())
-		if set.State == record.Unopenable {
-			return changed{}, &failure{
-				code: exitRefused, err: fmt.Errorf("the record at %s is sealed, and there is no key here that opens it", name),
-				means: "nothing was changed", do: "use the configuration of an agent of this job",
-			}
+		set := record.ReadAs(s.form, snap.Texts, now.Unix())
+		if set.State == record.Unopenable && !s.force {
+			return changed{}, sealedFailure(name, set.Detail)
 		}
 		next, err := do(set, now)
 		if err != nil {
-			return changed{set.Record, set.Record, now}, err
+			return changed{set.Record, set.Record, now, false}, err
 		}
 		if err := next.Check(); err != nil {
 			return changed{}, &failure{code: exitFailed, err: fmt.Errorf("what would be written at %s is no record: %w", name, err), means: "nothing was changed"}
 		}
 		texts := set.With(next)
+		if s.force {
+			texts = set.Replace(next)
+		}
 		_, err = reg.Swap(ctx, snap, texts)
 		if errors.Is(err, register.ErrUncertain) {
 			err = settle(ctx, reg, name, snap, texts, err)
 		}
 		switch {
 		case err == nil:
-			return changed{set.Record, next, now}, nil
+			return changed{set.Record, next, now, set.State == record.Unopenable}, nil
 		case errors.Is(err, register.ErrConflict):
 		default:
 			return changed{}, registerFailure(err, "nothing was changed")
@@ -83,6 +84,14 @@ func (s site) change(ctx context.Context, do edit) (changed, error) {
 	return changed{}, &failure{
 		code: exitTryAgain, err: fmt.Errorf("the record at %s changed %d times while this was being written", name, changeTries),
 		means: "nothing was changed; the agents go on as before", do: "try again; if it stays so, solotick doctor",
+	}
+}
+
+// sealedFailure is about a record that does not open.
+func sealedFailure(name string, detail error) error {
+	return &failure{
+		code: exitRefused, err: fmt.Errorf("the record at %s: %w", name, detail), means: "nothing was changed",
+		do: "use the file of an agent of this job, which has the key; if it is lost: solotick record reset --lost-key " + name,
 	}
 }
 

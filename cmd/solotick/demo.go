@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/zone"
 )
 
@@ -40,6 +41,7 @@ type demoFlags struct {
 	agents      int
 	every, last time.Duration
 	chaos       bool
+	sealed      bool
 }
 
 func (a *app) demoCommand() *cobra.Command {
@@ -68,6 +70,7 @@ account, no file and no root, and leaves nothing behind.`,
 	c.Flags().IntVar(&f.agents, "agents", 3, "how many agents")
 	c.Flags().DurationVar(&f.every, "every", 4*time.Second, "the job's interval")
 	c.Flags().DurationVar(&f.last, "for", 0, "end after this time (default: at Ctrl-C)")
+	c.Flags().BoolVar(&f.sealed, "sealed", false, "seal and sign the record, so that nobody reads or forges it without the keys")
 	c.Flags().BoolVar(&f.chaos, "chaos", false, "go on killing and freezing agents and restarting the DNS server")
 	return c
 }
@@ -159,12 +162,16 @@ func (d *demo) start() error {
 	d.zone.Listen[0] = d.server.Addr() // a restart is on the same port
 	file := strings.Join([]string{
 		"version: 1", "dns:", "  provider: rfc2136", "  zone: " + demoZone, "  server: " + d.server.Addr(),
-		"  tsig: " + strconv.Quote(filepath.Join(d.dir, "key")), "  ttl: 1s", "agent:", "  grace: " + demoGrace.String(),
+		"  tsig: " + strconv.Quote(filepath.Join(d.dir, "key")), "  ttl: 1s", "agent:", "  grace: " + demoGrace.String(), d.protection(),
 		"jobs:", "  " + demoJob + ":", "    every: " + d.flags.every.String(),
 		"    exec: [" + strconv.Quote(d.self) + ", demo-job, " + strconv.Quote(d.runs.path) + ", " + d.flags.work().String() + "]", demoPolicy,
 	}, "\n")
 	key := fmt.Sprintf("key \"demo\" {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", base64.StdEncoding.EncodeToString(secret))
-	for name, text := range map[string]string{"key": key, "solotick.yaml": file} {
+	files := map[string]string{"key": key, "solotick.yaml": file}
+	if d.flags.sealed {
+		files["seal"], files["sign"] = seal.NewKey(randomSecret()).Secret(), seal.NewSigningKey(randomSecret()).Secret()
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -177,6 +184,15 @@ func (d *demo) start() error {
 	}
 	d.view.intro(d.server.Addr())
 	return nil
+}
+
+// protection is what the file says of keys.
+func (d *demo) protection() string {
+	if !d.flags.sealed {
+		return ""
+	}
+	from := func(name string) string { return strconv.Quote("${file:" + filepath.Join(d.dir, name) + "}") }
+	return "seal: { keys: [" + from("seal") + "] }\nsign: { key: " + from("sign") + " }"
 }
 
 // work is how long a run takes.

@@ -17,6 +17,7 @@ import (
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/rfc2136"
+	"github.com/solotick/solotick/seal"
 )
 
 // doctorMark begins every value that the doctor writes. It is no record, so
@@ -57,6 +58,8 @@ type doctor struct {
 	found  []finding
 	code   int  // of the first failure
 	unwell bool // by what the provider's client has found
+	ring   *seal.Ring
+	used   map[string]bool // the ids of keys that records are sealed with
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -87,7 +90,7 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 	if err != nil {
 		return err
 	}
-	d := &doctor{app: a, file: file, asJSON: asJSON}
+	d := &doctor{app: a, file: file, asJSON: asJSON, ring: &c.Ring, used: map[string]bool{}}
 	if d.svc, err = openService(c.DNS); err != nil {
 		return err
 	}
@@ -108,6 +111,9 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 			return err
 		}
 		d.examine(ctx, s)
+	}
+	if len(names) == 0 {
+		d.unused()
 	}
 	if d.unwell {
 		d.failed(exitRefused) // unless something that followed from it says more
@@ -151,6 +157,12 @@ func (d *doctor) configuration(c *config.Config) {
 	if d.svc.warning != "" {
 		d.tell("", "key file", advice, "", "%s", d.svc.warning) // it says what to do
 	}
+	if path, err := d.app.configPath(d.file); err == nil {
+		for _, w := range openFiles(secretFiles(path)) {
+			d.tell("", "secrets", advice, "", "%s", w) // so does this
+		}
+	}
+	d.keys(c)
 }
 
 // examine goes through the checks of one job and ends at the first that makes
@@ -164,12 +176,8 @@ func (d *doctor) examine(ctx context.Context, s site) {
 		return
 	}
 	d.clock(s, snap)
-	set := record.Read(snap.Texts, snap.Time.Unix())
-	if !d.name(ctx, s, set) {
-		return
-	}
-	if set.State == record.Unopenable {
-		d.tell(s.job, "write", skipped, "", "the record is sealed, and there is no key here that opens it")
+	set := record.ReadAs(s.form, snap.Texts, snap.Time.Unix())
+	if !d.name(ctx, s, set) || !d.protection(s, set) {
 		return
 	}
 	where := d.scratch(ctx, s)
@@ -193,7 +201,7 @@ func (d *doctor) read(ctx context.Context, s site) (register.Snapshot, bool) {
 	what := map[record.State]string{
 		record.Absent: "no record yet", record.Present: "a record", record.Damaged: "a damaged record, which agents replace",
 		record.Unopenable: "a sealed record",
-	}[record.Read(snap.Texts, snap.Time.Unix()).State]
+	}[record.ReadAs(s.form, snap.Texts, snap.Time.Unix()).State]
 	d.tell(s.job, "read", passed, "", "%s, in %s", what, millis(time.Since(began)))
 	return snap, true
 }
@@ -237,10 +245,10 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	default:
 		d.tell(s.job, "dns", passed, "", "answered without the credential by %s, in %s", seen.serverName(), millis(seen.Answer().Latency))
 	}
-	if n := len(set.Foreign); n > 0 {
+	if n := len(set.Foreign); n > 0 && set.State != record.Unopenable { // which has all values there
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
 	}
-	if set.Detail != nil {
+	if set.Detail != nil && set.State != record.Unopenable {
 		d.tell(s.job, "record", advice, "solotick record get "+s.String(), "%v", set.Detail)
 	}
 	return true
@@ -290,7 +298,7 @@ func (d *doctor) quiet(ctx context.Context, s site) bool {
 	deadline := time.Now().Add(quietTime)
 	for {
 		snap, err := s.register.Load(ctx)
-		if err == nil && !record.Read(snap.Texts, 0).Record.Claimed {
+		if err == nil && !record.ReadAs(s.form, snap.Texts, 0).Record.Claimed {
 			return true
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {

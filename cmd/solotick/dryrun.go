@@ -107,7 +107,7 @@ func (a *app) rehearse(ctx context.Context, c *config.Config, j config.Job) dryR
 		run.Deadline = time.Now().Add(p.Timeout)
 	}
 	q := query{dns: &c.DNS}
-	switch seen := q.ask(ctx, siteOf(j)); {
+	switch seen := q.ask(ctx, siteOf(c, j)); {
 	case seen.err != nil:
 		d.Note = fmt.Sprintf("DNS does not tell the record, so nothing is known of earlier runs: %v", seen.err)
 	case seen.Set.State == record.Present:

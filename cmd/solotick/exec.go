@@ -49,6 +49,17 @@ var dnsFlags = []struct{ flag, key, usage string }{
 	{"ttl", "ttl", "of the record"},
 }
 
+// keyFlags are those for the sections seal and sign.
+var keyFlags = []struct{ flag, usage string }{
+	{"seal-key", "`FILE`s with keys that seal the record; the first one writes, all read"},
+	{"sign-key", "`FILE` with the key that signs the record"},
+}
+
+func addKeyFlags(fl *pflag.FlagSet) {
+	fl.StringArray(keyFlags[0].flag, nil, keyFlags[0].usage)
+	fl.String(keyFlags[1].flag, "", keyFlags[1].usage)
+}
+
 func flagOf(key string) string { return strings.ReplaceAll(key, "_", "-") }
 
 type execFlags struct {
@@ -65,14 +76,15 @@ func (a *app) execCommand() *cobra.Command {
 		Use:   "exec --name NAME --every 60s [flags] -- COMMAND ARG...",
 		Short: "One job from the command line, no file",
 		Long: `Run one job as "run" does, told by flags instead of a file. Where its record is
-is told by --zone, --server and --tsig-file, or by the dns section of a file.
+is told by --zone, --server and --tsig-file, or by the dns section of a file; how it is
+sealed and signed, by --seal-key and --sign-key, or by that file.
 
 With --once: run the job if it is due, with the command's own exit code (128+n
 after signal n), and else end with 0. A record that is claimed is watched for the
 claim's lease and a margin first: it may come free or be taken over; 75 if it is
 still claimed then. With --quiet that is not told, so that cron mails nobody about
 it; all else is. For crontabs, systemd timers and scripts.`,
-		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file agents.key -- ./check.sh --fast\n" +
+		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file /etc/solotick/solotick.key -- ./check.sh --fast\n" +
 			"  * * * * * solotick exec --once --quiet --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
 	}
@@ -87,7 +99,8 @@ it; all else is. For crontabs, systemd timers and scripts.`,
 	for _, d := range dnsFlags {
 		fl.String(d.flag, "", d.usage)
 	}
-	fl.StringVarP(&f.file, "config", "c", "", "a file whose section dns is used (default: as for run, unless --zone is given)")
+	addKeyFlags(fl)
+	fl.StringVarP(&f.file, "config", "c", "", "a file whose sections dns, seal and sign are used (default: as for run, unless --zone is given)")
 	for _, j := range jobFlags[3:] {
 		fl.String(flagOf(j.key), "", j.usage)
 	}
@@ -121,9 +134,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if svc.warning != "" {
-		log.Warn(svc.warning)
-	}
+	warnOfKeys(log, svc, c)
 	id, err := solotick.NewID(c.Agent.ID)
 	if err != nil {
 		return configFailure(err)
@@ -132,10 +143,10 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	m := memberOf(c.Jobs[0], svc)
+	m := memberOf(c, c.Jobs[0], svc)
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
-	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.grace, fleet.svc, fleet.file = c.Agent.Grace, svc, a.placePath(cmd.Flags(), f.file)
 	fleet.hide(secret, svc)
 	if err := a.outlets(c, fleet, nil, log); err != nil {
 		return err
@@ -158,7 +169,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 }
 
 // execConfig makes a file of the flags, so that both are judged by the same
-// rules, and takes the sections dns and agent from a real one, which knows what is
+// rules, and takes the sections dns, agent, seal and sign from a real one, which knows what is
 // secret, unless --zone is given.
 func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, secret *config.Config, err error) {
 	if f.name == "" {
@@ -171,16 +182,16 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, s
 	if job["output"] == nil {
 		job["output"] = "raw" // with one job nobody has to be told apart
 	}
-	from, dns, err := a.place(flags, f.file)
+	from, at, err := a.place(flags, f.file)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err = madeConfig(f.name, "--name "+f.name, job, dns)
+	c, err = madeConfig(f.name, "--name "+f.name, job, at)
 	if err != nil {
 		return nil, nil, err
 	}
 	if from != nil {
-		c.DNS, c.Agent = from.DNS, from.Agent
+		c.DNS, c.Agent, c.Ring, c.KeyFiles = from.DNS, from.Agent, from.Ring, from.KeyFiles
 		if job["head_start"] == nil {
 			c.Jobs[0].HeadStart = max(c.Jobs[0].HeadStart, c.DNS.Lag())
 		}
@@ -188,10 +199,12 @@ func (a *app) execConfig(flags *pflag.FlagSet, f execFlags, argv []string) (c, s
 	return c, cmp.Or(from, c), nil
 }
 
-// place is where the flags say that the record is: the section dns of a file, and
-// the file that has a better one, if it is told by one.
-func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns map[string]any, err error) {
-	dns = map[string]any{}
+// place is where the flags say that the record is, and how it is protected: the
+// sections of a file about that, and the file that has better ones, if it is told
+// by one.
+func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, at map[string]any, err error) {
+	dns := map[string]any{}
+	at = map[string]any{"dns": dns}
 	for _, d := range dnsFlags {
 		take(dns, flags, d.flag, d.key)
 	}
@@ -212,7 +225,12 @@ func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns
 			return nil, nil, configFailure(err)
 		}
 		dns["zone"], dns["server"], dns["tsig"] = from.DNS.Zone, "192.0.2.1", "${env:-:-placeholder:c29sb3RpY2s=}" // the last two are not looked at
-		return from, dns, nil
+		for _, k := range keyFlags {
+			if flags.Changed(k.flag) {
+				return nil, nil, usage("--%s goes with --zone: the sections seal and sign of %s say what protects its records", k.flag, path)
+			}
+		}
+		return from, at, nil
 	case file != "":
 		return nil, nil, usage("-c and --zone both say where the record is: take one")
 	}
@@ -224,13 +242,56 @@ func (a *app) place(flags *pflag.FlagSet, file string) (from *config.Config, dns
 			return nil, nil, err
 		}
 	}
-	return nil, dns, nil
+	if err := takeKeys(at, flags); err != nil {
+		return nil, nil, err
+	}
+	return nil, at, nil
+}
+
+// takeKeys makes the sections seal and sign of the flags.
+func takeKeys(at map[string]any, flags *pflag.FlagSet) error {
+	from := func(path string) (string, error) {
+		abs, err := filepath.Abs(path)
+		if err != nil || strings.ContainsAny(abs, "{}") {
+			return "", usage("%q: a key's file cannot have { or } in its name", path)
+		}
+		return "${file:" + abs + "}", nil
+	}
+	if files, _ := flags.GetStringArray("seal-key"); len(files) > 0 {
+		var keys []string
+		for _, path := range files {
+			k, err := from(path)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, k)
+		}
+		at["seal"] = map[string]any{"keys": keys}
+	}
+	if path, _ := flags.GetString("sign-key"); path != "" {
+		k, err := from(path)
+		if err != nil {
+			return err
+		}
+		at["sign"] = map[string]any{"key": k}
+	}
+	return nil
+}
+
+// placePath is the file that tells place; empty: the flags do.
+func (a *app) placePath(flags *pflag.FlagSet, file string) string {
+	if flags.Changed("zone") {
+		return ""
+	}
+	path, _ := a.configPath(file) // who asked place knows the error
+	return path
 }
 
 // madeConfig is a file of one job that was made of flags. In mistakes the job is
 // called as on the command line.
-func madeConfig(name, called string, job, dns map[string]any) (*config.Config, error) {
-	text, err := json.Marshal(map[string]any{"version": 1, "dns": dns, "jobs": map[string]any{name: job}})
+func madeConfig(name, called string, job, at map[string]any) (*config.Config, error) {
+	at["version"], at["jobs"] = 1, map[string]any{name: job}
+	text, err := json.Marshal(at)
 	if err != nil {
 		return nil, err
 	}
@@ -281,6 +342,10 @@ func flagMistakes(err error, name, called string) error {
 			line = "--" + flagOf(key) + ": " + line
 		case d.Path == "dns.tsig":
 			line = "--tsig-file: " + line
+		case strings.HasPrefix(d.Path, "seal."):
+			line = "--seal-key: " + line
+		case strings.HasPrefix(d.Path, "sign."):
+			line = "--sign-key: " + line
 		case strings.HasPrefix(d.Path, "dns."):
 			line = "--" + strings.TrimPrefix(d.Path, "dns.") + ": " + line
 		case strings.HasPrefix(d.Path, "jobs."):

@@ -8,6 +8,7 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/seal"
 )
 
 // An explained is what follows from the file for one job.
@@ -20,8 +21,10 @@ type explained struct {
 	WritesPerDay     float64     `json:"writes_per_day"`         // of all agents together, without retries and renewals
 	QuestionsPerDay  float64     `json:"questions_per_day"`      // of each agent, at most
 	WorstTakeover    float64     `json:"worst_takeover_seconds"` // 0: nobody is taken over
+	Protection       string      `json:"protection,omitempty"`   // sealed, signed, or both
 	RecordBytes      int         `json:"record_bytes"`           // idle
 	RecordBytesClaim int         `json:"record_bytes_claimed"`   // the longest that an agent writes, without a state
+	RecordStrings    int         `json:"record_strings"`         // of 255 bytes that this takes
 	Guarantee        string      `json:"guarantee"`
 	Elsewhere        bool        `json:"elsewhere"` // it is of the list that jobs_from: names
 
@@ -34,8 +37,8 @@ type explained struct {
 }
 
 // explainJob works out what follows for a job, with agents whose id has a prefix
-// of so many bytes.
-func explainJob(j config.Job, known []namedNotifier, prefix int, now time.Time) explained {
+// of so many bytes, and keys.
+func explainJob(j config.Job, known []namedNotifier, prefix int, keys *seal.Ring, now time.Time) explained {
 	p := policyOf(j)
 	e := explained{Job: j.Name, Record: j.Record, Schedule: j.Schedule.String(), Guarantee: j.Guarantee, Notes: notes(j, p, now)}
 	e.explainPlan(j.Plan, known)
@@ -54,14 +57,18 @@ func explainJob(j config.Job, known []namedNotifier, prefix int, now time.Time) 
 		ID:    strings.Repeat("A", 10+prefix),
 		Timer: now.Unix(), TimerOld: now.Unix(), Seq: now.UnixMilli(), Last: record.OK,
 	}
-	e.RecordBytes = len(r.String())
+	e.Protection = protects(keys)
+	none := record.ReadAs(keys.Form(j.Record), nil, 0)
+	written := func(r record.Record) int { return len(none.With(r)[0]) }
+	e.RecordBytes = written(r)
 	r.Claimed, r.Until, r.Lease, r.Last = true, r.Timer, int64(p.Lease/time.Second), record.Replaced
 	if p.Runs() > 1 {
 		r.Try = p.Runs()
 	}
 	if !p.AtMostOnce {
-		e.RecordBytesClaim = len(r.String())
+		e.RecordBytesClaim = written(r)
 	}
+	e.RecordStrings = (max(e.RecordBytes, e.RecordBytesClaim) + 254) / 255
 	return e
 }
 
@@ -128,13 +135,13 @@ func (e explained) write(b *strings.Builder, p elect.Policy, now time.Time) {
 	}
 	line("ticks", "%s ... %s a day", strings.Join(ticks, "  "), count(e.TicksPerDay))
 	if e.RecordBytesClaim > 0 {
-		line("record", "%s, %d bytes idle, %d claimed; a state adds up to 105; 255 fit into one string", e.Record, e.RecordBytes, e.RecordBytesClaim)
+		line("record", "%s", e.size())
 		line("takeover", "at most %s after the last renewal of an agent that vanished, round trips and DNS lag not counted:", seconds(elect.WorstTakeover(p)))
 		line("", "max(lease/3, head_start+spread) %s + lease %s + margin %s + spread %s",
 			seconds(max(p.Lease/3, p.HeadStart+p.Spread)), seconds(p.Lease), seconds(elect.Margin(p.Lease)), seconds(p.Spread))
 		line("writes", "%s a day by all agents together, and one more for each %s of a longer run", count(e.WritesPerDay), seconds(p.Lease/3))
 	} else {
-		line("record", "%s, %d bytes; 255 fit into one string", e.Record, e.RecordBytes)
+		line("record", "%s", e.size())
 		line("takeover", "none: at most once")
 		line("writes", "%s a day by all agents together", count(e.WritesPerDay))
 	}
@@ -143,6 +150,33 @@ func (e explained) write(b *strings.Builder, p elect.Policy, now time.Time) {
 	for i, n := range e.Notes {
 		line([]string{"notes", ""}[min(i, 1)], "- %s", n)
 	}
+}
+
+// size tells how long the record is.
+func (e explained) size() string {
+	claimed, state := fmt.Sprintf(" idle, %d claimed", e.RecordBytesClaim), "; a state adds up to 105"
+	if e.RecordBytesClaim == 0 { // at most once
+		claimed, state = "", ""
+	}
+	if e.Protection == "" {
+		return fmt.Sprintf("%s, %d bytes%s%s; 255 fit into one string", e.Record, e.RecordBytes, claimed, state)
+	}
+	if state != "" {
+		state = "; a state may take one more"
+	}
+	return fmt.Sprintf("%s, %s, %d bytes%s: %d string%s of 255%s", e.Record, e.Protection, e.RecordBytes, claimed, e.RecordStrings, plural(e.RecordStrings), state)
+}
+
+// protects tells how keys guard what is written.
+func protects(r *seal.Ring) string {
+	var words []string
+	if !r.Sign.Zero() && r.Unsigned != seal.Write {
+		words = append(words, "signed")
+	}
+	if len(r.Seal) > 0 && r.Plain != seal.Write {
+		words = append(words, "sealed")
+	}
+	return strings.Join(words, " and ")
 }
 
 // seconds is a duration for people, in whole or tenth seconds.

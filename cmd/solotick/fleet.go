@@ -16,6 +16,7 @@ import (
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/internal/trace"
+	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/steps"
 )
@@ -26,6 +27,7 @@ type member struct {
 	Record string // absolute name, for the log
 	Where  any    // what the connect was made from: another one is another register
 	Policy elect.Policy
+	Form   record.Form
 	Plan   *steps.Plan
 	Mark   string // another one is another plan
 	From   bool   // it is of a list that lies elsewhere
@@ -52,6 +54,8 @@ type fleet struct {
 	svc            *service                 // in use
 	mayUse         func(*service) error     // whether jobs may be run over it
 	secrets        atomic.Pointer[[]string] // that are not told of what commands print; nil: none
+	file           string                   // of which the jobs are, or what is secret; empty: none
+	withheld       atomic.Pointer[[]string] // variables that commands do not inherit; nil: none
 	traces         *trace.Exporter          // nil: nobody asks for any
 
 	// Who hears of what happens. They are not to block, and do not change once the
@@ -130,6 +134,7 @@ func (f *fleet) crew(m member, to connect) (*crew, error) {
 		Policy:    policy,
 		Register:  reg,
 		Look:      look,
+		Form:      m.Form,
 		ID:        f.id,
 		StopGrace: max(f.grace-policy.KillGrace, 1), // a run that is told to end then has ended at f.grace. 0 would be the library's default
 		Log:       f.log,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -13,7 +14,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	return group("install", "Print what a platform needs to keep agents running", a.installSystemdCommand(), a.installCFCommand())
+	return group("install", "Print what a platform needs to keep agents running", a.installSystemdCommand(), a.installCFCommand(), a.installK8sCommand())
 }
 
 // An installation is what one of the commands below install prints.
@@ -49,6 +50,9 @@ func (i *installation) put(a *app, name, text string, steps []string) error {
 			return err
 		}
 	} else {
+		if err := os.MkdirAll(i.dir, 0o755); err != nil {
+			return &failure{code: exitFailed, err: fmt.Errorf("cannot make the folder: %w", err)}
+		}
 		s := starter{output: filepath.Join(i.dir, name)}
 		if err := s.write(text); err != nil {
 			return err
@@ -84,7 +88,7 @@ func slowest(o *config.Outline) *config.Job {
 		if j.Timeout == 0 {
 			return j
 		}
-		if j.Timeout > o.Agent.Grace && (found == nil || j.Timeout > found.Timeout) {
+		if j.Timeout > o.Agent.Grace-j.KillGrace && (found == nil || j.Timeout > found.Timeout) {
 			found = j
 		}
 	}
@@ -102,7 +106,7 @@ func graceStep(o *config.Outline) []string {
 		long = seconds(j.Timeout)
 	}
 	return []string{
-		fmt.Sprintf("# A run of %s may take %s. One that goes on %s after the agent is told to end (agent.grace)", plain(j.Name), long, seconds(o.Agent.Grace)),
-		"# is ended, and begun again by another agent: see that the job can be.",
+		fmt.Sprintf("# A run of %s may take %s. One that goes on %s after the agent is told to end (agent.grace", plain(j.Name), long, seconds(max(o.Agent.Grace-j.KillGrace, 0))),
+		"# less kill_grace) is ended, and begun again by another agent: see that the job can be.",
 	}
 }

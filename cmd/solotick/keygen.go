@@ -29,7 +29,7 @@ type tsigKey struct {
 }
 
 func (a *app) keygenCommand() *cobra.Command {
-	return group("keygen", "Make keys, and tell what credentials must be allowed", a.keygenTSIGCommand(), a.keygenPolicyCommand())
+	return group("keygen", "Make keys, and tell what credentials must be allowed", a.keygenTSIGCommand(), a.keygenSealCommand(), a.keygenSignCommand(), a.keygenPolicyCommand())
 }
 
 func (a *app) keygenTSIGCommand() *cobra.Command {
@@ -145,12 +145,18 @@ func (k *tsigKey) write() error {
 	secret := make([]byte, tsigSizes[k.algorithm])
 	rand.Read(secret) // never fails
 	text := fmt.Sprintf("key %q {\n\talgorithm %s;\n\tsecret %q;\n};\n", k.name, k.algorithm, base64.StdEncoding.EncodeToString(secret))
-	f, err := os.OpenFile(k.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return newSecretFile(k.file, text, "an agent that still uses the old key would be locked out by a new one")
+}
+
+// newSecretFile writes a secret to a file that was not there, for its owner only;
+// lost is what would come of replacing the one that is.
+func newSecretFile(path, text, lost string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return &failure{
-			code: exitFailed, err: fmt.Errorf("%s exists and is left as it is", k.file),
-			do: "choose another file with -o; an agent that still uses the old key would be locked out by a new one",
+			code: exitFailed, err: fmt.Errorf("%s exists and is left as it is", path),
+			do: "choose another file with -o; " + lost,
 		}
 	case err != nil:
 		return &failure{code: exitFailed, err: fmt.Errorf("cannot make the key's file: %w", err)}
@@ -163,7 +169,7 @@ func (k *tsigKey) write() error {
 		err = closeErr
 	}
 	if err != nil {
-		os.Remove(k.file)
+		os.Remove(path)
 		return &failure{code: exitFailed, err: fmt.Errorf("cannot write the key: %w", err)}
 	}
 	return nil

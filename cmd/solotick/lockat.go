@@ -33,7 +33,8 @@ func (f *lockFlags) add(c *cobra.Command) {
 	for _, d := range dnsFlags {
 		fl.String(d.flag, "", d.usage)
 	}
-	fl.StringVarP(&f.file, "config", "c", "", "a file whose section dns is used (default: as for run, unless --zone is given)")
+	addKeyFlags(fl)
+	fl.StringVarP(&f.file, "config", "c", "", "a file whose sections dns, seal and sign are used (default: as for run, unless --zone is given)")
 	for _, j := range jobFlags {
 		for _, key := range lockKeys {
 			if j.key == key {
@@ -54,6 +55,8 @@ type contender struct {
 	svc  *service
 	name string // as on the command line
 	at   string // the record's, without the last dot
+
+	withheld []string // variables that its command does not inherit
 
 	mu   sync.Mutex
 	seen record.Record // the newest that was seen
@@ -81,17 +84,15 @@ func (a *app) contend(flags *pflag.FlagSet, f lockFlags, name string) (*contende
 	if err != nil {
 		return nil, err
 	}
-	if svc.warning != "" {
-		log.Warn(svc.warning)
-	}
+	warnOfKeys(log, svc, c)
 	id, err := solotick.NewID(c.Agent.ID)
 	if err != nil {
 		return nil, configFailure(err)
 	}
-	k := &contender{svc: svc, name: name, at: job.Record}
+	k := &contender{svc: svc, name: name, at: job.Record, withheld: withheldBy(a.placePath(flags, f.file), c)}
 	k.Agent = &solotick.Agent{
 		Job: solotick.Job{Name: name}, Policy: lockPolicy(job, svc.swapTime, flags.Changed("lease")),
-		ID: id, Log: log, Observe: k.see,
+		ID: id, Log: log, Observe: k.see, Form: c.Ring.Form(k.at),
 	}
 	if err := k.connect(); err != nil {
 		return nil, err
@@ -129,19 +130,19 @@ func lockPolicy(j config.Job, swap time.Duration, chosen bool) elect.Policy {
 // lockConfig judges the flags as those of a job whose record is the lock's. A name
 // with a dot is a DNS name, any other is one in the zone.
 func (a *app) lockConfig(flags *pflag.FlagSet, file, name string) (*config.Config, config.Job, error) {
-	from, dns, err := a.place(flags, file)
+	from, place, err := a.place(flags, file)
 	if err != nil {
 		return nil, config.Job{}, err
 	}
 	at := strings.TrimSuffix(strings.ToLower(name), ".")
 	if !strings.Contains(at, ".") {
-		at += "." + strings.TrimSuffix(fmt.Sprint(dns["zone"]), ".")
+		at += "." + strings.TrimSuffix(fmt.Sprint(place["dns"].(map[string]any)["zone"]), ".")
 	}
 	job := map[string]any{"every": "1h", "exec": []string{"true"}, "record": strings.ReplaceAll(at, "${", "$${")}
 	for _, key := range lockKeys {
 		take(job, flags, flagOf(key), key)
 	}
-	c, err := madeConfig("lock", name, job, dns)
+	c, err := madeConfig("lock", name, job, place)
 	if err != nil {
 		return nil, config.Job{}, usage("%s", strings.ReplaceAll(err.Error(), "--record: ", plain(name)+": "))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type metrics struct {
 	ticks     *prometheus.CounterVec
 	takeovers *prometheus.CounterVec
 	swaps     *prometheus.CounterVec
+	troubles  *prometheus.CounterVec
 
 	requests    *prometheus.CounterVec
 	requestTook *prometheus.HistogramVec
@@ -57,6 +59,8 @@ func newMetrics(id string) *metrics {
 		takeovers: counter("takeovers_total", "Claims of agents that vanished, which this agent took over.", "job"),
 		swaps:     counter("swaps_total", "Writes of this agent to the record, by what became of them: done, conflict, uncertain or failed.", "job", "outcome"),
 
+		troubles: counter("record_troubles_total", "How often this agent began to see a record that it could not use: sealed (it does not open), damaged, or older than before.", "job", "trouble"),
+
 		requests:    counter("register_requests_total", "Requests to the register, by how they ended: done, conflict, uncertain, refused or unreached.", "op", "outcome"),
 		requestTook: histogram("register_request_duration_seconds", "How long requests to the register took.", []float64{.002, .01, .05, .1, .25, .5, 1, 2.5, 5, 10}, "op"),
 		lookups:     counter("lookups_total", "Questions to DNS about records: answered or failed.", "outcome"),
@@ -67,7 +71,7 @@ func newMetrics(id string) *metrics {
 	b := buildInfo()
 	build.WithLabelValues(b.Version, b.Go).Set(1)
 	m.reg.MustRegister(
-		m.ok, m.good, m.info, m.register, m.runs, m.took, m.lag, m.told, m.ticks, m.takeovers, m.swaps,
+		m.ok, m.good, m.info, m.register, m.runs, m.took, m.lag, m.told, m.ticks, m.takeovers, m.swaps, m.troubles,
 		m.requests, m.requestTook, m.lookups, m.clock, m.reports, build, &m.jobs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -135,9 +139,28 @@ func (d *metrics) run(m member, ev solotick.Event) {
 
 // show takes in what a look or a Load has shown.
 func (d *metrics) show(m member, ev solotick.Event) {
-	if ev.Err == nil && d.jobs.showed(m, ev.Record, d.id) {
+	if ev.Err != nil {
+		return
+	}
+	if d.jobs.showed(m, ev.Record, d.id) {
 		d.ticks.WithLabelValues(m.Name, "elsewhere").Inc()
 	}
+	if trouble := troubleOf(ev); d.jobs.troubled(m.Name, trouble) {
+		d.troubles.WithLabelValues(m.Name, trouble).Inc()
+	}
+}
+
+// troubleOf is what keeps a record from being used, in one word.
+func troubleOf(ev solotick.Event) string {
+	switch {
+	case ev.State == record.Unopenable:
+		return "sealed"
+	case ev.State == record.Damaged:
+		return "damaged"
+	case errors.Is(ev.Odd, solotick.ErrOlder):
+		return "older"
+	}
+	return ""
 }
 
 func (d *metrics) swap(m member, ev solotick.Event) {
@@ -176,7 +199,7 @@ func (d *metrics) ran(r *finished) {
 // may have other jobs every minute.
 func (d *metrics) forget(m member) {
 	of := prometheus.Labels{"job": m.Name}
-	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{d.runs, d.took, d.lag, d.told, d.ticks, d.takeovers, d.swaps} {
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{d.runs, d.took, d.lag, d.told, d.ticks, d.takeovers, d.swaps, d.troubles} {
 		v.DeletePartialMatch(of)
 	}
 	d.jobs.forget(m.Name)
@@ -197,6 +220,7 @@ type jobGauge struct {
 	seen            int64    // the latest tick that was seen claimed
 	known           bool     // next and pause are
 	next, pause     int64
+	trouble         string // with the record
 }
 
 // of is a job's gauge. The caller holds mu.
@@ -223,6 +247,16 @@ func (g *jobGauges) first(job string, slot int, tick int64) bool {
 	again := j.counted[slot] == tick
 	j.counted[slot] = tick
 	return !again
+}
+
+// troubled says whether a trouble has begun with that.
+func (g *jobGauges) troubled(job, trouble string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	j := g.of(job)
+	was := j.trouble
+	j.trouble = trouble
+	return trouble != "" && trouble != was
 }
 
 func (g *jobGauges) ended(job string, ev solotick.Event) {

@@ -159,7 +159,7 @@ func resume(ctx context.Context, s site) (told, error) {
 }
 
 func (a *app) recordResetCommand() *cobra.Command {
-	var yes bool
+	var yes, lostKey bool
 	c := &cobra.Command{
 		Use: "reset JOB...", Short: "Begin a record afresh",
 		Long: `Write a fresh record in the place of whatever is there, a damaged one included:
@@ -167,10 +167,16 @@ idle, with the schedule's next tick. A pause, retries and the job's state are
 forgotten, and a run in progress is stopped by its agent. The fence goes on growing.
 
 A lock, named by its full DNS name, is freed. Its holder learns of that when it renews,
-within a third of its lease, and others may take it before that.`,
+within a third of its lease, and others may take it before that.
+
+A sealed record that the keys of the file do not open is left alone, since it may be
+this file that has the wrong ones. With --lost-key it is replaced: whatever it says is
+lost, a pause and a run in progress too, and agents that still have its key cannot read
+the new one. Stop those first.`,
 		Example: "  solotick record reset canary\n  solotick record reset --all --yes\n  solotick record reset deploy.example.com",
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&lostKey, "lost-key", false, "also replace a sealed record that no key of the file opens")
 	return a.operatorCommand(c, operation{
 		did: "reset",
 		check: func(all []site) error {
@@ -181,9 +187,16 @@ within a third of its lease, and others may take it before that.`,
 			if yes {
 				return nil
 			}
-			return a.confirm("Reset " + what + "?")
+			lost := ""
+			if lostKey {
+				lost = ", unread where no key here opens it"
+			}
+			return a.confirm("Reset " + what + lost + "?")
 		},
-		do: reset,
+		do: func(ctx context.Context, s site) (told, error) {
+			s.force = lostKey
+			return reset(ctx, s)
+		},
 	})
 }
 
@@ -206,6 +219,9 @@ func reset(ctx context.Context, s site) (told, error) {
 		return told{}, err
 	}
 	stopped := ""
+	if c.unread {
+		stopped = ", in place of a sealed record that no key here opens: what it said is lost, and a run in progress ends when its agent cannot renew its claim"
+	}
 	if c.before.Claimed {
 		stopped = fmt.Sprintf("; %s stops its run of %s", plain(c.before.ID), moment(c.before.TimerOld, c.now))
 	}
@@ -216,7 +232,7 @@ func reset(ctx context.Context, s site) (told, error) {
 func freeLock(ctx context.Context, s site) (told, error) {
 	c, err := s.change(ctx, func(set record.Set, now time.Time) (record.Record, error) {
 		r := set.Record
-		if set.State != record.Present || !elect.IsLock(r) {
+		if !(set.State == record.Unopenable || set.State == record.Present && elect.IsLock(r)) {
 			return r, needsJob(s, "reset")
 		}
 		if r.Claimed {
@@ -228,6 +244,8 @@ func freeLock(ctx context.Context, s site) (told, error) {
 	switch {
 	case err != nil:
 		return told{}, err
+	case c.unread:
+		return c.done("freed, in place of a sealed record that no key here opens; whoever held it stops when it cannot renew"), nil
 	case c.before.Claimed:
 		lease := c.before.LeaseOr(s.filled().Lease)
 		return c.done("freed; %s held it, learns of that within %s, and stops what it does under it. Others may have it before that",

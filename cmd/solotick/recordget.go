@@ -26,6 +26,9 @@ type recordItem struct {
 	Fields    *recordFields  `json:"record,omitempty"`
 	Extra     map[string]any `json:"unknown_keys,omitempty"`
 	Detail    string         `json:"detail,omitempty"`
+	Key       string         `json:"sealed_with,omitempty"` // the id of the key, as the value tells it
+	Signed    bool           `json:"signed,omitempty"`      // it carries a signature
+	Signer    string         `json:"signed_by,omitempty"`   // the id of the key by which that is good
 	TTL       float64        `json:"ttl_seconds"`
 	Server    string         `json:"server,omitempty"`
 	Authority bool           `json:"authoritative"`
@@ -49,7 +52,9 @@ type recordFields struct {
 }
 
 func (a *app) recordCommand() *cobra.Command {
-	return group("record", "Look at records, and begin them afresh", a.recordGetCommand(), a.recordResetCommand())
+	c := group("record", "Look at records, and begin them afresh", a.recordGetCommand(), a.recordResetCommand())
+	c.Long = recordKeys
+	return c
 }
 
 func (a *app) recordGetCommand() *cobra.Command {
@@ -58,7 +63,8 @@ func (a *app) recordGetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "get [NAME...] [@server...]", Short: "Show records, as they are and decoded; asks DNS, needs no credentials",
 		Long: `Show what DNS holds at names: every TXT value as it is, and what the record among
-them says, key by key. A NAME with a dot is a DNS name; else it is a job of the file;
+them says, key by key. A sealed one is opened with the keys of the file; --raw then
+prints what is in it. A NAME with a dot is a DNS name; else it is a job of the file;
 without names, all jobs of the file.`,
 		Example: "  solotick record get canary.example.com\n  solotick record get --raw canary.example.com | jq .timer",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -125,6 +131,7 @@ func itemOf(s sight) recordItem {
 		return item
 	}
 	item.State = s.Set.State.String()
+	item.Key, item.Signed, item.Signer = s.Set.Protection.Sealed, s.Set.Protection.Signed, s.Set.Protection.Signer
 	if s.Set.Detail != nil {
 		item.Detail = s.Set.Detail.Error()
 	}
@@ -146,7 +153,10 @@ func fieldsOf(r record.Record) *recordFields {
 // take over.
 func (a *app) recordRaw(s sight) {
 	texts := s.Answer().Texts
-	if s.Set.State == record.Present {
+	switch {
+	case s.Set.State == record.Present && s.Set.Protection.Sealed != "":
+		texts = []string{s.Set.Record.String()}
+	case s.Set.State == record.Present:
 		texts = []string{s.Text()}
 	}
 	for _, t := range texts {
@@ -169,7 +179,13 @@ func (a *app) recordLong(s sight) {
 		a.sayf("  %s\n", map[record.State]string{
 			record.Absent: "no record", record.Damaged: "the record is damaged", record.Unopenable: "the record is sealed",
 		}[s.Set.State])
+		if s.ring != nil && s.Set.Detail != nil {
+			a.sayf("  %v\n", s.Set.Detail)
+		}
 		return
+	}
+	if by := s.Set.Protection; by != (record.Protection{}) {
+		a.sayf("  %s\n", protectionWords(by))
 	}
 	for _, k := range monitor.Keys(r) {
 		meaning := k.Meaning

@@ -103,8 +103,9 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 		attrs = append(attrs, "instance", instance) // of Cloud Foundry: here only, and in no record
 	}
 	log.Info("solotick "+buildInfo().Version, attrs...)
+	warnOfOpenFiles(log, secretFiles(path)...)
 	f := newFleet(id, log, a.stdout, a.stderr)
-	f.grace = c.Agent.Grace
+	f.grace, f.file = c.Agent.Grace, path
 	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)
@@ -128,7 +129,7 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 // muster makes crews of the jobs of a file, and of those of a list that lies
 // elsewhere.
 func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
-	svc, err := f.service(c.DNS)
+	svc, err := f.service(c)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +139,10 @@ func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 	}
 	var members []member
 	for _, j := range c.Jobs {
-		members = append(members, memberOf(j, svc))
+		members = append(members, memberOf(c, j, svc))
 	}
 	for _, j := range more {
-		m := memberOf(j, svc)
+		m := memberOf(c, j, svc)
 		m.From = true
 		members = append(members, m)
 	}
@@ -158,8 +159,8 @@ func (f *fleet) muster(c *config.Config, more []config.Job) ([]*crew, error) {
 
 // service opens the service of a file, or goes on with the one in use if it is the
 // same: the jobs that stay and those that come share what their account allows.
-func (f *fleet) service(d config.DNS) (*service, error) {
-	s, err := openService(d)
+func (f *fleet) service(c *config.Config) (*service, error) {
+	s, err := openService(c.DNS)
 	if err != nil {
 		return nil, err
 	}
@@ -170,17 +171,15 @@ func (f *fleet) service(d config.DNS) (*service, error) {
 	if err := f.mayUse(s); err != nil {
 		return nil, err
 	}
-	if s.warning != "" {
-		f.log.Warn(s.warning)
-	}
+	warnOfKeys(f.log, s, c)
 	if s.class.Weaker() {
 		f.log.Warn("this register is weaker than exact", append(s.attrs(), "means", s.class.Promise())...)
 	}
 	return s, nil
 }
 
-func memberOf(j config.Job, svc *service) member {
-	return member{Name: j.Name, Record: j.Record, Where: [3]any{svc.dns, svc.key, svc.mark}, Policy: svc.policy(j), Plan: j.Plan, Mark: j.Hash}
+func memberOf(c *config.Config, j config.Job, svc *service) member {
+	return member{Name: j.Name, Record: j.Record, Form: c.Ring.Form(j.Record), Where: [3]any{svc.dns, svc.key, svc.mark}, Policy: svc.policy(j), Plan: j.Plan, Mark: j.Hash}
 }
 
 // connect gives the register of a member's record, and the look at it.

@@ -86,7 +86,7 @@ func (a *app) validate(ctx context.Context, file string, how validation) error {
 	now := time.Now()
 	jobs := append(c.Jobs[:len(c.Jobs):len(c.Jobs)], more...)
 	for i, j := range jobs {
-		e := explainJob(j, v.Notifiers, len(c.Agent.ID), now)
+		e := explainJob(j, v.Notifiers, len(c.Agent.ID), &c.Ring, now)
 		e.Elsewhere = i >= len(c.Jobs)
 		v.Jobs = append(v.Jobs, e)
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by release builds: -ldflags "-X main.version=1.2.3".
-var version string
+// These are set by release builds, whose bytes must not depend on whether there was
+// a repository: -ldflags "-X main.version=1.2.3 -X main.commit=... -X main.date=...".
+var version, commit, date string
 
 type build struct {
 	Schema   string `json:"schema"`
@@ -40,14 +41,17 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func (b build) String() string {
-	commit := ""
+	built := ""
 	if b.Commit != "" {
-		commit = " commit " + b.Commit
+		built = " commit " + b.Commit
 		if b.Modified {
-			commit += " (modified)"
+			built += " (modified)"
+		}
+		if b.Time != "" {
+			built += " of " + b.Time
 		}
 	}
-	return fmt.Sprintf("solotick %s%s %s %s/%s", b.Version, commit, b.Go, b.OS, b.Arch)
+	return fmt.Sprintf("solotick %s%s %s %s/%s", b.Version, built, b.Go, b.OS, b.Arch)
 }
 
 func buildInfo() build {
@@ -68,6 +72,9 @@ func buildInfo() build {
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}
+	}
+	if commit != "" {
+		b.Commit, b.Time, b.Modified = commit, date, false
 	}
 	return b
 }

@@ -135,7 +135,7 @@ func enlist(t *testing.T, id, text string, furnish ...func(*crewman)) *crewman {
 	f.hide(conf, svc)
 	var members []member
 	for _, j := range conf.Jobs {
-		members = append(members, memberOf(j, svc))
+		members = append(members, memberOf(conf, j, svc))
 	}
 	crews, err := f.prepare(members, func(m member) (register.Register, look, error) {
 		reg, look, err := to(m)

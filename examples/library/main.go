@@ -21,21 +21,21 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, "ns1.example.com", "/etc/solotick/solotick.key", time.Minute); err != nil {
 		fmt.Fprintln(os.Stderr, "library:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
-	key, warning, err := rfc2136.ReadKeyFile("/etc/solotick/solotick.key")
+func run(ctx context.Context, server, keyFile string, interval time.Duration) error {
+	key, warning, err := rfc2136.ReadKeyFile(keyFile)
 	if err != nil {
 		return err
 	}
 	if warning != "" {
 		slog.Warn(warning)
 	}
-	client, err := rfc2136.New(rfc2136.Config{Server: "ns1.example.com", Zone: "example.com", Key: key})
+	client, err := rfc2136.New(rfc2136.Config{Server: server, Zone: "example.com", Key: key})
 	if err != nil {
 		return err
 	}
@@ -43,13 +43,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	everyMinute, err := schedule.Every(time.Minute, schedule.Offset("canary", time.Minute))
+	ticks, err := schedule.Every(interval, schedule.Offset("canary", interval))
 	if err != nil {
 		return err
 	}
 	agent := &solotick.Agent{
 		Job:      solotick.Job{Name: "canary", Do: check},
-		Policy:   elect.Policy{Schedule: everyMinute, Timeout: 40 * time.Second},
+		Policy:   elect.Policy{Schedule: ticks, Timeout: 40 * time.Second},
 		Register: record,
 		Log:      slog.Default(),
 	}

@@ -25,6 +25,10 @@ var table = []row{
 		why: "the text of a record is read and written by anybody: programs, monitors, tests",
 	},
 	{
+		dir: "seal", own: []string{"record"}, other: []string{"golang.org/x/crypto/chacha20poly1305"}, pure: true,
+		why: "sealing and signing are functions of key, name and record; whoever makes keys brings the chance. XChaCha20 is the one cipher that the standard library lacks",
+	},
+	{
 		dir: "schedule", pure: true,
 		why: "ticks must be the same on every agent, so nothing of a machine may reach them",
 	},
@@ -39,6 +43,39 @@ var table = []row{
 	{
 		dir: ".", own: []string{"elect", "record", "register"}, other: []string{sys},
 		why: "the library: importing it must stay cheap, so no provider, no DNS and no network; x/sys is for the clock that counts through suspend",
+	},
+	{
+		dir: "fence",
+		why: "what is written to need not be Solotick's: a guard knows numbers and nothing of who has them",
+	},
+	{
+		dir: "fence/httpfence", own: []string{"fence"},
+		why: "the guard for requests: HTTP is kept out of fence itself",
+	},
+	{
+		dir: "ready", own: []string{".", "elect", "internal/lead"},
+		why: "HTTP for who embeds the library, which stays without it",
+	},
+	{
+		dir: "internal/lead", own: []string{".", "elect", "record"},
+		why: "who leads, as ready and the adapter for gocron need it: it reads events of an agent and asks nobody",
+	},
+	{
+		dir: "internal/oncall", own: []string{"."},
+		why: "what the adapters for schedulers share; no scheduler",
+	},
+	{
+		dir: "adapter/gocron", own: []string{".", "elect", "internal/lead", "internal/oncall"}, other: []string{"github.com/go-co-op/gocron/v2"},
+		why: "an adapter: the library on one side, one scheduler on the other, no provider",
+	},
+	{
+		dir: "adapter/cron", own: []string{".", "elect", "internal/oncall"}, other: []string{"github.com/robfig/cron/v3"},
+		why: "an adapter: the library on one side, one scheduler on the other, no provider",
+	},
+	{
+		dir: "adapter/leaselock", own: []string{".", "elect", "record", "register"},
+		other: []string{"k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/client-go/tools/leaderelection/resourcelock"},
+		why:   "an adapter, in a module of its own for client-go's weight: it drives a register as an agent would, since the elector decides",
 	},
 	{
 		dir: "internal/faultproxy",
@@ -133,7 +170,7 @@ var table = []row{
 		why: "asks DNS as any outsider does; what the texts mean is for package record",
 	},
 	{
-		dir: "monitor", own: []string{"elect", "lookup", "record"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
+		dir: "monitor", own: []string{"elect", "lookup", "record", "seal"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
 		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
 	},
 	{
@@ -197,7 +234,7 @@ var table = []row{
 		why: "what a job does; it knows no claims and no DNS. x/sys is for process groups, subreapers and the clock of the guard",
 	},
 	{
-		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "source", "steps"},
+		dir: "config", own: []string{"alert", "internal/expression", "internal/spell", "internal/web", "notify", "register", "schedule", "seal", "source", "steps"},
 		other: []string{"go.yaml.in/yaml/v4", "golang.org/x/net/http/httpguts"},
 		why:   "the file and its mistakes: it fills schedules, plans and notifiers, starts nothing and asks nobody",
 	},
@@ -225,9 +262,13 @@ var table = []row{
 		why: "the JSON Schemas where people look for them; nothing can be embedded from another folder",
 	},
 	{
+		dir: "internal/manual", other: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
+		why: "manual pages of any tree of commands; it knows none of ours",
+	},
+	{
 		dir: "cmd/solotick",
 		own: []string{
-			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "sim", "source", "steps", "zone",
+			".", "config", "deploy", "docs", "elect", "internal/conformance", "internal/dnsmsg", "internal/journal", "internal/manual", "internal/spell", "internal/trace", "internal/web", "lookup", "monitor", "monitor/alarm", "monitor/api", "monitor/nagios", "monitor/page", "monitor/tui", "notify", "record", "register", "register/azuredns", "register/ballot", "register/ballot/libdnsproviders", "register/clouddns", "register/cloudflare", "register/command", "register/ocidns", "register/rfc2136", "register/route53", "report", "schedule", "seal", "sim", "source", "steps", "zone",
 		},
 		other: []string{
 			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
@@ -280,6 +321,18 @@ var table = []row{
 	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
+	},
+	{
+		dir: "internal/doctest",
+		why: "tests of the pages: they see what a reader sees",
+	},
+	{
+		dir: "internal/containertest",
+		why: "tests of the built program in the namespaces of a container; as internal/e2e, it sees what a user sees",
+	},
+	{
+		dir: "internal/containertest/job",
+		why: "what an agent runs where there is no shell: it tells what it has got",
 	},
 	{
 		dir: "internal/archtest",

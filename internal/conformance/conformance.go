@@ -119,7 +119,7 @@ type Plan struct {
 func NewPlan(s Subject, o Options) Plan {
 	slow := s.Class == register.Timed
 	o = o.filled(slow)
-	alone := 30 + o.Creates + o.Chain + 3*o.Cuts + o.Writes // swaps one after the other
+	alone := 32 + o.Creates + o.Chain + 3*o.Cuts + o.Writes // swaps one after the other
 	if slow {
 		alone -= len(samples()) - len(few)
 	}

@@ -32,9 +32,11 @@ func samples() []sample {
 	return []sample{
 		{"a record", true, one(plain), ""},
 		{"a record of 255 octets", true, one(full), ""},
+		{"a sealed record", true, one("st1.a1b2c3d4." + strings.Repeat("Zm9v_-8", 34) + "AA-_"), ""},
 		{"several values", false, []string{plain, "v=spf1 -all", "another"}, doOwnName},
 		{"254 octets", false, one(strings.Repeat("x", 254)), doShort},
 		{"256 octets", false, one(strings.Repeat("x", 256)), doShort},
+		{"a sealed and signed record", false, one("st1.a1b2c3d4." + strings.Repeat("Zm9v_-8A", 62)), "seal or sign records there, and not both"},
 		{"512 octets", false, one(strings.Repeat("0123456789abcdef", 32)), doShort},
 		{"1000 octets", false, one(strings.Repeat("0123456789", 100)), doShort},
 		{"quotes", false, one(`"quoted" and "" twice`), doPlain},

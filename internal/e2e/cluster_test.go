@@ -68,6 +68,7 @@ type cluster struct {
 	name   string // of the record
 	dir    string
 	env    []string // of its agents, beside that of the tests
+	file   string   // of agents that are started from now on; empty: solotick.yaml
 	agents []*agent
 }
 
@@ -193,7 +194,7 @@ func (c *cluster) start() *agent {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	a.cmd = exec.Command(program, "run", "-c", c.path("solotick.yaml"), "--log-format", "json", "--log-level", "debug")
+	a.cmd = exec.Command(program, "run", "-c", c.path(cmp.Or(c.file, "solotick.yaml")), "--log-format", "json", "--log-level", "debug")
 	a.cmd.Stdout, a.cmd.Stderr = f, f
 	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir, fmt.Sprintf("E2E_AGENT=%d", len(c.agents)))
 	a.cmd.Env = append(a.cmd.Env, c.env...)

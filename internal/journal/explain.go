@@ -252,7 +252,7 @@ var causes = map[string]struct {
 	text  string
 }{
 	elect.Paused.String():           {Paused, "an operator had paused the job"},
-	elect.Sealed.String():           {Unreadable, "the record was sealed, and this agent has no key"},
+	elect.Sealed.String():           {Unreadable, "the record was sealed, and did not open with the keys of this agent"},
 	elect.RecordDamaged.String():    {Unreadable, "the record was damaged, and is replaced only when it has stayed so for a lease"},
 	elect.Running.String():          {Busy, "its run of an earlier tick was still going on"},
 	elect.Left.String():             {Stopping, "it was told to end, and claims nothing more"},

@@ -80,6 +80,7 @@ type Seen struct {
 	Result   string `json:"last,omitempty"`
 	Pause    int64  `json:"pause,omitempty"`
 	Why      string `json:"why,omitempty"`
+	Odd      string `json:"odd,omitempty"` // what is odd about it: it does not open, is damaged, or older than before
 }
 
 // attempt of TimerOld, from 1.
@@ -89,7 +90,7 @@ func (s *Seen) attempt() int { return max(s.Try, 1) }
 func (s *Seen) done() bool { return !s.Claimed && s.Try <= 1 }
 
 // none says that there was no record to be read.
-func (s *Seen) none() bool { return *s == (Seen{}) }
+func (s *Seen) none() bool { return *s == (Seen{Odd: s.Odd}) }
 
 // maxError is how much of an error is kept.
 const maxError = 300
@@ -111,6 +112,9 @@ func Of(agent, job, name string, ev solotick.Event) Entry {
 		}
 		if ev.Err == nil || ev.Verb == elect.Swap {
 			e.Seen = seen(ev.Record)
+		}
+		if ev.Err == nil && ev.Odd != nil {
+			e.Seen.Odd = clip(ev.Odd.Error(), maxError)
 		}
 	case elect.Run, elect.Stop:
 		e.Tick, e.Attempt, e.Fence, e.Unarbitrated, e.Result = ev.Tick.Time.UTC(), ev.Tick.Attempt, ev.Tick.Fence, ev.Tick.Unarbitrated, string(ev.Result)

@@ -69,7 +69,10 @@ func (e *Entry) swap() string {
 
 // text tells what a record says.
 func (s *Seen) text() string {
-	if s.none() {
+	switch {
+	case s.none() && s.Odd != "":
+		return "no record that can be used: " + s.Odd
+	case s.none():
 		return "no record that can be read"
 	}
 	var text string
@@ -94,6 +97,9 @@ func (s *Seen) text() string {
 		text += ", paused"
 	case s.Pause > 0:
 		text += ", paused until " + clockOf(s.Pause)
+	}
+	if s.Odd != "" {
+		text += ", odd: " + s.Odd
 	}
 	return text
 }

@@ -123,9 +123,11 @@ func bytesSurvive(t *testing.T, f Fixture) {
 		strings.Repeat("x", 254),
 		strings.Repeat("x", 255),
 		strings.Repeat("x", 256),
-		strings.Repeat("0123456789abcdef", 32),         // 512
-		strings.Repeat(`{"id":"VDNDNQNWQY",\ }`, 46),   // 966
-		"st1.a1b2c3d4." + strings.Repeat("Zm9v_-", 39), // sealed
+		strings.Repeat("0123456789abcdef", 32),           // 512
+		strings.Repeat(`{"id":"VDNDNQNWQY",\ }`, 46),     // 966
+		"st1.a1b2c3d4." + strings.Repeat("Zm9v_-", 39),   // sealed
+		"st1.a1b2c3d4." + strings.Repeat("Zm9v_-8A", 62), // the same with a signature in it
+		strings.TrimSuffix(fmt.Sprintf(json, 2), "}") + `,"sig":"` + strings.Repeat("Zm9v_-", 14) + `8A"}`,
 	} {
 		s = swap(t, r, s, text)
 		wantTexts(t, s, text)
