@@ -12,9 +12,9 @@ fuzz   ?= 60s
 states ?= 20000000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove bench packaging: export GOFLAGS += -buildvcs=false
+test prove faults bench packaging: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove fuzz bench build packaging release
+.PHONY: test needs lint cross prove faults fuzz bench build packaging release
 
 test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
@@ -47,6 +47,11 @@ cross:
 # fuzz target.
 prove: needs fuzz
 	go test -v -timeout 0 -run '$(search)' ./elect -explore.states $(states)
+
+# Every fault on every server, and the page that tells what came of it. The tick is
+# two seconds: nothing else should run.
+faults: needs
+	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
 fuzz:
 	@go test -list ^Fuzz ./... | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \

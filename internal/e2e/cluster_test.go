@@ -41,6 +41,8 @@ const takeover = max(lease/3, headStart+spread) + lease + margin + spread
 type server interface {
 	Kill()
 	Restart() error
+	Pause() error
+	Resume() error
 }
 
 // A place is one server with one zone.
@@ -50,7 +52,8 @@ type place struct {
 	zone string // with its final dot
 	key  dnstest.Key
 
-	through string // where agents reach it; empty: at addr
+	through string   // where agents reach it; empty: at addr
+	each    []string // where each agent does, in the order of their start, in place of through
 
 	bridge string // the server that agents look at, where they write through a program
 
@@ -188,13 +191,37 @@ func (c *cluster) read(name string) string {
 // start starts one more agent, which ends with the test at the latest.
 func (c *cluster) start() *agent {
 	c.t.Helper()
+	a := c.spawn()
+	c.await("an agent's first log line", 20*time.Second, a.named)
+	return a
+}
+
+// named says whether the agent has told its name by now.
+func (a *agent) named() bool {
+	for _, l := range a.lines() {
+		if a.id = l.Agent; a.id != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// spawn is start without waiting for a sign of life.
+func (c *cluster) spawn() *agent {
+	c.t.Helper()
 	a := &agent{log: c.path(fmt.Sprintf("agent%d.log", len(c.agents))), done: make(chan struct{})}
 	f, err := os.Create(a.log)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	a.cmd = exec.Command(program, "run", "-c", c.path(cmp.Or(c.file, "solotick.yaml")), "--log-format", "json", "--log-level", "debug")
+	file := cmp.Or(c.file, "solotick.yaml")
+	if n := len(c.agents); n < len(c.at.each) {
+		text := strings.ReplaceAll(c.read(file), "server: "+c.at.addr+"\n", "server: "+c.at.each[n]+"\n")
+		file = fmt.Sprintf("%d-%s", n, file)
+		c.write(file, text)
+	}
+	a.cmd = exec.Command(program, "run", "-c", c.path(file), "--log-format", "json", "--log-level", "debug")
 	a.cmd.Stdout, a.cmd.Stderr = f, f
 	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir, fmt.Sprintf("E2E_AGENT=%d", len(c.agents)))
 	a.cmd.Env = append(a.cmd.Env, c.env...)
@@ -208,14 +235,6 @@ func (c *cluster) start() *agent {
 	}()
 	c.t.Cleanup(a.kill)
 	c.agents = append(c.agents, a)
-	c.await("an agent's first log line", 20*time.Second, func() bool {
-		for _, l := range a.lines() {
-			if a.id = l.Agent; a.id != "" {
-				return true
-			}
-		}
-		return false
-	})
 	return a
 }
 

@@ -153,7 +153,7 @@ func starved(m *trial) {
 	}
 	began := time.Now()
 	c.write("slow", "") // so that it has to renew
-	m.since(c, began)
+	m.since(c, began, healed)
 	c.more(2)
 	if err := os.Remove(c.path("slow")); err != nil {
 		m.Fatal(err)
@@ -174,7 +174,7 @@ echo $$ >"`+filepath.Join(g.dir, "cgroup.procs")+`" || exit 9
 head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null && exit 0
 exit 5`, "attempts: 2")
 	c.write("eat", "")
-	c.says("exit (status|code) 5")
+	c.says("ended with code 5")
 	c.more(2)
 	k := c.killMidRun()
 	m.measured("%.1f s after the agent's end", c.rerun(k, takeover).begin.Sub(k.begin).Seconds())
@@ -273,7 +273,7 @@ func swizzle(m *trial) {
 	for _, p := range relays {
 		p.Heal()
 	}
-	m.since(c, time.Now())
+	m.since(c, time.Now(), 2*healed)
 	m.measured("%s, after %d cuts, %d kills, %d freezes, %d restarts of the server", m.took,
 		counts["cuts"], counts["kills"], counts["freezes"], counts["restarts of the server"])
 	c.calm()

@@ -29,7 +29,7 @@ var protocolFaults = []fault{
 			c := m.cluster("guarantee: at-most-once")
 			r, a := c.hang()
 			a.kill()
-			m.since(c, r.begin)
+			m.since(c, r.begin, healed)
 			c.more(3)
 			c.end()
 			runs := c.runs()
@@ -114,7 +114,7 @@ func paused(m *trial) {
 	}
 	began := time.Now()
 	wants(m.T, 0, []string{"resumed"}, "resume", "-c", c.path("solotick.yaml"), c.job)
-	m.since(c, began)
+	m.since(c, began, healed)
 	c.more(2)
 	c.check(again(from), gap(from, began.Sub(from.begin)+interval))
 }

@@ -36,7 +36,7 @@ var serverFaults = []fault{
 			c.betweenRuns()
 			from := c.last()
 			c.remove()
-			m.since(c, time.Now())
+			m.since(c, time.Now(), healed)
 			idle := m.took
 			c.more(1)
 			c.write("slow", "")
@@ -98,7 +98,7 @@ var serverFaults = []fault{
 				from := c.last()
 				pardons = append(pardons, again(from), gap(from, lease+margin+spread+lease+skew+spread))
 				c.edit(`"timer":-?[0-9]+`, `"timer":`+timer)
-				m.since(c, time.Now())
+				m.since(c, time.Now(), healed)
 				took = append(took, timer+": "+m.took)
 				c.more(1)
 			}
@@ -188,7 +188,7 @@ func diskFull(m *trial) {
 	if err := os.Remove(fill.Name()); err != nil {
 		m.Fatal(err)
 	}
-	m.since(c, time.Now())
+	m.since(c, time.Now(), healed)
 	if said == 0 { // our own server writes over what it has, and needs no more room
 		m.measured("%s; it took writes all the while", m.took)
 	}
@@ -210,7 +210,7 @@ func garbage(m *trial) {
 		`"{\"id\":\"VDNDNQNWQY\",\"timer\":1641903970,\"timerold\":1641903910,\"entryid\":\"12\"}"`,
 	} {
 		put(texts)
-		m.since(c, time.Now())
+		m.since(c, time.Now(), healed)
 		c.more(1)
 		c.betweenRuns()
 		c.nsupdate("update delete " + c.name + ` TXT "\000\000"`) // it is foreign, and stays
@@ -223,7 +223,7 @@ func garbage(m *trial) {
 		m.Errorf("a sealed text became %s, %d runs after it", got, len(c.runs())-n)
 	}
 	c.remove()
-	m.since(c, time.Now())
+	m.since(c, time.Now(), healed)
 	m.measured("%s for the original's; a sealed one removed by hand: %s", took, m.took)
 	c.more(1)
 	pardons = append(pardons, gap(c.runs()[n-1], time.Since(began)+lease+skew+spread))
@@ -249,7 +249,7 @@ func restored(m *trial) {
 	swapFiles(m.files(), backup)
 	c.more(3)
 	from := swapFiles(backup, m.files())
-	m.since(c, time.Now())
+	m.since(c, time.Now(), healed)
 	c.more(2)
 	c.check(again(from))
 }
@@ -272,7 +272,7 @@ func forger(m *trial) {
 		m.Errorf("%d runs beside a claim that was renewed", len(runs)-n)
 	}
 	last := time.Now()
-	m.since(c, last)
+	m.since(c, last, healed)
 	if r := c.runs()[n]; r.begin.Sub(last) > takeover+slack {
 		m.Errorf("the job went on after %v, want %v and some round trips", r.begin.Sub(last), takeover)
 	} else if fenceOf(m.T, r) <= seq {
@@ -317,7 +317,7 @@ func twoViews(m *trial) {
 	from := c.last()
 	newer := time.Now().Add(time.Minute).Unix()
 	elsewhere.put(`{"id":"ELSEWHEREA","timer":` + itoa(newer+2) + `,"timerold":` + itoa(newer) + `,"seq":` + itoa(newer*1000) + `}`)
-	m.since(c, time.Now())
+	m.since(c, time.Now(), healed)
 	c.more(2)
 	c.check(again(from))
 }
@@ -339,7 +339,7 @@ func errorsOnly(m *trial) {
 		most = max(most, after-before)
 	}
 	p.Heal()
-	m.since(c, time.Now())
+	m.since(c, time.Now(), healed)
 	m.measured("%s; at most %d requests of three agents in %v", m.took, most, interval)
 	if most > 100 {
 		m.Errorf("%d requests in %v", most, interval)
@@ -351,7 +351,8 @@ func errorsOnly(m *trial) {
 func replayed(m *trial) {
 	var mu sync.Mutex
 	var kept [][]byte
-	p := m.network()
+	p := faultproxy.New(m, m.at.addr, 1)
+	m.at.through = p.Addr
 	p.Requests(faultproxy.Faults{Edit: func(message []byte) [][]byte {
 		if message[2]>>3&0xf == 5 {
 			mu.Lock()

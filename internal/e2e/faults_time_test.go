@@ -59,7 +59,7 @@ var timeFaults = []fault{
 				<-a.done
 				a.dead = true
 			}
-			m.since(c, began)
+			m.since(c, began, healed)
 			c.calm()
 			c.check(repeats())
 		},

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -52,16 +53,44 @@ type trial struct {
 	*testing.T
 	fault *fault
 	at    *place
-	proxy *faultproxy.Proxy // between the agents and the server, where it was asked for
+	links []*faultproxy.Proxy // one in front of each agent, where they were asked for
 
 	took string // what was measured
 }
 
 // network puts a relay between the agents and the server. It comes before the cluster.
 func (m *trial) network() *faultproxy.Proxy {
-	m.proxy = faultproxy.New(m, m.at.addr, 1)
-	m.at.through = m.proxy.Addr
-	return m.proxy
+	p := faultproxy.New(m, m.at.addr, 1)
+	m.at.through = p.Addr
+	m.Cleanup(func() {
+		if p.Struck() == 0 {
+			m.Error("the fault has befallen no message")
+		}
+	})
+	return p
+}
+
+// apart is a cluster whose agents reach the server each through a relay of its own.
+func (m *trial) apart(extra ...string) *cluster {
+	m.Helper()
+	for i := range 3 {
+		p := faultproxy.New(m, m.at.addr, uint64(i))
+		m.links, m.at.each = append(m.links, p), append(m.at.each, p.Addr)
+	}
+	return m.cluster(extra...)
+}
+
+// link is the relay of one agent.
+func (m *trial) link(c *cluster, a *agent) *faultproxy.Proxy {
+	return m.links[slices.Index(c.agents, a)]
+}
+
+// heal ends what befalls all of them, and says when that was.
+func (m *trial) heal() time.Time {
+	for _, p := range m.links {
+		p.Heal()
+	}
+	return time.Now()
 }
 
 // cluster starts three agents with a job of the fault's name.
@@ -76,13 +105,32 @@ func (m *trial) cluster(extra ...string) *cluster {
 // for the table. The last word counts.
 func (m *trial) measured(format string, args ...any) { m.took = fmt.Sprintf(format, args...) }
 
-// since measures from a moment until a run of another tick than the latest begins.
-func (m *trial) since(c *cluster, began time.Time) {
+// since measures from a moment until a run begins, and wants that within a limit.
+func (m *trial) since(c *cluster, began time.Time, limit time.Duration) *run {
 	m.Helper()
-	n := len(c.runs())
-	c.await("a run after that", 2*time.Minute, func() bool { return len(c.runs()) > n })
-	m.measured("%.1f s", c.last().begin.Sub(began).Seconds())
+	var r *run
+	c.await("a run after that", limit+30*time.Second, func() bool {
+		runs := c.runs()
+		i := slices.IndexFunc(runs, func(r *run) bool { return r.begin.After(began) })
+		if i >= 0 {
+			r = runs[i]
+		}
+		return i >= 0
+	})
+	took := r.begin.Sub(began)
+	m.measured("%.1f s", took.Seconds())
+	if took > limit {
+		m.Errorf("a run begins %v after that, want %v", took, limit)
+	}
+	return r
 }
+
+// away is for how long a server, or the way to it, is away in a trial: two leases.
+const away = 2 * lease
+
+// healed is the bound for a run after all is well again: agents whose own claim or
+// report is open may wait until that one's lapse, and look rarely before.
+const healed = takeover + poll + 2*slack
 
 // An outcome is what came of a trial.
 type outcome struct{ fault, server, words string }
@@ -105,7 +153,7 @@ func TestFaults(t *testing.T) {
 					m := &trial{T: t, fault: f, at: s.start(t), took: "holds"}
 					t.Cleanup(func() {
 						if t.Failed() {
-							m.took = "**FAILED**"
+							m.took = failedWords
 						}
 						mu.Lock()
 						defer mu.Unlock()
@@ -155,6 +203,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+// failedWords stand in the table for a trial that failed.
+const failedWords = "**FAILED**"
+
 const (
 	tableBegin = "<!-- the table is written by make faults -->\n"
 	tableEnd   = "<!-- end of the table -->\n"
@@ -172,6 +223,14 @@ func writeTable(page string, results []outcome) error {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
 	var b strings.Builder
+	failed := 0
+	for _, r := range results {
+		if r.words == failedWords {
+			failed++
+		}
+	}
+	fmt.Fprintf(&b, "The last run, on %s, %s/%s with %d processors: %d trials, %d failed.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), len(results), failed)
 	b.WriteString("| | what happens | how | must hold | own | BIND | Knot | PowerDNS |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) })
 	for _, f := range sorted {

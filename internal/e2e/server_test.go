@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +80,10 @@ func (s *own) Kill() {
 	_ = s.cmd.Process.Kill() // only fails if it has ended
 	<-s.done
 }
+
+// Pause stops it where it is, and Resume has it go on.
+func (s *own) Pause() error  { return freeze(s.cmd.Process) }
+func (s *own) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Restart starts it where it was and returns when it answers.
 func (s *own) Restart() error {
