@@ -147,6 +147,16 @@ func (m *trial) rekey(key dnstest.Key) error {
 	return m.at.Restart()
 }
 
+// byHand does something to the record between two runs, and says what that may cost: on
+// a loaded machine a run may come in between all the same.
+func (c *cluster) byHand(do func()) []pardon {
+	c.t.Helper()
+	c.betweenRuns()
+	from := c.last()
+	do()
+	return []pardon{again(from), again(c.last()), gap(from, lease+margin+spread+lease+skew+spread)}
+}
+
 // edit changes the record's text by hand, by a regular expression.
 func (c *cluster) edit(pattern, by string) {
 	c.t.Helper()
