@@ -164,13 +164,13 @@ func starved(m *trial) {
 }
 
 func outOfMemory(m *trial) {
-	g, err := m.cgroup("memory", "memory.limit_in_bytes", "memory.max", strconv.Itoa(50<<20))
+	group, err := m.cgroup("memory", "memory.limit_in_bytes", "memory.max", strconv.Itoa(50<<20))
 	if err != nil {
 		m.cannot(err)
 		return
 	}
 	c := scripted(m, `rm eat 2>/dev/null || exit 0
-echo $$ >"`+filepath.Join(g.dir, "cgroup.procs")+`" || exit 9
+echo $$ >"`+filepath.Join(group, "cgroup.procs")+`" || exit 9
 head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null && exit 0
 exit 5`, "attempts: 2")
 	c.write("eat", "")

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,30 +22,20 @@ func (m *trial) tmpfs(size string) (dir string, err error) {
 	return dir, nil
 }
 
-// A cgroup bounds what processes may use.
-type cgroup struct{ dir string }
-
-// cgroup makes one, of version 1 or 2, whose file of that name has the value; file is
-// that of version 1, file2 that of version 2.
-func (m *trial) cgroup(controller, file, file2, value string) (*cgroup, error) {
+// cgroup makes a control group, of version 1 or 2, and returns its folder. Its file of
+// that name has the value; file is that of version 1, file2 that of version 2.
+func (m *trial) cgroup(controller, file, file2, value string) (dir string, err error) {
 	name := fmt.Sprintf("solotick-%s-%d", strings.ReplaceAll(m.Name(), "/", "-"), os.Getpid())
-	dir := filepath.Join("/sys/fs/cgroup", controller, name)
+	dir = filepath.Join("/sys/fs/cgroup", controller, name)
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		dir, file = filepath.Join("/sys/fs/cgroup", name), file2
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("a control group of its own: %w", err)
+		return "", fmt.Errorf("a control group of its own: %w", err)
 	}
 	m.Cleanup(func() { _ = os.Remove(dir) }) // a process that is left keeps it
 	if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
-		return nil, fmt.Errorf("a control group of its own: %w", err)
+		return "", fmt.Errorf("a control group of its own: %w", err)
 	}
-	return &cgroup{dir}, nil
-}
-
-func sqlite(file, statement string) error {
-	if out, err := exec.Command("sqlite3", file, statement).CombinedOutput(); err != nil {
-		return fmt.Errorf("sqlite3: %w: %s", err, out)
-	}
-	return nil
+	return dir, nil
 }

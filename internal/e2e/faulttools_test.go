@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -185,4 +186,11 @@ func (c *cluster) says(pattern string) {
 	c.await("a word of an agent like "+pattern, sayTime, func() bool {
 		return c.logged(func(l logLine) bool { return re.MatchString(l.Msg + ": " + l.Err + " " + l.Why) }) > 0
 	})
+}
+
+func sqlite(file, statement string) error {
+	if out, err := exec.Command("sqlite3", file, statement).CombinedOutput(); err != nil {
+		return fmt.Errorf("sqlite3: %w: %s", err, out)
+	}
+	return nil
 }

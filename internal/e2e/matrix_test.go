@@ -242,12 +242,12 @@ func writeTable(page string, results []outcome) error {
 		for _, s := range servers {
 			words := "not tried"
 			switch {
+			case f.on != nil && !slices.Contains(f.on, s.name):
+				words = "-"
 			case f.not != "":
 				words = f.not
 			case f.try == nil:
 				words = "shown"
-			case f.on != nil && !slices.Contains(f.on, s.name):
-				words = "-"
 			}
 			for _, r := range results {
 				if r.fault == f.id && r.server == s.name {
