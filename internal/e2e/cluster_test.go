@@ -55,6 +55,9 @@ type place struct {
 	through string   // where agents reach it; empty: at addr
 	each    []string // where each agent does, in the order of their start, in place of through
 
+	bridge string // the server that agents look at, where they write through a program
+
+	extra []string                   // more lines of dns:
 	dns   []string                   // lines of dns: in place of those of rfc2136
 	env   []string                   // of agents
 	texts func(name string) []string // what the provider holds there; nil: dig tells
@@ -99,7 +102,7 @@ func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 func prepare(t *testing.T, at *place, job string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, at: at, job: job, name: job + "." + at.zone, dir: t.TempDir(), env: at.env}
-	c.write("key", fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret))
+	c.write("key", keyText(at.key))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("runs:\n%s", c.read("runs"))
@@ -111,6 +114,11 @@ func prepare(t *testing.T, at *place, job string) *cluster {
 	return c
 }
 
+// keyText is a key as a file has it.
+func keyText(k dnstest.Key) string {
+	return fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", k.Name, k.Algorithm, k.Secret)
+}
+
 // configure writes the agents' file; rest is what follows dns:.
 func (c *cluster) configure(rest string) {
 	c.t.Helper()
@@ -118,7 +126,11 @@ func (c *cluster) configure(rest string) {
 	if dns == nil {
 		dns = []string{"provider: rfc2136", "server: " + cmp.Or(c.at.through, c.at.addr), "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
 	}
-	dns = append(slices.Clone(dns), "zone: "+strings.TrimSuffix(c.at.zone, "."))
+	if c.at.bridge != "" {
+		// What shows the records is then another server than what holds them.
+		dns = []string{"provider: command", "class: exact", "command: " + bridgeCommand(c.at, c.path("key")), "name_servers: " + c.at.bridge, "ttl: 60s"}
+	}
+	dns = append(slices.Concat(dns, c.at.extra), "zone: "+strings.TrimSuffix(c.at.zone, "."))
 	c.write("solotick.yaml", "version: 1\ndns:\n  "+strings.Join(dns, "\n  ")+"\n"+rest)
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // faults are the matrix, in the order of docs/faults.md.
-var faults = slices.Concat(processFaults, networkFaults)
+var faults = slices.Concat(processFaults, networkFaults, serverFaults, timeFaults, providerFaults, jobFaults, protocolFaults)
 
 // processFaults happen to agents and their jobs.
 var processFaults = []fault{

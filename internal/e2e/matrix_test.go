@@ -32,6 +32,9 @@ type fault struct {
 	quick string // the server on which "make test" tries it; empty: only "make faults" does
 	not   string // why it cannot be tried at all; empty: it can
 	try   func(m *trial)
+	// shown are the tests that show it without agents as processes, or beside try, as
+	// "package TestName, package TestName".
+	shown string
 }
 
 // servers are those that faults are tried on, and how they start.
@@ -142,7 +145,7 @@ func TestFaults(t *testing.T) {
 		for i := range faults {
 			f := &faults[i]
 			for _, s := range servers {
-				if f.not != "" || f.on != nil && !slices.Contains(f.on, s.name) || !*everyFault && f.quick != s.name {
+				if f.try == nil || f.on != nil && !slices.Contains(f.on, s.name) || !*everyFault && f.quick != s.name {
 					continue
 				}
 				t.Run(f.id+"-"+s.name, func(t *testing.T) {
@@ -179,12 +182,13 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%s is there twice", f.id)
 		case f.what == "" || f.how == "" || f.holds == "":
 			t.Errorf("%s does not say what happens, how, and what must hold", f.id)
-		case (f.try == nil) != (f.not != ""):
-			t.Errorf("%s is to be tried, or to say why it cannot be", f.id)
+		case (f.try != nil || f.shown != "") == (f.not != ""):
+			t.Errorf("%s is to be tried, or to say what shows it, or why it cannot be", f.id)
 		case f.quick != "" && f.on != nil && !slices.Contains(f.on, f.quick):
 			t.Errorf("%s is not for %s", f.id, f.quick)
 		}
 		seen[f.id] = true
+		checkShown(t, &f)
 		if f.quick != "" {
 			quick++
 		}
@@ -229,7 +233,11 @@ func writeTable(page string, results []outcome) error {
 	var b strings.Builder
 	tried, failed := 0, 0
 	for _, f := range slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return cmp.Compare(a.id, b.id) }) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, f.how, f.holds)
+		how := f.how
+		if f.shown != "" {
+			how += "; shown by " + strings.ReplaceAll("`"+f.shown+"`", ", ", "`, `")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |", f.id, f.what, how, f.holds)
 		for i, s := range servers {
 			words := "not tried"
 			if cells := was[f.id]; cells != nil {
@@ -245,6 +253,8 @@ func writeTable(page string, results []outcome) error {
 				words = f.not
 			case f.on != nil && !slices.Contains(f.on, s.name):
 				words = "-"
+			case f.try == nil:
+				words = "shown"
 			case words == failedWords:
 				failed++
 				fallthrough

@@ -195,7 +195,9 @@ func (p *Proxy) Refuse(is bool) {
 	p.refusing = is
 	if is {
 		for c := range p.conns {
-			reset(c)
+			if _, ok := c.(*net.TCPConn); ok { // those for datagrams are needed again
+				reset(c)
+			}
 		}
 	}
 }

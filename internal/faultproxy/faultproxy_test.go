@@ -198,6 +198,37 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// TestRefuse: who asked by datagrams before may do so again from the same port.
+func TestRefuse(t *testing.T) {
+	p := New(t, echo(t), 1)
+	client, err := net.Dial("udp", p.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	answered := func() bool {
+		if err := client.SetDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Write([]byte("message")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := client.Read(make([]byte, 64))
+		return err == nil
+	}
+	if !answered() {
+		t.Fatal("no answer")
+	}
+	p.Refuse(true)
+	if answered() {
+		t.Error("an answer while all is refused")
+	}
+	p.Heal()
+	if !answered() {
+		t.Error("no answer although it is healed")
+	}
+}
+
 // TestOnly has faults befall messages of one kind, and the others pass.
 func TestOnly(t *testing.T) {
 	server := echo(t)
