@@ -92,7 +92,7 @@ type Config struct {
 	// Addr is where to listen, as IP address and port; empty: a free port of 127.0.0.1.
 	Addr string
 	// Before is a program with its arguments that becomes the server's, and gets its
-	// command as more arguments: faketime -f +600s.
+	// command as more arguments: env FAKETIME=+600s.
 	Before []string
 }
 

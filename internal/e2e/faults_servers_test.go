@@ -141,7 +141,7 @@ var serverFaults = []fault{
 	{
 		id: "F36", what: "two PowerDNS serve one database at READ COMMITTED", how: "-", on: []string{"powerdns"},
 		holds: "nothing can: two claims may win, and two records may be at the name, of which F28 makes one; one process, or REPEATABLE READ, is what docs/providers/powerdns.md wants",
-		not:   "not tried: the tests start no PostgreSQL",
+		not:   "not tried: no test has PowerDNS on PostgreSQL",
 	},
 	{
 		id: "F37", what: "the server answers with each error", how: "faultproxy answers in the place of the server: FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, YXRRSET, NXRRSET, NOTAUTH, NOTZONE, for a tick each; the request is applied",
