@@ -148,6 +148,10 @@ func (a *agent) halt() {
 func (a *agent) decide() {
 	p := &a.world.s.Policy
 	for a.up {
+		if a.busy && a.idle() { // all that could be decided is to wait
+			a.wakes++
+			return
+		}
 		now := a.clocks()
 		act := elect.Decide(p, &a.self, now)
 		if a.busy && act.Verb == elect.End && a.ask.act.Verb != elect.Swap {
@@ -184,6 +188,11 @@ func (a *agent) decide() {
 			a.stop(act)
 		}
 	}
+}
+
+// idle tells whether there is nothing that could be stopped or ended.
+func (a *agent) idle() bool {
+	return !a.runs[0].is && !a.runs[1].is && !a.self.Stopping
 }
 
 // sleep has the agent decide again when its clock shows that, and after an hour at the
