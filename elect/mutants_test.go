@@ -70,7 +70,7 @@ var mutants = []mutant{
 	{"what is handed over waits for the next tick", "retries", "run.go", "n.Try, n.Timer = try+1, d.sec()", "n.Try, n.Timer = try+1, d.p.Schedule.Next(d.sec())"},
 	{"an older claim is put over a newer one", "by hand", "run.go", "	case v.State == record.Present && newer(r, c.Record):", "	case false:"},
 	{"an old sight of a claim is put back", "seldom", "rows.go", "s.Last.Claimed && d.v.First-s.lastAt <= p.Lease+Margin(p.Lease):", "s.Last.Claimed:"},
-	{"catch_up once begins with the oldest tick", "pause and crash", "rows.go", "		return max(r.Timer, latest)\n	}\n	t := latest", "		return r.Timer\n	}\n	t := latest"},
+	{"catch_up once begins with the oldest tick", "pause and crash", "rows.go", "		return max(r.Timer, latest)\n	}\n	if latest", "		return r.Timer\n	}\n	if latest"},
 	{"no look before another's tick is claimed", "head start", "rows.go", "	case !own && d.v.Last < due:\n", "	case false:\n"},
 	{"the incumbent waits like everybody else", "head start", "rows.go", "	own := r.ID == d.s.ID && !p.NoAffinity\n", "	own := false\n"},
 	{"an older answer of DNS is believed", "DNS is stuck", "self.go", "	if !s.Known || g.Sum == s.View.Sum {", "	if true {"},

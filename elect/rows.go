@@ -234,6 +234,9 @@ func (d *decision) due(r record.Record) int64 {
 	if d.p.CatchUp != CatchUpAll || latest <= r.Timer {
 		return max(r.Timer, latest)
 	}
+	if latest-r.Timer < int64(d.p.CatchUpMost) { // ticks are whole seconds: there are no more of them
+		return r.Timer
+	}
 	t := latest
 	for n := 1; n < d.p.CatchUpMost && t > r.Timer; n++ {
 		t = d.p.Schedule.Prev(t - 1)
