@@ -140,7 +140,7 @@ func (b *battle) backlog(n int) {
 			b.t.Errorf("there were no %s: nothing was fought over", what)
 		}
 	}
-	if agents(s) < processes || kills != 2 {
+	if agents(s) < processes || kills != 2 && n >= 100 {
 		b.t.Errorf("%d agents, %d processes killed: nothing was fought over", agents(s), kills)
 	}
 }
@@ -234,9 +234,15 @@ func (b *battle) shown(name string) ([]string, record.Record) {
 	return s.Texts, r
 }
 
+// side starts one process. In two of them agents live for as long as they do: who is
+// only there for a moment never sees a claim of somebody killed lapse.
 func (b *battle) side(p *plan, i int) *side {
-	p.Process = i
-	return begin(b.t, agentEnv, p, os.Stderr)
+	own := *p
+	own.Process = i
+	if i < 2 {
+		own.Lives = 0
+	}
+	return begin(b.t, agentEnv, own, os.Stderr)
 }
 
 // fight has all processes do what the plan says until it is over, and returns what they
