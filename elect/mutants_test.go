@@ -77,6 +77,7 @@ var mutants = []mutant{
 	{"a stagger outlasts the deadline", "catch_up none, DNS trails", "rows.go", "			wait = min(wait, deadline-deadline/4)", "			wait = max(wait, 0*deadline)"},
 	{"failures do not slow an agent down", "kill_grace", "self.go", "	n := max(s.Fails, s.Stale)\n", "	n := 0\n"},
 	{"a tick is run alone though the register has answered since", "register away, crashes", "other.go", " || !s.Reached.Before(unix(k)) {", " {"},
+	{"the record is put past a tick that is still to come", "register away, clocks step", "rows.go", " || d.early(k) {", " {"},
 	{"a tick is run alone at the first failure", "register away", "other.go", "max(d.at(unix(k)), s.DownSince) + after, true", "max(d.at(unix(k)), s.DownSince), true"},
 	{"a tick is run alone by who came after it", "register away, crashes", "other.go", "k <= s.Born.Unix() || ", ""},
 	{"an unarbitrated run that failed ends the tick", "register away, crashes", "rows.go", "return !d.s.Loose.Running && d.s.Loose.Result == record.OK", "return !d.s.Loose.Running"},
