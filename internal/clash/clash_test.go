@@ -24,6 +24,7 @@ var (
 	ticks   = flag.Int("clash.ticks", 0, "ticks of the backlog at each server; 0: 9,500 at our own and 500 at others")
 	records = flag.Int("clash.records", 500, "records that fall due at once at each server")
 	servers = flag.String("clash.servers", "own,bind,knot,powerdns", "where to clash")
+	limit   = flag.Duration("clash.limit", 10*time.Minute, "for one part at one server")
 )
 
 const processes = 8
@@ -33,6 +34,7 @@ const processes = 8
 func TestClash(t *testing.T) {
 	for _, kind := range strings.Split(*servers, ",") {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel() // what is killed is waited for, and so are disks
 			key := dnstest.NewKey("agents")
 			at := battle{t: t, addr: openServer(t, kind, key), key: key}
 			n := *ticks
@@ -254,8 +256,8 @@ func (b *battle) fight(p *plan, over func([]*side) bool) map[string]*story {
 	for i := range sides {
 		sides[i] = b.side(p, i)
 	}
-	for progress := time.Now(); !over(sides); time.Sleep(100 * time.Millisecond) {
-		if time.Since(progress) > *limit {
+	for began := time.Now(); !over(sides); time.Sleep(100 * time.Millisecond) {
+		if time.Since(began) > *limit {
 			b.t.Fatalf("not over within %v", *limit)
 		}
 	}
@@ -268,5 +270,3 @@ func (b *battle) fight(p *plan, over func([]*side) bool) map[string]*story {
 	}
 	return all
 }
-
-var limit = flag.Duration("clash.limit", 10*time.Minute, "for one part at one server")
