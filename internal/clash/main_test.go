@@ -2,6 +2,7 @@ package clash
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -20,6 +21,8 @@ func TestMain(m *testing.M) {
 	case os.Getenv(serverEnv) != "":
 		play(serverEnv, serve)
 	default:
+		flag.Parse()
+		_ = flag.Set("test.parallel", "4") // the servers wait for disks most of the time; the flag exists
 		os.Exit(m.Run())
 	}
 }
