@@ -48,8 +48,9 @@ func clock() int64 {
 	return ts.Nano()
 }
 
-// atOnce is how many requests of one process are under way at most.
-const atOnce = 8
+// atOnce is how many requests of one process are under way at most: PowerDNS takes 20
+// connections in all.
+const atOnce = 2
 
 // fight is the part of an agent's process: an agent for each record until it is asked
 // to end.
