@@ -35,6 +35,7 @@ test: needs lint cross packaging
 needs:
 	@tools/needs
 	@go tool -modfile=tools/s3/go.mod -n versitygw >/dev/null
+	@go mod download -modfile=tools/mermaid/go.mod
 
 lint:
 	@test -z "$$($(tool) gofumpt -l . | tee /dev/stderr)" || { echo 'lint: the files above are not formatted: $(tool) gofumpt -w .' >&2; exit 1; }

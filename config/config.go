@@ -170,6 +170,29 @@ func LoadPlace(path string) (*Config, error) {
 	return parse(path, data, true)
 }
 
+// LoadToLook is [Load] for who only looks at records: what the file takes from
+// elsewhere need not be here, as secrets are not on a machine that watches. Whatever
+// is made of it is left out, and what jobs do is not to be relied on. Where a record
+// or a schedule comes from elsewhere it has to be here all the same.
+func LoadToLook(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	w := newWalker(path, data)
+	root := w.document(data)
+	if root == nil {
+		return nil, w.wrong()
+	}
+	c := w.config(root, false)
+	known := c.DNS.Zone != "" && !slices.ContainsFunc(c.Jobs, func(j Job) bool { return j.Record == "" || j.Schedule == (schedule.Schedule{}) })
+	if len(w.mistakes) > w.absent || !known {
+		return nil, w.wrong()
+	}
+	c.secrets = func() []string { return nil }
+	return c, nil
+}
+
 // read returns the text of a file, or more of it than it may have.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)

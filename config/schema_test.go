@@ -254,3 +254,21 @@ func TestJobsSchema(t *testing.T) {
 		}
 	}
 }
+
+// TestReference keeps the page of all keys what the table says.
+func TestReference(t *testing.T) {
+	const file = "../docs/reference/configuration.md"
+	text := config.Reference()
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(written), text); diff != "" {
+		t.Errorf("%s is not what the table says: go test ./config -rewrite (-written +table):\n%s", file, diff)
+	}
+}

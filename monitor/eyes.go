@@ -101,7 +101,7 @@ func sightOf(t Target, at time.Time, answers, beside []lookup.Answer, cause erro
 		if a.Authoritative && a.Status == lookup.Found {
 			full = max(full, a.TTL)
 		}
-		set := record.Read(a.Texts, at.Unix())
+		set := s.read(a.Texts)
 		if s.Best < 0 || newer(set, s.Set) {
 			s.Best, s.Set = i, set
 		}
@@ -143,7 +143,7 @@ func (s Sight) Answer() lookup.Answer {
 // none.
 func (s Sight) Text() string {
 	for _, t := range s.Answer().Texts {
-		if set := record.Read([]string{t}, 0); set.State == record.Present && set.Record == s.Set.Record {
+		if set := s.read([]string{t}); set.State == record.Present && set.Record == s.Set.Record {
 			return t
 		}
 	}
@@ -158,7 +158,7 @@ func (s Sight) Notes() []string {
 	}
 	var out []string
 	a := s.Answer()
-	if s.Set.Detail != nil {
+	if p := s.protection(); s.Set.Detail != nil && s.Set.State != record.Unopenable && (p == nil || !p.Tampered) { // which the sentence tells
 		out = append(out, strings.Split(s.Set.Detail.Error(), "\n")...)
 	}
 	switch n := len(s.Set.Foreign); {
@@ -194,11 +194,11 @@ func (s Sight) Others() []string {
 		if !strings.HasPrefix(who, o.Server.Name) {
 			who = o.Server.Name + " (" + who + ")"
 		}
-		switch set := record.Read(o.Texts, 0); {
+		switch set := s.read(o.Texts); {
 		case i == s.Best:
 		case o.Err != nil:
 			out = append(out, "another server gave no answer: "+o.Err.Error())
-		case set.State == s.Set.State && set.Record == s.Set.Record:
+		case s.same(o, set):
 		case set.State == record.Absent:
 			out = append(out, who+" shows no record")
 		case set.State != record.Present:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/record"
 )
 
 // Limits bound what a [History] keeps.
@@ -346,7 +347,13 @@ func (t *track) item(now time.Time) Item {
 	case t.failed.Err == nil && !t.seen:
 		return Item{Name: t.target.Name, Job: t.target.Job, Text: "not looked at yet", Servers: []Server{}}
 	case t.failed.Err == nil:
-		return Judge(t.good, now)
+		item := Judge(t.good, now)
+		if t.good.Set.State == record.Unopenable && !t.changed.IsZero() {
+			at := t.changed.UTC().Truncate(time.Millisecond)
+			item.Changed = &at
+			item.Text += "; it last changed at " + clock(at.Unix())
+		}
+		return item
 	}
 	item := Judge(t.failed, now)
 	if t.seen {

@@ -32,33 +32,36 @@ type Register struct {
 // An Item is one record and what it amounts to. Times are absent where there is
 // none.
 type Item struct {
-	Name      string          `json:"name"`
-	Job       string          `json:"job,omitempty"`
-	State     elect.Condition `json:"state,omitempty"` // absent if DNS could not be asked
-	Text      string          `json:"text"`            // one sentence
-	Error     string          `json:"error,omitempty"`
-	ID        string          `json:"id,omitempty"` // the incumbent
-	LastTick  *time.Time      `json:"last_tick,omitempty"`
-	Last      record.Result   `json:"last_result,omitempty"`
-	Next      *time.Time      `json:"next,omitempty"`
-	LateAfter *time.Time      `json:"late_after,omitempty"`
-	Overdue   int             `json:"overdue"`
-	Attempt   int             `json:"attempt,omitempty"`
-	Claimed   bool            `json:"claimed"`
-	Paused    bool            `json:"paused"`
-	Why       string          `json:"why,omitempty"`
-	Fence     int64           `json:"seq,omitempty"`
-	Written   *time.Time      `json:"written,omitempty"` // by the register's clock, as seq tells
-	Original  bool            `json:"original"`
-	Raw       string          `json:"raw,omitempty"` // the text of the record
-	Bytes     int             `json:"bytes"`
-	TTL       float64         `json:"ttl_seconds"`
-	Server    string          `json:"server,omitempty"` // that showed the newest record
-	Authority bool            `json:"authoritative"`
-	TookMS    float64         `json:"took_ms"`
-	Seen      *time.Time      `json:"seen,omitempty"` // when it was looked at
-	Servers   []Server        `json:"servers"`
-	Notes     []string        `json:"notes,omitempty"`
+	Name       string          `json:"name"`
+	Job        string          `json:"job,omitempty"`
+	State      elect.Condition `json:"state,omitempty"` // absent if DNS could not be asked
+	Text       string          `json:"text"`            // one sentence
+	Error      string          `json:"error,omitempty"`
+	ID         string          `json:"id,omitempty"` // the incumbent
+	LastTick   *time.Time      `json:"last_tick,omitempty"`
+	Last       record.Result   `json:"last_result,omitempty"`
+	Next       *time.Time      `json:"next,omitempty"`
+	LateAfter  *time.Time      `json:"late_after,omitempty"`
+	Overdue    int             `json:"overdue"`
+	Attempt    int             `json:"attempt,omitempty"`
+	Claimed    bool            `json:"claimed"`
+	Paused     bool            `json:"paused"`
+	Why        string          `json:"why,omitempty"`
+	Fence      int64           `json:"seq,omitempty"`
+	Written    *time.Time      `json:"written,omitempty"` // by the register's clock, as seq tells
+	Original   bool            `json:"original"`
+	Raw        string          `json:"raw,omitempty"`    // the text of the record, as DNS shows it
+	Opened     string          `json:"opened,omitempty"` // what is in it, if it is sealed and a key that is here opened it
+	Bytes      int             `json:"bytes"`
+	TTL        float64         `json:"ttl_seconds"`
+	Server     string          `json:"server,omitempty"` // that showed the newest record
+	Authority  bool            `json:"authoritative"`
+	TookMS     float64         `json:"took_ms"`
+	Seen       *time.Time      `json:"seen,omitempty"` // when it was looked at
+	Servers    []Server        `json:"servers"`
+	Protection *Protection     `json:"protection,omitempty"` // absent: the record has none, and none is asked for
+	Changed    *time.Time      `json:"changed,omitempty"`    // of a record that cannot be read: when its text was seen to change
+	Notes      []string        `json:"notes,omitempty"`
 }
 
 // A Server is what one server says of a record.
@@ -94,15 +97,17 @@ func Judge(s Sight, now time.Time) Item {
 		item.Error, item.Text = s.Err.Error(), "DNS does not tell"
 		return item
 	}
-	st := elect.Health(s.Target.Policy, now, elect.View{State: s.Set.State, Record: s.Set.Record})
-	r := s.Set.Record
+	st, r := s.health(now), s.Set.Record
+	item.Protection = s.protection()
 	item.State, item.Text, item.Overdue, item.Original = st.Condition, st.Text, st.Overdue, st.Original
 	item.LastTick, item.Next, item.LateAfter = instant(st.Last), instant(st.Next), instant(st.LateAfter)
 	if s.Set.State == record.Present {
 		item.ID, item.Last, item.Attempt, item.Fence, item.Why = r.ID, r.Last, r.Attempt(), r.Seq, r.Why
 		item.Claimed, item.Paused = r.Claimed, r.Pause < 0 || r.Pause > now.Unix()
 		item.Written = instant(r.Seq / 1000)
-		item.Raw = s.Text()
+		if item.Raw = s.Text(); item.Protection != nil && item.Protection.Sealed != "" {
+			item.Opened = r.String()
+		}
 		item.Bytes = len(item.Raw)
 	}
 	return item
@@ -153,9 +158,9 @@ func (s Sight) servers() []Server {
 			all = append(all, one)
 			continue
 		}
-		set := record.Read(a.Texts, s.Time.Unix())
+		set := s.read(a.Texts)
 		one.State, one.TTL, one.Age = set.State.String(), a.TTL.Seconds(), a.Age.Seconds()
-		one.Newest = set.State == s.Set.State && set.Record == s.Set.Record
+		one.Newest = s.same(a, set)
 		one.Behind = s.behind(a, set)
 		if set.State == record.Present {
 			one.ID, one.Fence, one.Next = set.Record.ID, set.Record.Seq, instant(max(set.Record.Timer, set.Record.Pause))

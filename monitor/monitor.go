@@ -19,6 +19,7 @@ package monitor
 
 import (
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/seal"
 )
 
 // A Target is a record that is looked at.
@@ -26,6 +27,7 @@ type Target struct {
 	Name   string       // of the record, absolute, without the final dot
 	Job    string       // which it is in a file; may be empty
 	Policy elect.Policy // a zero one judges by the record alone
+	Ring   *seal.Ring   // the keys that the observer has for the record; nil: none. Not changed afterwards
 }
 
 // String is the job's name, or else the record's.

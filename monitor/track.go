@@ -16,15 +16,16 @@ import (
 // A track is what is known of one record. Its methods work out what happened
 // between two looks, from nothing but the two records.
 type track struct {
-	target Target
-	seen   bool          // there was a look that somebody answered
-	good   Sight         // the latest such look
-	failed Sight         // the latest look, if nobody answered it; else zero
-	away   time.Time     // since when nobody answers, of failed
-	rec    record.Record // of good
-	cond   elect.Condition
-	low    time.Time       // since when DNS shows less than rec; zero: it does not
-	stale  map[string]bool // servers that were said to show what is too old
+	target  Target
+	seen    bool          // there was a look that somebody answered
+	good    Sight         // the latest such look
+	failed  Sight         // the latest look, if nobody answered it; else zero
+	away    time.Time     // since when nobody answers, of failed
+	rec     record.Record // of good
+	cond    elect.Condition
+	changed time.Time       // when the text of what cannot be read was seen to change; zero: never
+	low     time.Time       // since when DNS shows less than rec; zero: it does not
+	stale   map[string]bool // servers that were said to show what is too old
 
 	runs   []Run  // in the order in which they were seen to begin; the one that goes on is the last
 	left   uint64 // of them the one that went on when the file was left; 0: none did
@@ -60,6 +61,9 @@ func (t *track) see(s Sight, apart time.Duration) {
 		return
 	}
 	before, first := t.good, !t.seen
+	if s.Set.State == record.Unopenable && !first && !slices.Equal(s.Answer().Texts, before.Answer().Texts) {
+		t.changed = s.Time
+	}
 	t.good, t.seen, t.rec = s, true, s.Set.Record
 	if first {
 		t.begin()
@@ -118,7 +122,7 @@ func (t *track) behind(s Sight) bool {
 // another says that of the servers which showed the newest record none has answered.
 func (t *track) another(s Sight) bool {
 	for _, a := range t.good.Answers {
-		if a.Err != nil || record.Read(a.Texts, 0).Record != t.rec {
+		if a.Err != nil || t.good.read(a.Texts).Record != t.rec {
 			continue
 		}
 		if slices.ContainsFunc(s.Answers, func(b lookup.Answer) bool { return b.Err == nil && b.Server.Addr == a.Server.Addr }) {
@@ -211,15 +215,23 @@ func (t *track) turn(was, is record.State) {
 	case is == record.Absent:
 		t.closeRun(record.None, 0)
 		t.say(KindGone, elect.LevelBad, "the record is gone: somebody removed it; an agent writes it again")
+	case t.forged():
+		t.say(KindDamaged, elect.LevelBad, "%s", t.good.health(t.at).Text)
 	case is == record.Damaged:
 		t.say(KindDamaged, elect.LevelBad, "the record can no longer be read; agents replace it once it stayed so for a lease")
 	case is == record.Unopenable:
-		t.say(KindDamaged, elect.LevelUnknown, "the record is sealed now")
+		t.say(KindDamaged, elect.LevelUnknown, "%s", t.good.health(t.at).Text)
 	case was == record.Absent:
 		t.say(KindCreated, elect.LevelFine, "the record is there")
 	default:
 		t.say(KindRepaired, elect.LevelFine, "the record can be read again")
 	}
+}
+
+// forged says whether somebody without a key wrote what is there.
+func (t *track) forged() bool {
+	p := t.good.protection()
+	return p != nil && p.Tampered
 }
 
 // resume takes in a record that need not follow from the one before.
@@ -385,7 +397,7 @@ func (t *track) servers() {
 			continue
 		}
 		was := t.stale[a.Server.Addr]
-		is := s.behind(a, record.Read(a.Texts, 0)) > 0
+		is := s.behind(a, s.read(a.Texts)) > 0
 		switch {
 		case is && late && !was:
 			if t.stale == nil {
@@ -408,7 +420,7 @@ func (t *track) judge(now time.Time) {
 	if !t.seen || t.failed.Err != nil {
 		return
 	}
-	st := elect.Health(t.target.Policy, now, elect.View{State: t.good.Set.State, Record: t.rec})
+	st := t.good.health(now)
 	was := t.cond
 	t.cond = st.Condition
 	if was == st.Condition || was.Level() == elect.LevelFine && st.Condition.Level() == elect.LevelFine || was == "" && st.Condition.Level() == elect.LevelFine {

@@ -159,6 +159,7 @@ func TestScrub(t *testing.T) {
 		{"hooks.example.com: ABCD", NewSecret("https://hooks.example.com/services/T0/B000/abcd"), "hooks.example.com: ***"},
 		{"x yz and x%20yz", NewSecret("https://h/x%20yz"), "*** and ***"},
 		{"user pass and key", NewSecret("https://user:pass@h/p?key=value"), "*** *** and key"},
+		{"Basic dXNlcjpwYTpz", NewSecret("https://user:pa%3As@h/p"), "Basic ***"},
 		{"value", NewSecret("https://user:pass@h/p?key=value"), "***"},
 		{"tokens of tok", NewSecret("tok"), "tokens of tok"}, // too short to hide
 		{"tokens", NewSecret("token"), "***s"},

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -88,6 +89,9 @@ func pieces(secret string) []string {
 			before, rest = "", before
 		}
 		parts = append(parts, split(before)...)
+		if plain, err := url.PathUnescape(before); err == nil && hasUser {
+			parts = append(parts, base64.StdEncoding.EncodeToString([]byte(plain))) // as it is sent
+		}
 		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 			parts = append(parts, rest[i:])
 			parts = append(parts, split(rest[i:])...)

@@ -4,8 +4,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -409,5 +411,37 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := record.Parse(text); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestKeysOfProtocol has the table of docs/protocol.md name every key that a record is
+// written with, and no other.
+func TestKeysOfProtocol(t *testing.T) {
+	text, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## 3. The record\n")
+	section, _, _ = strings.Cut(section, "\n## 4.")
+	told := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(section, -1) {
+		for _, key := range regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(row[1], -1) {
+			told[key[1]] = true
+		}
+	}
+	if !told["sig"] {
+		t.Error("it does not tell of sig")
+	}
+	delete(told, "sig") // which signing adds
+	full := record.Record{
+		ID: "VDNDNQNWQY", Timer: 2, TimerOld: 1, EntryID: "e", Seq: 1, Claimed: true, Until: 3, Lease: 15, Try: 2,
+		Last: record.OK, Pause: -1, Why: "w", State: "s",
+	}
+	var written map[string]any
+	if err := json.Unmarshal([]byte(full.String()), &written); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(written)); !slices.Equal(got, want) {
+		t.Errorf("docs/protocol.md tells of %v, and a record has %v", got, want)
 	}
 }

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -152,9 +154,9 @@ func (s *Sender) judge(resp *web.Response) error {
 // excerpt is the beginning of what a server said, without what it was sent.
 func (s *Sender) excerpt(body []byte) string {
 	text := string(body[:min(len(body), 4096)])
-	for _, secret := range []register.Secret{s.cfg.Token, s.cfg.Key, s.cfg.URL} {
-		if len(secret.Reveal()) > 3 {
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
+	for _, secret := range append(s.parts(), s.cfg.Token.Reveal(), s.cfg.Key.Reveal()) {
+		if len(secret) > 3 {
+			text = strings.ReplaceAll(text, secret, s.cfg.Token.String())
 		}
 	}
 	text = strings.Map(func(r rune) rune {
@@ -164,6 +166,28 @@ func (s *Sender) excerpt(body []byte) string {
 		return r
 	}, head(text, 200))
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// parts are the URL, and all of it that a server may repeat and others may not know,
+// the longest first: what stands behind the host, and who is said to ask.
+func (s *Sender) parts() []string {
+	all := []string{s.cfg.URL.Reveal()}
+	u, err := url.Parse(s.cfg.URL.Reveal())
+	if err != nil {
+		return all
+	}
+	all = append(all, u.RequestURI(), u.RawQuery)
+	for _, values := range u.Query() {
+		for _, v := range values {
+			all = append(all, v, url.QueryEscape(v))
+		}
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		all = append(all, u.User.String(), base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)), password)
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return all
 }
 
 func (s *Sender) host() string {

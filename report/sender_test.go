@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -208,6 +209,29 @@ func TestSenderRefused(t *testing.T) {
 	_, log := y.read()
 	if r.asked != 5 || strings.Count(log, "refused") != 1 || !strings.Contains(log, "compare agent.report with what the server was told") {
 		t.Errorf("asked %d times; logged:\n%s", r.asked, log)
+	}
+}
+
+// TestSenderEcho: a server that repeats what it was sent puts nothing of that into the
+// log which others may not know.
+func TestSenderEcho(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintln(w, r.RequestURI, r.Header, r.URL.Query(), "and that is why")
+	}))
+	defer server.Close()
+	u := strings.Replace(server.URL, "//", "//some%21one:pla%2Fnted@", 1) + "/in/pla%20nted?key=pl%61nted&x=planted+too#no"
+	s, y := newSender(t, u, report.Config{Token: register.NewSecret("planted-token")})
+	s.Send(full())
+	await(t, "a refusal", func() bool { counts, _ := y.read(); return counts["refused"] == 1 })
+	_, log := y.read()
+	for _, secret := range []string{"nted", "some!one", base64.StdEncoding.EncodeToString([]byte("some!one:pla/nted"))} {
+		if strings.Contains(log, secret) {
+			t.Errorf("%q was logged:\n%s", secret, log)
+		}
+	}
+	if !strings.Contains(log, "answered 403: ***") {
+		t.Errorf("logged:\n%s", log)
 	}
 }
 

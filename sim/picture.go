@@ -21,8 +21,7 @@ type Picture struct {
 	Start    time.Time     // of the scenario
 	From, To time.Duration // since then; To is at most a day after From
 
-	bars  []bar
-	ticks map[int64]bool
+	bars []bar
 }
 
 // A bar is a run in a lane.

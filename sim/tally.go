@@ -70,7 +70,6 @@ type tally struct {
 	settled  int64 // every tick up to it is counted
 	running  int
 	fence    int64
-	signs    map[int32]time.Duration
 	gone     time.Duration // the last sign of life of the holder that vanished; 0: none has
 	course   hash.Hash
 	line     []byte // of the course, not yet taken in

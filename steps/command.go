@@ -182,7 +182,7 @@ func (c *Command) environment(run Run, statePath string) []string {
 		deadline = strconv.FormatInt(end.Unix(), 10)
 	}
 	if run.Lock != "" {
-		return overlay(os.Environ(), c.Env, []string{
+		return overlay(inherited(run.Withheld), c.Env, []string{
 			"SOLOTICK_LOCK=" + run.Lock, "SOLOTICK_FENCE=" + fence, "SOLOTICK_AGENT=" + run.Agent, "SOLOTICK_DEADLINE=" + deadline,
 		})
 	}
@@ -201,14 +201,15 @@ func (c *Command) environment(run Run, statePath string) []string {
 	if run.TraceParent != nil {
 		ours = append(ours, "TRACEPARENT="+run.TraceParent(run.step), "TRACESTATE=") // what this process has belongs to another parent
 	}
-	return overlay(os.Environ(), c.Env, ours)
+	return overlay(inherited(run.Withheld), c.Env, ours)
 }
 
-// told are the names of all that a command is told by its environment. None of it
-// is inherited: a fence of one lock or run is none of another's.
-var told = []string{
-	"SOLOTICK_JOB", "SOLOTICK_TICK", "SOLOTICK_ATTEMPT", "SOLOTICK_FENCE", "SOLOTICK_AGENT", "SOLOTICK_DEADLINE", "SOLOTICK_LAST",
-	"SOLOTICK_UNARBITRATED", "SOLOTICK_STATE", "SOLOTICK_STATE_OUT", "SOLOTICK_LOCK",
+// inherited is this process's environment without what commands are not to have.
+func inherited(withheld []string) []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(withheld, name)
+	})
 }
 
 // overlay is an environment: inherited, the command's, and ours, each above the one
@@ -219,7 +220,7 @@ func overlay(inherited, own, ours []string) []string {
 	for i, list := range [][]string{inherited, own, ours} {
 		for _, kv := range list {
 			name, _, ok := strings.Cut(kv, "=")
-			if !ok || name == "" || i < 2 && slices.Contains(told, name) {
+			if !ok || name == "" || i < 2 && isTold(name) {
 				continue
 			}
 			if i, seen := at[name]; seen {

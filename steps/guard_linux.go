@@ -180,5 +180,26 @@ func memoryFile() (*os.File, string) {
 	if err != nil {
 		return nil, ""
 	}
+	letOpen()
 	return os.NewFile(uintptr(fd), "state"), fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
+}
+
+// letOpen lets other processes of this user open what this one has open, by its
+// name in /proc. The kernel allows that for no process that leaves no core; one that
+// was told to leave none gets a limit instead that comes to the same: 1, which is
+// less than any core has, and of which core(5) says that it also ends those that are
+// piped into a program.
+func letOpen() {
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil || dumpable != 0 {
+		return
+	}
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) != nil {
+		return
+	}
+	limit.Cur = min(limit.Max, 1)
+	if unix.Setrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
 }

@@ -121,6 +121,9 @@ type Run struct {
 	TraceParent func(step int) string
 	// Secrets are not to be in [Result.Tail], beside those of the step itself.
 	Secrets []string
+	// Withheld are names of variables of this process's environment that commands do
+	// not get, unless their own Env has them.
+	Withheld []string
 
 	step int // that is done
 }

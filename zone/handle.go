@@ -23,6 +23,7 @@ type request struct {
 	signer *signer
 	now    uint64 // seconds since the epoch
 	limit  int    // of the answer
+	small  bool   // the answer is to be no more than so many times the question
 }
 
 // handle answers the message r.in. It returns nothing if there is to be no answer, and a job if the answer takes time: the
@@ -81,6 +82,9 @@ func (r *request) setLimit() {
 	r.limit = maxMsg
 	if !r.client.tcp {
 		r.limit = min(r.m.udpSize, maxUDP)
+		if r.small && r.signer == nil { // who has a key floods nobody
+			r.limit = min(r.limit, amplification*len(r.in))
+		}
 	}
 	if r.m.edns {
 		r.limit -= 11

@@ -103,6 +103,9 @@ type rateTable struct {
 		last   int64 // unix nanoseconds
 		tokens int64 // thousandths
 		odd    bool
+
+		counted int64 // unix nanoseconds
+		extra   int64 // octets
 	}
 }
 
@@ -129,6 +132,39 @@ func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
 	}
 	b.odd = !b.odd
 	return false, b.odd
+}
+
+// What is sent by UDP to an address is at most so many times what came from there, and so many octets a second more, bursts of
+// twice that: whoever forges somebody's address gains little. What would be more is truncated, and asked for by TCP.
+const (
+	amplification = 3
+	extraOctets   = 32 << 10
+)
+
+// surplus reports whether an answer to the address may be larger than the question allows.
+func (t *rateTable) surplus(addr netip.Addr, now time.Time) bool {
+	if addr.Unmap().IsLoopback() {
+		return true
+	}
+	b := &t.buckets[maphash.Comparable(t.seed, host(addr))%uint64(len(t.buckets))]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	passed := min(now.UnixNano()-b.counted, int64(10*time.Second))
+	if earned := passed / 1000 * extraOctets / 1e6; earned > 0 { // less is kept for the next time
+		b.extra, b.counted = min(2*extraOctets, b.extra+earned), now.UnixNano()
+	}
+	return b.extra > 0
+}
+
+// spend takes what an answer was larger than the question allows.
+func (t *rateTable) spend(addr netip.Addr, octets int) {
+	if octets <= 0 || addr.Unmap().IsLoopback() {
+		return
+	}
+	b := &t.buckets[maphash.Comparable(t.seed, host(addr))%uint64(len(t.buckets))]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.extra -= int64(octets)
 }
 
 // complaints logs what clients do wrong, each kind once a second at most: who can send a packet shall not fill a disk.

@@ -94,7 +94,7 @@ func (s *Server) serveUDP(conn *net.UDPConn) {
 		}
 		var answer []byte
 		var job func(send)
-		s.safely(func() { answer, job = s.handle(r) })
+		s.safely(func() { answer, job = s.datagram(r, time.Now()) })
 		switch {
 		case job != nil:
 			s.wg.Go(func() { s.safely(func() { job(func(msg []byte) error { return writeUDP(conn, from, msg) }) }) })
@@ -103,6 +103,14 @@ func (s *Server) serveUDP(conn *net.UDPConn) {
 			_ = writeUDP(conn, from, answer) // a lost answer is asked for again
 		}
 	}
+}
+
+// datagram answers one message that came by UDP, from an address that anybody may have written there.
+func (s *Server) datagram(r *request, now time.Time) (answer []byte, job func(send)) {
+	r.small = !s.rates.surplus(r.client.addr.Addr(), now)
+	answer, job = s.handle(r)
+	s.rates.spend(r.client.addr.Addr(), len(answer)-amplification*len(r.in))
+	return answer, job
 }
 
 func writeUDP(conn *net.UDPConn, to netip.AddrPort, msg []byte) error {

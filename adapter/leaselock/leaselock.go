@@ -22,6 +22,7 @@ import (
 type Config struct {
 	Register register.Register // holds the record
 	Name     string            // of the record, for messages
+	Form     record.Form       // how the record is written and read: sealed or signed (package seal). nil: plain
 	// Identity is what this candidate is called, and nobody else: a host name and
 	// something random, 128 bytes at most. It is in the record, for everybody to see.
 	Identity string
@@ -143,7 +144,7 @@ func (l *Lock) take(s register.Snapshot) {
 	if !s.Time.IsZero() {
 		now = s.Time.Unix()
 	}
-	l.known, l.snap, l.set = true, s, record.Read(s.Texts, now)
+	l.known, l.snap, l.set = true, s, record.ReadAs(l.Form, s.Texts, now)
 	l.high = max(l.high, l.set.Record.Seq)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/registertest"
+	"github.com/solotick/solotick/seal"
 )
 
 const at = "controller.example.com"
@@ -349,6 +350,32 @@ func TestBesideAnAgent(t *testing.T) {
 	}
 	if got, _, err := l.Get(t.Context()); err != nil || got.HolderIdentity != "" {
 		t.Errorf("after it: %+v, %v", got, err)
+	}
+}
+
+// A sealed record is led by who has the key, and left alone by who has not.
+func TestSealed(t *testing.T) {
+	var mem register.Memory
+	ring := seal.Ring{Seal: []seal.Key{seal.NewKey([32]byte{1})}, Plain: seal.Read}
+	mem.Put(at, `{"id":"Z","timer":0,"timerold":0,"seq":1}`)
+	l, stranger := one(t, &mem, "host-1"), one(t, &mem, "host-2")
+	l.Form = ring.Form(at)
+	if _, _, err := l.Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ler := resourcelock.LeaderElectionRecord{HolderIdentity: "host-1", LeaseDurationSeconds: 15}
+	if err := l.Update(t.Context(), ler); err != nil || !strings.HasPrefix(mem.Texts(at)[0], record.SealedPrefix) {
+		t.Fatalf("%v: %q", err, mem.Texts(at))
+	}
+	if got, _, err := l.Get(t.Context()); err != nil || got.HolderIdentity != "host-1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, _, err := stranger.Get(t.Context()); !errors.Is(err, errSealed) {
+		t.Errorf("without the key: %v", err)
+	}
+	agent := &solotick.Agent{Job: solotick.Job{Name: "controller"}, Register: mem.At(at), Form: ring.Form(at)}
+	if _, err := agent.TryLock(t.Context()); !errors.Is(err, solotick.ErrHeld) {
+		t.Errorf("an agent with the key: %v", err)
 	}
 }
 

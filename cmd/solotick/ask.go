@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +19,7 @@ import (
 	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/monitor"
+	"github.com/solotick/solotick/seal"
 )
 
 // A query is what read commands are asked: names, and perhaps which server.
@@ -24,6 +29,7 @@ type query struct {
 	resolvers []string // asked beside
 	port      int
 	file      string
+	keys      []string      // files of --key
 	timeout   time.Duration // 0: that of lookups
 	ttl       time.Duration // of the records; 0: the file's, or what agents write by default
 	often     bool          // asks again and again: does not look for wildcards
@@ -35,6 +41,52 @@ func (a *app) queryFlags(c *cobra.Command, q *query) {
 	c.Flags().IntVarP(&q.port, "port", "p", 53, "port of @server")
 	c.Flags().StringSliceVar(&q.resolvers, "resolver", nil, "ask this resolver as well, ADDRESS[:PORT], to see what it shows; may be repeated")
 	a.fileFlag(c, &q.file)
+	keyFlag(c, &q.keys)
+}
+
+func keyFlag(c *cobra.Command, files *[]string) {
+	c.Flags().StringArrayVar(files, "key", nil, "a `FILE` with a seal key, to open records, or a verify key, for their signatures; may be repeated")
+}
+
+// addKeys gives the sites what records are read with: the keys of the file, if there is
+// one, and those of --key. With a key of that kind a record that is not protected so is
+// taken for somebody's forgery, as agents take it.
+func (q *query) addKeys(sites []site, c *config.Config) error {
+	var ring seal.Ring
+	if c != nil {
+		ring = c.Ring
+		ring.Seal, ring.Verify = slices.Clone(ring.Seal), slices.Clone(ring.Verify)
+	}
+	for _, path := range q.keys {
+		text, err := readKeyFile(path)
+		if err != nil {
+			return &failure{code: exitConfig, err: fmt.Errorf("--key: %w", err), means: "nothing was asked"}
+		}
+		if err := ring.Add(text); err != nil {
+			return &failure{code: exitConfig, err: fmt.Errorf("--key: %s %w", path, err), means: "nothing was asked", do: "name the file of a seal key (solotick keygen seal), or of a verify key, which solotick keygen sign prints"}
+		}
+	}
+	if ring.Empty() {
+		return nil
+	}
+	for i := range sites {
+		sites[i].ring = &ring
+	}
+	return nil
+}
+
+// readKeyFile reads what is to be a key, and no more of anything else than a key is long.
+func readKeyFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return string(text), nil
 }
 
 // parse takes names and @servers in any order, as dig does.
@@ -81,14 +133,27 @@ func (a *app) asked(q *query) ([]site, error) {
 		for _, n := range q.names {
 			all = append(all, site{name: strings.TrimSuffix(strings.ToLower(n), ".")})
 		}
-		return all, nil
+		return all, q.addKeys(all, nil)
 	}
-	c, err := a.loadAll(q.file)
+	c, err := a.loadAll(q.file, a.lookConfig)
+	if err != nil {
+		return nil, orByName(err)
+	}
+	q.dns, q.agent = &c.DNS, &c.Agent
+	all, err := findSites(c, q.names)
 	if err != nil {
 		return nil, err
 	}
-	q.dns, q.agent = &c.DNS, &c.Agent
-	return findSites(c, q.names)
+	return all, q.addKeys(all, c)
+}
+
+// orByName says, where there is no file, that a name does without.
+func orByName(err error) error {
+	var f *failure
+	if errors.As(err, &f) && errors.Is(err, errNoConfig) {
+		f.do = "name the file with -c, or name a record by its full DNS name, which needs no file"
+	}
+	return err
 }
 
 // A sight is what DNS shows of one record, with what the file says about it.
@@ -136,7 +201,7 @@ func seeOne(ctx context.Context, e *monitor.Eyes, s site) sight {
 }
 
 func (s site) target() monitor.Target {
-	return monitor.Target{Name: s.name, Job: s.job, Policy: s.policy}
+	return monitor.Target{Name: s.name, Job: s.job, Policy: s.policy, Ring: s.ring}
 }
 
 // lookupFailure gives an error of a lookup its exit code and what to do. The

@@ -76,6 +76,7 @@ func (q *check) flags(c *cobra.Command) {
 	f.StringVar(&q.paused, "paused", "warning", "the `STATE` of a paused job: ok, warning or critical; nothing else is judged of it")
 	f.StringVar(&q.file, "config", "", "the `FILE`, for its schedules; of a NAME with a dot not needed")
 	f.StringSliceVar(&q.resolvers, "resolver", nil, "ask this resolver as well, ADDRESS[:PORT], to see what it shows; may be repeated")
+	keyFlag(c, &q.keys)
 	f.IntVarP(&q.port, "port", "p", 53, "port of @server")
 	f.VarP(secondsFlag{&q.timeout}, "timeout", "t", "for all of it, in seconds or such as 1m")
 	f.Var(secondsFlag{&q.ttl}, "ttl", "that of the record, where only caches are asked (default: the file's, else 60)")

@@ -157,6 +157,11 @@ func (d *doctor) configuration(c *config.Config) {
 	if d.svc.warning != "" {
 		d.tell("", "key file", advice, "", "%s", d.svc.warning) // it says what to do
 	}
+	if path, err := d.app.configPath(d.file); err == nil {
+		for _, w := range openFiles(secretFiles(path)) {
+			d.tell("", "secrets", advice, "", "%s", w) // so does this
+		}
+	}
 	d.keys(c)
 }
 

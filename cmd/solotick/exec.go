@@ -84,7 +84,7 @@ after signal n), and else end with 0. A record that is claimed is watched for th
 claim's lease and a margin first: it may come free or be taken over; 75 if it is
 still claimed then. With --quiet that is not told, so that cron mails nobody about
 it; all else is. For crontabs, systemd timers and scripts.`,
-		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file agents.key -- ./check.sh --fast\n" +
+		Example: "  solotick exec --name canary --every 60s --zone example.com --server ns1.example.com --tsig-file /etc/solotick/solotick.key -- ./check.sh --fast\n" +
 			"  * * * * * solotick exec --once --quiet --name canary --every 60s -c /etc/solotick/solotick.yaml -- /usr/local/bin/check",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, f, args) },
 	}
@@ -146,7 +146,7 @@ func (a *app) exec(cmd *cobra.Command, f execFlags, args []string) error {
 	m := memberOf(c, c.Jobs[0], svc)
 	log.Info("solotick "+buildInfo().Version, "agent", id, "job", m.Name, "record", m.Record, "provider", svc.dns.Provider, "class", svc.class.String())
 	fleet := newFleet(id, log, a.stdout, a.stderr)
-	fleet.grace, fleet.svc = c.Agent.Grace, svc
+	fleet.grace, fleet.svc, fleet.file = c.Agent.Grace, svc, a.placePath(cmd.Flags(), f.file)
 	fleet.hide(secret, svc)
 	if err := a.outlets(c, fleet, nil, log); err != nil {
 		return err
@@ -276,6 +276,15 @@ func takeKeys(at map[string]any, flags *pflag.FlagSet) error {
 		at["sign"] = map[string]any{"key": k}
 	}
 	return nil
+}
+
+// placePath is the file that tells place; empty: the flags do.
+func (a *app) placePath(flags *pflag.FlagSet, file string) string {
+	if flags.Changed("zone") {
+		return ""
+	}
+	path, _ := a.configPath(file) // who asked place knows the error
+	return path
 }
 
 // madeConfig is a file of one job that was made of flags. In mistakes the job is

@@ -24,6 +24,23 @@ const (
 	exitConfig      = 78 // EX_CONFIG
 )
 
+// exitMeanings are these codes, for people: docs/reference/exit-codes.md is made of them.
+var exitMeanings = []struct {
+	code  int
+	means string
+}{
+	{exitOK, "ok"},
+	{exitFailed, "failed; `status`: something is bad"},
+	{exitUsage, "the command line is wrong"},
+	{exitUnreachable, "DNS, or the register, cannot be reached"},
+	{exitTryAgain, "try again: `exec --once` found a claim whose holder is alive; `lock --try` and `--wait` that somebody holds the lock"},
+	{exitRefused, "refused: by the server, or by the command itself, as `trigger` is while the job is paused"},
+	{exitConfig, "the file is wrong, or names a zone that the server does not serve"},
+}
+
+// exitBesides is what ends in other ways.
+const exitBesides = "`exec --once` gives the command's own code when it ran, and 128 + n when signal n ended it; 0 when nothing was due. `lock` and\n`elect` do likewise ([locks](../locks.md#exit-codes)). `check` ends with 0 to 3, as plugins of Nagios do, and with nothing else\n([nagios](../nagios.md)).\n"
+
 // A failure ends a command: its code, and what a person has to know.
 type failure struct {
 	code  int

@@ -54,6 +54,8 @@ type fleet struct {
 	svc            *service                 // in use
 	mayUse         func(*service) error     // whether jobs may be run over it
 	secrets        atomic.Pointer[[]string] // that are not told of what commands print; nil: none
+	file           string                   // of which the jobs are, or what is secret; empty: none
+	withheld       atomic.Pointer[[]string] // variables that commands do not inherit; nil: none
 	traces         *trace.Exporter          // nil: nobody asks for any
 
 	// Who hears of what happens. They are not to block, and do not change once the

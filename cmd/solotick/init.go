@@ -43,7 +43,7 @@ environment, or from its config.ini; the passcode is left to the environment of 
 agents, as PASSCODE. With --timer or --look the ticks go on as the record has them.`,
 		Example: "  solotick init --zone example.com --job canary > solotick.yaml\n" +
 			"  SUBDOMAIN=canary DOMAIN=example.com URL=https://example.com/runs solotick init --from-env --look\n" +
-			"  solotick init --from config.ini --zone jobs.example.com --timer 1642500093 -o solotick.yaml",
+			"  solotick init --from config.ini --zone jobs.example.com --timer 1642500093 -o jobs.yaml",
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.query.parse(args); err != nil {

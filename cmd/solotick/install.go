@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -49,6 +50,9 @@ func (i *installation) put(a *app, name, text string, steps []string) error {
 			return err
 		}
 	} else {
+		if err := os.MkdirAll(i.dir, 0o755); err != nil {
+			return &failure{code: exitFailed, err: fmt.Errorf("cannot make the folder: %w", err)}
+		}
 		s := starter{output: filepath.Join(i.dir, name)}
 		if err := s.write(text); err != nil {
 			return err

@@ -174,7 +174,7 @@ func (a *app) hold(k *contender, held *solotick.Lock, program *steps.Command, si
 	}
 	run := steps.Run{
 		Lock: k.name, Agent: held.Agent(), Fence: held.Fence(),
-		Left: held.Left, Renewed: held.Renewed(), Grace: k.Policy.KillGrace, Signals: to,
+		Left: held.Left, Renewed: held.Renewed(), Grace: k.Policy.KillGrace, Signals: to, Withheld: k.withheld,
 	}
 	if k.Policy.Timeout > 0 {
 		run.Deadline = time.Now().Add(k.Policy.Timeout)

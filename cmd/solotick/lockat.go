@@ -56,6 +56,8 @@ type contender struct {
 	name string // as on the command line
 	at   string // the record's, without the last dot
 
+	withheld []string // variables that its command does not inherit
+
 	mu   sync.Mutex
 	seen record.Record // the newest that was seen
 	when time.Time     // by the register's time
@@ -87,7 +89,7 @@ func (a *app) contend(flags *pflag.FlagSet, f lockFlags, name string) (*contende
 	if err != nil {
 		return nil, configFailure(err)
 	}
-	k := &contender{svc: svc, name: name, at: job.Record}
+	k := &contender{svc: svc, name: name, at: job.Record, withheld: withheldBy(a.placePath(flags, f.file), c)}
 	k.Agent = &solotick.Agent{
 		Job: solotick.Job{Name: name}, Policy: lockPolicy(job, svc.swapTime, flags.Changed("lease")),
 		ID: id, Log: log, Observe: k.see, Form: c.Ring.Form(k.at),

@@ -18,8 +18,9 @@ import (
 
 func main() {
 	if steps.IsGuard() {
-		os.Exit(steps.GuardMain())
+		os.Exit(steps.GuardMain()) // holds nothing but what it gives to the command
 	}
+	keepMemory(os.Getenv)
 	if os.Getpid() == 1 {
 		go steps.ReapOrphans(context.Background())
 	}
@@ -86,44 +87,44 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetUsageTemplate(usageTemplate)
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkColor() }
-	root.AddCommand(
-		a.demoCommand(),
-		a.demoJobCommand(),
-		a.runCommand(),
-		a.execCommand(),
-		a.lockCommand(),
-		a.electCommand(),
-		a.zoneCommand(),
-		a.serveCommand(),
-		a.statusCommand(),
-		a.nextCommand(),
-		a.watchCommand(),
-		a.checkCommand(),
-		a.healthCommand(),
-		a.historyCommand(),
-		a.explainCommand(),
-		a.triggerCommand(),
-		a.pauseCommand(),
-		a.resumeCommand(),
-		a.recordCommand(),
-		a.initCommand(),
-		a.validateCommand(),
-		a.schemaCommand(),
-		a.configCommand(),
-		a.doctorCommand(),
-		a.conformanceCommand(),
-		a.notifyCommand(),
-		a.simulateCommand(),
-		a.costCommand(),
-		a.keygenCommand(),
-		a.installCommand(),
-		a.completionCommand(),
-		a.manualCommand(),
-		a.versionCommand(),
-	)
+	for _, g := range a.groups() {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+		}
+		root.AddCommand(g.commands...)
+	}
+	root.AddCommand(a.demoJobCommand())
 	root.AddCommand(topics()...)
 	a.complete(root)
 	return root
+}
+
+// A commandGroup is what --help lists together.
+type commandGroup struct {
+	title    string
+	commands []*cobra.Command
+}
+
+func (a *app) groups() []commandGroup {
+	return []commandGroup{
+		{"To begin with", []*cobra.Command{
+			a.demoCommand(), a.initCommand(), a.keygenCommand(), a.validateCommand(), a.doctorCommand(), a.conformanceCommand(),
+			a.simulateCommand(), a.costCommand(), a.installCommand(),
+		}},
+		{"On the machines", []*cobra.Command{
+			a.runCommand(), a.execCommand(), a.lockCommand(), a.electCommand(), a.healthCommand(), a.zoneCommand(),
+		}},
+		{"From anywhere, by DNS alone", []*cobra.Command{
+			a.statusCommand(), a.nextCommand(), a.watchCommand(), a.serveCommand(), a.checkCommand(), a.historyCommand(), a.explainCommand(),
+		}},
+		{"The operator's hand", []*cobra.Command{
+			a.triggerCommand(), a.pauseCommand(), a.resumeCommand(), a.recordCommand(), a.notifyCommand(),
+		}},
+		{"About the program", []*cobra.Command{
+			a.configCommand(), a.schemaCommand(), a.manualCommand(), a.completionCommand(), a.versionCommand(),
+		}},
+	}
 }
 
 const exitCodes = `
@@ -138,10 +139,13 @@ const usageTemplate = `{{if .HasExample}}Examples:
 
 {{end}}Usage:
   {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
-{{if .HasAvailableSubCommands}}
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+{{if .HasAvailableSubCommands}}{{$all := .Commands}}{{if .Groups}}{{range $g := .Groups}}
+{{.Title}}:{{range $all}}{{if and .IsAvailableCommand (eq .GroupID $g.ID)}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
-{{end}}{{if .HasAvailableLocalFlags}}
+{{end}}{{else}}
+Commands:{{range $all}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 Flags:
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableInheritedFlags}}

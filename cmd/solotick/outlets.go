@@ -70,4 +70,6 @@ func (f *fleet) hide(c *config.Config, svc *service) {
 		all = append(all[:len(all):len(all)], string(svc.key.Secret))
 	}
 	f.secrets.Store(&all)
+	withheld := withheldBy(f.file, c)
+	f.withheld.Store(&withheld)
 }

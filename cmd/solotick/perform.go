@@ -44,6 +44,9 @@ func (f *fleet) do(at *post, p elect.Policy) func(context.Context, solotick.Tick
 		if secrets := f.secrets.Load(); secrets != nil {
 			run.Secrets = *secrets
 		}
+		if names := f.withheld.Load(); names != nil {
+			run.Withheld = *names
+		}
 		res, err := plan.Do(ctx, run)
 		if res.StateSet {
 			err = errors.Join(err, t.SetState(res.State))

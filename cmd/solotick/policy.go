@@ -81,7 +81,7 @@ func (a *app) askPolicy(q *policyQuestion, names []string) error {
 		}
 		return nil
 	}
-	c, err := a.loadAll(q.file)
+	c, err := a.loadAll(q.file, a.lookConfig)
 	if err != nil {
 		var f *failure
 		if errors.As(err, &f) && f.do == "" {

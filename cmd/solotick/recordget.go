@@ -91,7 +91,6 @@ func (a *app) recordGet(cmd *cobra.Command, sights []sight, raw, asJSON bool) er
 	doc := recordDoc{Schema: "solotick.record/v1", Records: []recordItem{}}
 	code := exitOK
 	for _, s := range sights {
-		s.open()
 		doc.Records = append(doc.Records, itemOf(s))
 		switch {
 		case s.err != nil && asJSON:
@@ -150,13 +149,6 @@ func fieldsOf(r record.Record) *recordFields {
 	return &recordFields{r.ID, r.Timer, r.TimerOld, r.EntryID, r.Seq, r.Claimed, r.Until, r.Lease, r.Attempt(), r.Last, r.Pause, r.Why, r.State}
 }
 
-// open reads the record with the keys of the file.
-func (s *sight) open() {
-	if s.err == nil && s.form != nil {
-		s.Set = record.ReadAs(s.form, s.Answer().Texts, s.Time.Unix())
-	}
-}
-
 // recordRaw prints texts byte for byte, save on a terminal, which they could
 // take over.
 func (a *app) recordRaw(s sight) {
@@ -187,7 +179,7 @@ func (a *app) recordLong(s sight) {
 		a.sayf("  %s\n", map[record.State]string{
 			record.Absent: "no record", record.Damaged: "the record is damaged", record.Unopenable: "the record is sealed",
 		}[s.Set.State])
-		if s.form != nil && s.Set.Detail != nil {
+		if s.ring != nil && s.Set.Detail != nil {
 			a.sayf("  %v\n", s.Set.Detail)
 		}
 		return

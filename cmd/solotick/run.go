@@ -103,8 +103,9 @@ func (a *app) run(ctx context.Context, file string, weaker bool, lf logFlags) er
 		attrs = append(attrs, "instance", instance) // of Cloud Foundry: here only, and in no record
 	}
 	log.Info("solotick "+buildInfo().Version, attrs...)
+	warnOfOpenFiles(log, secretFiles(path)...)
 	f := newFleet(id, log, a.stdout, a.stderr)
-	f.grace = c.Agent.Grace
+	f.grace, f.file = c.Agent.Grace, path
 	f.mayUse = func(s *service) error { return a.mayStart(s, weaker) }
 	r := &reloader{path: path, log: log, fleet: f, last: c, hash: c.Hash, good: time.Now()}
 	ctx, sig := a.signals(ctx)

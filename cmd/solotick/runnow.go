@@ -16,7 +16,11 @@ import (
 
 // runNow runs a job once on this machine, whatever its schedule and its record say.
 func (a *app) runNow(ctx context.Context, file, name string, asJSON bool) error {
-	c, err := a.loadConfig(file)
+	path, err := a.configPath(file)
+	if err != nil {
+		return err
+	}
+	c, err := a.loadConfig(path)
 	if err != nil {
 		return err
 	}
@@ -31,7 +35,7 @@ func (a *app) runNow(ctx context.Context, file, name string, asJSON bool) error 
 	m := member{Name: j.Name, Record: j.Record, Policy: policyOf(j), Plan: j.Plan}
 	t := solotick.Tick{Job: j.Name, Time: time.Now().UTC().Truncate(time.Second), Attempt: 1, Agent: id, Unarbitrated: true}
 	a.aboutRecord(ctx, c, j, &t)
-	r := a.perform(ctx, m, t, c.Secrets(), asJSON)
+	r := a.perform(ctx, m, t, c.Secrets(), withheldBy(path, c), asJSON)
 	if asJSON {
 		rep := r.report(true)
 		rep.Clip()
@@ -84,10 +88,10 @@ func (a *app) aboutRecord(ctx context.Context, c *config.Config, j config.Job, t
 }
 
 // perform does what the job does.
-func (a *app) perform(ctx context.Context, m member, t solotick.Tick, secrets []string, asJSON bool) *finished {
+func (a *app) perform(ctx context.Context, m member, t solotick.Tick, secrets, withheld []string, asJSON bool) *finished {
 	run := steps.Run{
 		Job: m.Name, Record: m.Record, Agent: t.Agent, Tick: t.Time, Attempt: 1, Attempts: 1, Unarbitrated: true,
-		Last: string(t.Last), State: t.State, Grace: m.Policy.KillGrace, Secrets: secrets, TraceParent: parents(m, t, m.Plan, false),
+		Last: string(t.Last), State: t.State, Grace: m.Policy.KillGrace, Secrets: secrets, Withheld: withheld, TraceParent: parents(m, t, m.Plan, false),
 		Stdout: &lockedWriter{w: a.stdout}, Stderr: &lockedWriter{w: a.stderr}, Guards: new(steps.Guards),
 	}
 	defer run.Guards.Close()

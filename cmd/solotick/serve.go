@@ -186,6 +186,7 @@ func (o *observatory) prepare() error {
 	if len(eyes.Servers) == 0 && first.dns != nil {
 		eyes.Servers = outside(first.dns)
 	}
+	warnOfOpenFiles(o.log, f.q.keys...)
 	look, err := monitor.NewEyes(eyes)
 	if err != nil {
 		return usage("%w", err)

@@ -39,10 +39,15 @@ func (o *observatory) operators() (*api.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfOpenFiles(o.log, f.token)
 	if o.list.now.config == nil {
 		return nil, &failure{code: exitConfig, err: errNoFile, means: "nothing was started", do: "name the file with -c, or leave --admin out"}
 	}
-	svc, err := openService(o.list.now.config.DNS)
+	c, err := o.app.loadConfig(o.flags.q.file) // with all its secrets, which looking does without
+	if err != nil {
+		return nil, err
+	}
+	svc, err := openService(c.DNS)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,7 @@ func (o *observatory) receiver() (func(*http.Request) (string, monitor.Run, erro
 	if err != nil {
 		return nil, err
 	}
+	warnOfOpenFiles(o.log, slices.Concat(f.tokens, f.keys, []string{f.passcode})...)
 	for _, t := range tokens {
 		auth.Tokens = append(auth.Tokens, register.NewSecret(t))
 	}

@@ -22,7 +22,7 @@ func (a *app) statusCommand() *cobra.Command {
 is a DNS name and needs no file; else it is a job of the file; without names, all jobs
 of the file. The exit code is 0 if nothing is bad, 1 if something is (missed, failing,
 damaged, no record), 69 if DNS does not answer.`,
-		Example: "  solotick status canary.example.com\n  solotick status canary.example.com @ns1.example.com -p 5353\n  solotick status -c solotick.yaml --json",
+		Example: "  solotick status canary.example.com\n  solotick status canary.example.com @ns1.example.com\n  solotick status -c solotick.yaml --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := q.parse(args); err != nil {
 				return err
@@ -180,6 +180,9 @@ func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 			ttl = seconds(s.Answer().TTL) + " left in the cache"
 		}
 		a.sayf("  record     %s\n", strings.Join([]string{fmt.Sprintf("%d bytes", item.Bytes), ttl, kind}, dot))
+	}
+	if item.Protection != nil {
+		a.sayf("  %-10s %s\n", "protection", wrap(item.Protection.Words(), 76, "             "))
 	}
 	if len(item.Servers) > 1 {
 		a.seenBy(item.Servers)

@@ -99,8 +99,8 @@ func (l *watchList) read(ctx context.Context) (watched, error) {
 	case l.fileless(q.names):
 		sites, err = l.app.asked(&q)
 	default:
-		if w.config, err = l.app.loadConfig(q.file); err != nil {
-			return watched{}, err
+		if w.config, err = l.app.lookConfig(q.file); err != nil {
+			return watched{}, orByName(err)
 		}
 		c := *w.config
 		if c.Jobs, err = l.app.allJobs(ctx, w.config); err != nil {
@@ -109,6 +109,9 @@ func (l *watchList) read(ctx context.Context) (watched, error) {
 		w.config, w.dns = &c, &c.DNS
 		w.register = &monitor.Register{Provider: c.DNS.Provider, Zone: c.DNS.Zone, Class: classOf(c.DNS).String()}
 		sites, err = findSites(&c, q.names)
+	}
+	if err == nil {
+		err = q.addKeys(sites, w.config)
 	}
 	if err != nil {
 		return watched{}, err

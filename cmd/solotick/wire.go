@@ -15,6 +15,7 @@ import (
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
+	"github.com/solotick/solotick/seal"
 )
 
 // policyOf is a job's policy as its agents have it.
@@ -61,7 +62,8 @@ type site struct {
 	name     string // of the record, without the last dot
 	job      string // empty: the record of no job in the file
 	policy   elect.Policy
-	form     record.Form // of the record; nil: plain
+	form     record.Form // of the record, as it is written; nil: plain
+	ring     *seal.Ring  // what it is read with by who only looks; nil: no keys
 	force    bool        // also in place of a sealed record that does not open
 	register register.Register
 	patience time.Duration // of a change, beyond what one alone may take
@@ -84,7 +86,7 @@ func (s site) filled() elect.Policy {
 // sites finds records to write to: jobs of the file by their names, or by the
 // names of their records; no names: all jobs. It also returns where they are.
 func (a *app) sites(file string, names []string) ([]site, *service, error) {
-	c, err := a.loadAll(file)
+	c, err := a.loadAll(file, a.loadConfig)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,7 +109,15 @@ func (a *app) sites(file string, names []string) ([]site, *service, error) {
 }
 
 func siteOf(c *config.Config, j config.Job) site {
-	return site{name: j.Record, job: j.Name, policy: policyOf(j), form: c.Ring.Form(j.Record)}
+	return site{name: j.Record, job: j.Name, policy: policyOf(j), form: c.Ring.Form(j.Record), ring: ringOf(c)}
+}
+
+// ringOf is the keys of a file; nil: it has none.
+func ringOf(c *config.Config) *seal.Ring {
+	if c.Ring.Empty() {
+		return nil
+	}
+	return &c.Ring
 }
 
 // findSites takes names as findSite does; none stands for all jobs.
@@ -140,7 +150,7 @@ func findSite(c *config.Config, name string) (site, error) {
 				return siteOf(c, j), nil
 			}
 		}
-		return site{name: name, form: c.Ring.Form(name)}, nil
+		return site{name: name, form: c.Ring.Form(name), ring: ringOf(c)}, nil
 	}
 	var known []string
 	for _, j := range c.Jobs {
@@ -163,6 +173,8 @@ func (a *app) fileFlag(c *cobra.Command, v *string) {
 	c.Flags().StringVarP(v, "config", "c", "", "the file (default: $SOLOTICK_CONFIG, "+strings.Join(configPlaces, ", ")+")")
 }
 
+var errNoConfig = errors.New("no configuration")
+
 // configPath is the file to read; an error says where it was looked for.
 func (a *app) configPath(flag string) (string, error) {
 	if flag != "" {
@@ -177,8 +189,8 @@ func (a *app) configPath(flag string) (string, error) {
 		}
 	}
 	return "", &failure{
-		code: exitConfig, err: fmt.Errorf("no configuration: $SOLOTICK_CONFIG is not set, and there is no %s", strings.Join(configPlaces, " and no ")),
-		do: "name the file with -c, or name a record by its full DNS name, which needs no file",
+		code: exitConfig, err: fmt.Errorf("%w: $SOLOTICK_CONFIG is not set, and there is no %s", errNoConfig, strings.Join(configPlaces, " and no ")),
+		do: "name the file with -c, or make one: solotick init > solotick.yaml",
 	}
 }
 
@@ -194,11 +206,28 @@ func (a *app) loadConfig(flag string) (*config.Config, error) {
 	return c, nil
 }
 
-// loadAll is loadConfig with the jobs of a list that lies elsewhere among the
+// lookConfig is loadConfig for who only looks: the secrets that the file names may be
+// on other machines. What a file without them is not enough for is its own mistake.
+func (a *app) lookConfig(flag string) (*config.Config, error) {
+	c, err := a.loadConfig(flag)
+	if err == nil {
+		return c, nil
+	}
+	path, pathErr := a.configPath(flag)
+	if pathErr != nil {
+		return nil, err
+	}
+	if c, lookErr := config.LoadToLook(path); lookErr == nil {
+		return c, nil
+	}
+	return nil, err
+}
+
+// loadAll is a configuration with the jobs of a list that lies elsewhere among the
 // others, as far as it can be read now: that it cannot is said, and keeps nobody
 // from asking about the rest.
-func (a *app) loadAll(flag string) (*config.Config, error) {
-	c, err := a.loadConfig(flag)
+func (a *app) loadAll(flag string, load func(string) (*config.Config, error)) (*config.Config, error) {
+	c, err := load(flag)
 	if err != nil || c.From == nil {
 		return c, err
 	}

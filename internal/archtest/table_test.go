@@ -170,7 +170,7 @@ var table = []row{
 		why: "asks DNS as any outsider does; what the texts mean is for package record",
 	},
 	{
-		dir: "monitor", own: []string{"elect", "lookup", "record"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
+		dir: "monitor", own: []string{"elect", "lookup", "record", "seal"}, other: []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "golang.org/x/time/rate"},
 		why: "what an outsider sees of records over time: it knows DNS and the words of health, and neither registers nor pages",
 	},
 	{
@@ -325,6 +325,10 @@ var table = []row{
 	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
+	},
+	{
+		dir: "internal/doctest",
+		why: "tests of the pages: they see what a reader sees",
 	},
 	{
 		dir: "internal/containertest",

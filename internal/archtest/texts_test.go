@@ -103,27 +103,3 @@ func anchors(text string) []string {
 	}
 	return all
 }
-
-// TestReadmeExample keeps the program in the README the one that is run as a
-// test.
-func TestReadmeExample(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(top, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	example, err := os.ReadFile(filepath.Join(top, "example_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllStringSubmatch(string(readme), -1)
-	if len(blocks) == 0 {
-		t.Fatal("README.md has no Go code")
-	}
-	for _, block := range blocks {
-		for line := range strings.Lines(block[1]) {
-			if line = strings.TrimSpace(line); line != "" && !strings.Contains(string(example), line) {
-				t.Errorf("README.md has a line that example_test.go has not: %s", line)
-			}
-		}
-	}
-}

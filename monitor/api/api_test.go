@@ -16,6 +16,7 @@ import (
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 )
 
 const agentA = "VDNDNQNWQY"
@@ -39,6 +40,21 @@ func see(h *monitor.History, target monitor.Target, when time.Time, texts ...str
 	s := monitor.Sight{Target: target, Time: when, Answers: []lookup.Answer{a}, Set: record.Read(texts, when.Unix())}
 	if len(texts) == 0 {
 		s.Answers[0].Status = lookup.NoName
+	}
+	h.See(s)
+}
+
+// seeGuarded has a history look at a record that agents with some keys wrote, with
+// those of the observer.
+func seeGuarded(h *monitor.History, name string, when time.Time, agents, observer *seal.Ring) {
+	target := monitor.Target{Name: name, Ring: observer}
+	h.Watch(target)
+	texts := []string{agents.Form(name).Close(ended(when, agentA, record.OK))}
+	s := monitor.Sight{Target: target, Time: when, Answers: []lookup.Answer{{
+		Name: name, Server: lookup.Server{Name: "ns1.example.com", Addr: "192.0.2.1:53"}, Status: lookup.Found, Texts: texts, TTL: time.Minute, Authoritative: true,
+	}}}
+	if s.Set = record.Read(texts, when.Unix()); observer != nil {
+		s.Set = record.ReadAs(observer.Form(name), texts, when.Unix())
 	}
 	h.See(s)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/seal"
 )
 
 // TestMetricsPage has docs/metrics.md tell of every metric that there is, with its
@@ -34,7 +35,9 @@ func TestMetricsPage(t *testing.T) {
 	}
 	z := newZone(t)
 	z.put("canary", ended(now(), agentA, record.OK))
-	a := serve(t, Config{Eyes: z.eyes(t), Observer: &monitor.Observer{}, Receive: receive})
+	h := watched(t)
+	seeGuarded(h, "sealed.example.com", now(), &seal.Ring{Seal: []seal.Key{seal.NewKey([32]byte{1})}}, nil)
+	a := serve(t, Config{History: h, Eyes: z.eyes(t), Observer: &monitor.Observer{}, Receive: receive})
 	kind := regexp.MustCompile(`(?m)^# TYPE ((?:solotick|probe)_\S+) (\S+)$`)
 	var shown []string
 	for _, path := range []string{"/metrics", "/probe?target=canary.example.com"} {

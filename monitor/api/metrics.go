@@ -33,6 +33,9 @@ var (
 	descInfo      = desc("record_info", "Who made the latest claim, and how the latest run ended.", "name", "agent", "last")
 	descBytes     = desc("record_bytes", "The length of the record's text.", "name")
 
+	descProtection = desc("record_protection", "What guards a record that is sealed or signed, or to be so: sealed is no, opened (a key is here) or closed; signature is verified, not_verified (no key is here), none, bad or hidden.", "name", "sealed", "signature")
+	descTampered   = desc("record_tampered", "Whether somebody without a key wrote what is there, of a record that is sealed or signed, or to be so: 1, or 0.", "name")
+
 	descUp     = desc("resolver_up", "Whether a server answered when it was last asked for the record: 1, or 0.", "name", "resolver")
 	descBehind = desc("resolver_behind_seconds", "How much older than the newest record is what a server shows.", "name", "resolver")
 	descTTL    = desc("resolver_ttl_seconds", "For how long a server's answer may be kept; of a cache, what is left of it.", "name", "resolver")
@@ -56,7 +59,7 @@ var (
 var (
 	perRecord = []*prometheus.Desc{
 		descCondition, descValid, descLast, descNext, descLate, descOverdue, descPaused, descFence, descWritten, descInfo, descBytes,
-		descUp, descBehind, descTTL, descTook,
+		descProtection, descTampered, descUp, descBehind, descTTL, descTook,
 	}
 	overall = []*prometheus.Desc{descRuns, descTakeovers, descEvents, descLag, descRecords, descQuestions, descLeftOut, descBuild}
 )
@@ -145,7 +148,22 @@ func collectItem(ch chan<- prometheus.Metric, item *monitor.Item) {
 	if item.Written != nil {
 		ch <- gauge(descWritten, float64(item.Written.Unix()), name)
 	}
+	if p := item.Protection; p != nil {
+		ch <- gauge(descProtection, 1, name, sealedLabel(*p), string(p.Signature))
+		ch <- gauge(descTampered, one(p.Tampered), name)
+	}
 	collectServers(ch, name, item.Servers)
+}
+
+// sealedLabel is whether a record is sealed, and whether it could be opened.
+func sealedLabel(p monitor.Protection) string {
+	switch {
+	case p.Sealed == "" && p.Signature != monitor.SignatureHidden:
+		return "no"
+	case p.Opened:
+		return "opened"
+	}
+	return "closed"
 }
 
 // collectServers tells what each server shows of a record.

@@ -15,6 +15,7 @@ import (
 	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/monitor"
 	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/seal"
 )
 
 // lint has Prometheus' own linter find nothing in what a path answers.
@@ -36,6 +37,48 @@ func wants(t *testing.T, text string, lines ...string) {
 	for _, line := range lines {
 		if !slices.Contains(all, line) {
 			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+}
+
+// TestMetricsOfProtection: what guards a record, in words of which there are few, and
+// whether somebody got past it. A record that has no protection has no such series.
+func TestMetricsOfProtection(t *testing.T) {
+	key, sign := seal.NewKey([32]byte{1}), seal.NewSigningKey([32]byte{2})
+	sealed, signed := &seal.Ring{Seal: []seal.Key{key}}, &seal.Ring{Sign: sign}
+	verify := &seal.Ring{Verify: []seal.VerifyKey{sign.Public()}}
+	other := &seal.Ring{Verify: []seal.VerifyKey{seal.NewSigningKey([32]byte{3}).Public()}}
+	h := watched(t)
+	for _, r := range []struct {
+		name             string
+		agents, observer *seal.Ring
+	}{{"closed", sealed, nil}, {"opened", sealed, sealed}, {"signed", signed, nil}, {"verified", signed, verify}, {"forged", signed, other}} {
+		seeGuarded(h, r.name+".example.com", time.Now(), r.agents, r.observer)
+	}
+	a := serve(t, Config{History: h})
+	text := get200(t, a, "/metrics")
+	lint(t, text)
+	wants(t, text,
+		`solotick_record_protection{name="closed.example.com",sealed="closed",signature="hidden"} 1`,
+		`solotick_record_protection{name="opened.example.com",sealed="opened",signature="none"} 1`,
+		`solotick_record_protection{name="signed.example.com",sealed="no",signature="not_verified"} 1`,
+		`solotick_record_protection{name="verified.example.com",sealed="no",signature="verified"} 1`,
+		`solotick_record_protection{name="forged.example.com",sealed="no",signature="bad"} 1`,
+		`solotick_record_tampered{name="verified.example.com"} 0`,
+		`solotick_record_tampered{name="forged.example.com"} 1`,
+	)
+	if strings.Contains(text, `solotick_record_protection{name="canary`) {
+		t.Error("a plain record has a protection")
+	}
+	all := get200(t, a, "/api/v1/records")
+	for _, part := range []string{`"sealed_with":"` + key.ID() + `"`, `"signature":"verified"`, `"signed_by":"` + sign.Public().ID() + `"`, `"tampered":true`, `"opened":"{\"id\":`} {
+		if !strings.Contains(all, part) {
+			t.Errorf("no %s in the records", part)
+		}
+	}
+	for _, secret := range []string{key.Secret(), sign.Secret()} {
+		if strings.Contains(text+all, secret[15:]) {
+			t.Error("a key is shown")
 		}
 	}
 }

@@ -202,6 +202,9 @@ func debugProbe(w http.ResponseWriter, p probed, timeout time.Duration, reg prom
 	if item.Raw != "" {
 		fmt.Fprintf(&b, "record: %s\n", plain(item.Raw))
 	}
+	if item.Protection != nil {
+		fmt.Fprintf(&b, "protection: %s\n", item.Protection.Words())
+	}
 	for _, note := range item.Notes {
 		fmt.Fprintf(&b, "note: %s\n", plain(note))
 	}

@@ -108,6 +108,9 @@ func (r Result) long() []string {
 	if item.Raw != "" {
 		add("text: %s", item.Raw)
 	}
+	if item.Protection != nil {
+		add("protection: %s", item.Protection.Words())
+	}
 	for _, s := range item.Servers {
 		add("seen by %s: %s", s.Addr, seen(s))
 	}

@@ -16,14 +16,15 @@ import (
 	"github.com/solotick/solotick/monitor/nagios"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/schedule"
+	"github.com/solotick/solotick/seal"
 )
 
 // TestTranscripts is what the plugin says of records and servers, word for word.
 // After a wanted change, go test ./monitor/nagios -run Transcripts -rewrite, and
 // read the diff.
 //
-//	record NAME [job=NAME] [every=60s]   begins a record; the first after a check forgets those before
-//	server ADDR [cache] [ttl=60] [age=0] [error=TEXT]   one that shows the texts below
+//	record NAME [job=NAME] [every=60s] [keys=seal+verify]   begins a record; the first after a check forgets those before
+//	server ADDR [cache] [ttl=60] [age=0] [error=TEXT] [by=seal+sign]   one that shows the texts below, as who has these keys writes them
 //	check                                at a time of 2022-01-11, with the flags of the command
 func TestTranscripts(t *testing.T) {
 	var seen []*monitor.Sight
@@ -37,7 +38,13 @@ func TestTranscripts(t *testing.T) {
 			seen = append(seen, &monitor.Sight{Target: target(t, d), Best: -1, Err: errors.New("no server")})
 		case "server":
 			s := seen[len(seen)-1]
-			s.Answers = append(s.Answers, answer(t, d))
+			a := answer(t, d)
+			if ring := ringOf(t, d, "by"); ring != nil {
+				for i := range a.Texts {
+					a.Texts[i] = ring.Form(s.Target.Name).Close(a.Texts[i])
+				}
+			}
+			s.Answers = append(s.Answers, a)
 			choose(s)
 		case "check":
 			checked = true
@@ -50,7 +57,7 @@ func TestTranscripts(t *testing.T) {
 }
 
 func target(t *testing.T, d *datadriven.TestData) monitor.Target {
-	one := monitor.Target{Name: d.CmdArgs[0].Key}
+	one := monitor.Target{Name: d.CmdArgs[0].Key, Ring: ringOf(t, d, "keys")}
 	d.MaybeScanArgs(t, "job", &one.Job)
 	var every string
 	if d.MaybeScanArgs(t, "every", &every) {
@@ -63,6 +70,31 @@ func target(t *testing.T, d *datadriven.TestData) monitor.Target {
 		}
 	}
 	return one
+}
+
+// ringOf is the keys that an argument names; nil: none.
+func ringOf(t *testing.T, d *datadriven.TestData, arg string) *seal.Ring {
+	var names string
+	if !d.MaybeScanArgs(t, arg, &names) {
+		return nil
+	}
+	sign := seal.NewSigningKey([32]byte{2})
+	ring := new(seal.Ring)
+	for name := range strings.SplitSeq(names, "+") {
+		switch name {
+		case "seal":
+			ring.Seal = append(ring.Seal, seal.NewKey([32]byte{1}))
+		case "sign":
+			ring.Sign = sign
+		case "verify":
+			ring.Verify = append(ring.Verify, sign.Public())
+		case "forger":
+			ring.Sign = seal.NewSigningKey([32]byte{3})
+		default:
+			d.Fatalf(t, "unknown key %s", name)
+		}
+	}
+	return ring
 }
 
 func answer(t *testing.T, d *datadriven.TestData) lookup.Answer {
@@ -91,6 +123,9 @@ func choose(s *monitor.Sight) {
 			continue
 		}
 		set := record.Read(a.Texts, midnight+86400)
+		if s.Target.Ring != nil {
+			set = record.ReadAs(s.Target.Ring.Form(s.Target.Name), a.Texts, midnight+86400)
+		}
 		if s.Best < 0 || set.State == record.Present && set.Record.Seq > s.Set.Record.Seq {
 			s.Best, s.Set = i, set
 		}

@@ -347,18 +347,26 @@ func TestBrowserNoScript(t *testing.T) {
 
 // TestBrowserAxe has axe-core look for what keeps people out.
 func TestBrowserAxe(t *testing.T) {
-	axe, err := os.ReadFile("testdata/axe/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := fixed(ordinary())
 	cfg.Admin = func(http.ResponseWriter, *http.Request) (string, bool) { return "token", true }
 	srv := httptest.NewServer(Handler(cfg))
 	defer srv.Close()
 	empty := httptest.NewServer(Handler(fixed(monitor.NewHistory(monitor.Limits{}))))
 	defer empty.Close()
+	checkAxe(t, srv.URL+"/", srv.URL+"/records/canary.example.com", srv.URL+"/wall", srv.URL+"/records/not.example.com", empty.URL+"/")
+	srv.CloseClientConnections()
+	empty.CloseClientConnections()
+}
+
+// checkAxe has axe find no fault with the pages.
+func checkAxe(t *testing.T, urls ...string) {
+	t.Helper()
+	axe, err := os.ReadFile("testdata/axe/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := look(t, 1280, 900)
-	for _, url := range []string{srv.URL + "/", srv.URL + "/records/canary.example.com", srv.URL + "/wall", srv.URL + "/records/not.example.com", empty.URL + "/"} {
+	for _, url := range urls {
 		visit(w, url)
 		w.Run(string(axe) + ";0")
 		// In the dark nothing is other than the colours.
@@ -377,6 +385,4 @@ func TestBrowserAxe(t *testing.T) {
 			}
 		}
 	}
-	srv.CloseClientConnections()
-	empty.CloseClientConnections()
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"html/template"
 	"time"
 
@@ -21,7 +22,7 @@ func (p *jobPage) decode() {
 	if p.Item.Raw == "" {
 		return
 	}
-	r, err := record.Parse(p.Item.Raw)
+	r, err := record.Parse(cmp.Or(p.Item.Opened, p.Item.Raw))
 	if err != nil {
 		return // it was seen to be none; the raw text is shown
 	}

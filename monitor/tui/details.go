@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -115,7 +116,7 @@ func (m *model) recordLines(item *monitor.Item) []line {
 		}
 		return lines
 	}
-	r, err := record.Parse(item.Raw)
+	r, err := record.Parse(cmp.Or(item.Opened, item.Raw))
 	if err != nil {
 		return []line{m.fact("", err.Error(), bad)}
 	}

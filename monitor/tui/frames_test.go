@@ -85,7 +85,7 @@ func trimmed(screen string) string {
 
 // TestDocs keeps the screen in docs/watch.md one that there is.
 func TestDocs(t *testing.T) {
-	const file, mark = "../../docs/watch.md", "<!-- frame -->\n```\n"
+	const file, mark = "../../docs/watch.md", "<!-- held by: monitor/tui TestDocs -->\n```text\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -308,7 +309,7 @@ func (m *model) recordLine(item *monitor.Item) line {
 	right.put(fmt.Sprintf("  %d bytes%sTTL %s", item.Bytes, g.dot, brief(time.Duration(item.TTL*float64(time.Second)))), faint)
 	text := item.Raw
 	if !m.raw {
-		text = strings.Join(m.decoded(item.Raw), g.dot)
+		text = strings.Join(m.decoded(cmp.Or(item.Opened, item.Raw)), g.dot)
 	}
 	l.put(text, normal).cut(m.width-right.width-1, g.more)
 	return *l.to(m.width - right.width - 1).join(right)
