@@ -2,9 +2,11 @@
 # people. Programs for development are pinned in tools/go.mod.
 
 tool   := go tool -modfile=$(CURDIR)/tools/go.mod
-# The explorer is a search in one package: the race detector would find nothing
-# in it and make it ten times slower. The end-to-end tests run a built program.
-raced   = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
+# The explorer and the simulator are one goroutine each: the race detector would find
+# nothing in them and make them ten times slower. The end-to-end tests run a built
+# program, and the clash is of processes.
+unraced := ./elect ./sim ./internal/e2e ./internal/clash
+raced    = $(shell go list ./... | grep -v $(patsubst ./%,-e /%$$,$(unraced)))
 # Modules of their own below this one, for what weighs more than all the rest.
 apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
@@ -12,16 +14,21 @@ fuzz   ?= 60s
 fuzzed ?= ./...
 # What reads octets that anybody can send, or write where everybody reads.
 hostile := ./zone ./internal/dnsmsg ./lookup ./record ./seal ./schedule ./config ./report ./internal/expression
-states ?= 20000000
+# What make prove goes through: states of each configuration one by one, and ways by
+# chance through it. The first need the memory: about 5 KB each, in two of them at a time.
+states ?= 600000
+ways   ?= 30000
+years  ?= 25
+backlog ?= 100000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove bench packaging: export GOFLAGS += -buildvcs=false
+test prove faults bench packaging: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove fuzz bench build packaging release
+.PHONY: test needs lint cross prove faults fuzz bench build packaging release
 
 test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
-	go test -p 1 -timeout 15m -skip '$(search)' ./elect ./internal/e2e
+	go test -p 1 -timeout 15m -skip '$(search)' $(unraced)
 	go test -v -timeout 15m -run '$(search)' ./elect
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
@@ -47,10 +54,18 @@ cross:
 	GOOS=windows go build . ./adapter/... ./cmd/... ./fence/... ./ready/... ./register/... ./examples/...
 	cd adapter/leaselock && GOOS=darwin go vet ./... && GOOS=windows go build ./...
 
-# What make test does in minutes, for as long as it takes: more states, and every
-# fuzz target.
+# What make test does in minutes, for as long as it takes: more states, more years, a
+# longer backlog, and every fuzz target. docs/proof.md has the figures of the last run.
 prove: needs fuzz
-	go test -v -timeout 0 -run '$(search)' ./elect -explore.states $(states)
+	go test -v -timeout 0 -run TestExplore ./elect -explore.states $(states) -explore.ways $(ways) -explore.least 100000000
+	go test -v -timeout 0 -run TestMutants ./elect
+	go test -v -timeout 0 -run TestYears ./sim -sim.years $(years)
+	go test -v -timeout 0 ./internal/clash -clash.servers bind -clash.ticks $(backlog) -clash.limit 6h
+
+# Every fault on every server, and the page that tells what came of it. The tick is
+# two seconds: nothing else should run.
+faults: needs
+	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
 # By a number of inputs, as in test, it ends for certain: by a time, go may call what
 # is under way at that moment a failure ("context deadline exceeded").

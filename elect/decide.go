@@ -46,6 +46,9 @@ func (d *decision) gate(a Action) Action {
 			a.At = min(a.At, s.NextLook, s.LastLoad+LoadEvery)
 		}
 	}
+	if k := s.Loose.Tick; a.Verb == Wait && d.early(k) { // until the record may be put past it
+		a.At = min(a.At, d.at(unix(k).Add(-d.p.Skew)))
+	}
 	if a.Verb == Load || a.Verb == Swap {
 		if until := s.LastFail + s.delay(d.p, d.now); (s.Fails > 0 || s.Stale > 0) && e < until && a.Why != RegisterAway {
 			if e >= s.NextLook && e >= s.blind+time.Second {

@@ -20,6 +20,7 @@ const enough = 110_000
 var (
 	exploreMost = flag.Int("explore.states", enough, "states of each configuration to go through at most")
 	exploreWays = flag.Int("explore.ways", 2_500, "long ways by chance through each configuration that has more states")
+	exploreWant = flag.Int("explore.least", 5_000_000, "states of all configurations together that are wanted")
 	exploreOnly = flag.String("explore.only", "", "go through the configuration of this name only")
 )
 
@@ -210,6 +211,21 @@ func configs() []config {
 		c.policy = func(p *Policy) { p.OutageAfter, p.WithoutRegister = 2*time.Second, WithoutAlways }
 		c.faults, c.limits = 2, upTo(2, away, crash, lookFails)
 	})
+	with("register away, DNS trails", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.HeadStart = 2*time.Second, time.Second }
+		c.lag, c.faults, c.limits, c.until = 3, 3, all(away, crash, runs, swapUnheard, trigger), 133
+		c.jobs = []job{{takes: 1}, {takes: 4}, {takes: 0, fails: true}}
+	})
+	with("register away, catch_up all", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.CatchUp, p.Attempts = 2*time.Second, CatchUpAll, 2 }
+		c.begin.Timer, c.begin.TimerOld = 80, 70
+		c.faults, c.limits, c.jobs = 3, upTo(2, away, crash, runs, swapLate, shutdown), []job{{takes: 1}, {takes: 0, fails: true}, {takes: 12}}
+	})
+	with("register away, clocks step", func(c *config) {
+		c.policy = func(p *Policy) { p.OutageAfter, p.Overlap, p.Timeout = 2*time.Second, OverlapSkip, 25*time.Second }
+		c.faults, c.limits, c.until = 3, all(away, clockOn, clockBack, runs, swapUnheard, freeze), 133
+		c.jobs = []job{{takes: 1}, {takes: 12}}
+	})
 	with("at-most-once", func(c *config) {
 		c.policy = func(p *Policy) { p.AtMostOnce = true }
 		c.agents, c.faults, c.jobs, c.until = 2, 2, quick, 133
@@ -291,8 +307,8 @@ func TestExplore(t *testing.T) {
 	}
 	fmt.Fprintf(&out, "%d states in all\n\nmoves\n", states)
 	whole := *exploreOnly == "" && *exploreMost >= enough
-	if whole && states < 5_000_000 {
-		t.Errorf("%d states, want at least 5 million", states)
+	if whole && states < *exploreWant {
+		t.Errorf("%d states, want at least %d", states, *exploreWant)
 	}
 	for _, p := range properties {
 		if whole && premises[p] == 0 {

@@ -2,6 +2,7 @@ package elect
 
 import (
 	"slices"
+	"time"
 
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/seal"
@@ -16,6 +17,11 @@ func sealings(with func(string, func(*config))) {
 	with("one has the wrong key", func(c *config) {
 		c.rings = [][]uint8{{1}, {2}}
 		c.faults, c.limits, c.until = 2, upTo(2, join(hand, []kind{crash, freeze, swapUnheard, swapLate, shutdown})...), 128
+	})
+	with("register away, keys rolled out", func(c *config) {
+		c.rings = [][]uint8{{2, 1}, {1, 2}, {1}}
+		c.policy = func(p *Policy) { p.OutageAfter = 2 * time.Second }
+		c.agents, c.faults, c.limits, c.until = 3, 2, all(away, sealed, movedIn, crash, swapUnheard, lookStale), 125
 	})
 	with("keys rolled out", func(c *config) {
 		c.rings = [][]uint8{{2, 1}, {1, 2}, {1}}

@@ -24,7 +24,7 @@ func (d *decision) damagedLongEnough() bool {
 // reconciles: I ran a tick without the register, and the record does not know.
 func (d *decision) reconciles(r record.Record) bool {
 	k := d.s.Loose.Tick
-	if k == 0 || r.Claimed && !d.lapsed(r) {
+	if k == 0 || r.Claimed && !d.lapsed(r) || d.early(k) {
 		return false
 	}
 	t, pending := r.Timer, r.Claimed || attempt(r) > 1
@@ -35,6 +35,13 @@ func (d *decision) reconciles(r record.Record) bool {
 		t = d.p.Schedule.Next(r.TimerOld)
 	}
 	return t <= k && r.TimerOld < k
+}
+
+// early tells that a tick is still to come, by a register that has told its time since:
+// it was run by a clock that was ahead. To put the record past it now would be to write
+// a record from the future, which is repaired at once.
+func (d *decision) early(k int64) bool {
+	return d.now.Told && unix(k).After(d.now.Time.Add(d.p.Skew))
 }
 
 func (d *decision) lapsed(r record.Record) bool {
@@ -233,6 +240,9 @@ func (d *decision) due(r record.Record) int64 {
 	latest := d.p.Schedule.Prev(d.sec())
 	if d.p.CatchUp != CatchUpAll || latest <= r.Timer {
 		return max(r.Timer, latest)
+	}
+	if latest-r.Timer < int64(d.p.CatchUpMost) { // ticks are whole seconds: there are no more of them
+		return r.Timer
 	}
 	t := latest
 	for n := 1; n < d.p.CatchUpMost && t > r.Timer; n++ {

@@ -19,11 +19,15 @@ type agent struct {
 	offset time.Duration // of the wall clock
 	drift  float64       // of both clocks
 
-	self  elect.Self
-	clock elect.Clock
-	held  content       // what the register last showed: what a swap is against
-	began time.Duration // on Elapsed
-	wakes uint32
+	self   elect.Self
+	clock  elect.Clock
+	held   content       // what the register last showed: what a swap is against
+	began  time.Duration // on Elapsed
+	wakes  uint32
+	cached struct { // by the resolver of the machine
+		texts content
+		until time.Duration
+	}
 	waits struct {
 		is  bool
 		why elect.Reason
@@ -148,6 +152,10 @@ func (a *agent) halt() {
 func (a *agent) decide() {
 	p := &a.world.s.Policy
 	for a.up {
+		if a.busy && a.idle() { // all that could be decided is to wait
+			a.wakes++
+			return
+		}
 		now := a.clocks()
 		act := elect.Decide(p, &a.self, now)
 		if a.busy && act.Verb == elect.End && a.ask.act.Verb != elect.Swap {
@@ -184,6 +192,11 @@ func (a *agent) decide() {
 			a.stop(act)
 		}
 	}
+}
+
+// idle tells whether there is nothing that could be stopped or ended.
+func (a *agent) idle() bool {
+	return !a.runs[0].is && !a.runs[1].is && !a.self.Stopping
 }
 
 // sleep has the agent decide again when its clock shows that, and after an hour at the
@@ -303,10 +316,21 @@ func (a *agent) looked(r *request) {
 	if r.out != elect.Done {
 		a.self.LookFailed(now)
 	} else {
-		c := a.world.shownAt(r.there)
+		c := a.resolved(r.there)
 		a.self.See(now, elect.Sight{State: c.state, Record: c.rec, Sum: c.sum, Sent: r.sent, Got: now.Elapsed})
 	}
 	a.world.tell(a, Step{Verb: elect.Look, Why: r.act.Why, Outcome: r.out})
+}
+
+// resolved is what DNS answers at a moment, as far as the agent's resolver asks it.
+func (a *agent) resolved(at time.Duration) content {
+	if a.world.s.Cache == 0 {
+		return a.world.shownAt(at)
+	}
+	if at >= a.cached.until {
+		a.cached.texts, a.cached.until = a.world.shownAt(at), at+a.world.s.Cache
+	}
+	return a.cached.texts
 }
 
 func (a *agent) loaded(r *request) {

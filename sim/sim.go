@@ -36,6 +36,9 @@ type Scenario struct {
 	Job      Job
 	Clocks   Clocks
 	Provider Provider
+	// Cache has each agent ask DNS through a resolver of its own, which keeps an answer
+	// for so long: the TTL of the record. 0: agents ask the name servers.
+	Cache time.Duration
 
 	Pauses   Repeated // of one agent: it does nothing meanwhile, its child goes on
 	Crashes  Repeated // of one agent: kill -9; another one takes its place after Length
@@ -136,6 +139,8 @@ func (s *Scenario) fill() error {
 		return fmt.Errorf("%d agents: want 1 to 1,000,000", s.Agents)
 	case s.For < 0 || s.For > 100*365*24*time.Hour:
 		return fmt.Errorf("%v: want up to 100 years", s.For)
+	case s.Cache < 0:
+		return fmt.Errorf("a cache of %v", s.Cache)
 	case s.Policy.Lock:
 		return errors.New("a lock has no ticks to simulate")
 	case s.Policy.Schedule == nil:

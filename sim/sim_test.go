@@ -145,6 +145,22 @@ func TestOutages(t *testing.T) {
 	}
 }
 
+// TestCache has agents look through caches: what is shown is old, and costs Loads and
+// time, but no tick.
+func TestCache(t *testing.T) {
+	s := rough(t, 5)
+	s.For = 10 * 24 * time.Hour
+	straight := run(t, s)
+	s.Cache = time.Minute
+	cached := run(t, s)
+	guaranteed(t, straight)
+	guaranteed(t, cached)
+	if cached.Loads <= straight.Loads || cached.Takeovers == 0 {
+		t.Errorf("%d Loads with a cache, %d without, %d takeovers: the cache was not felt", cached.Loads, straight.Loads, cached.Takeovers)
+	}
+	t.Logf("%d Loads with a cache, %d without; 99 of 100 ticks start within %v and %v", cached.Loads, straight.Loads, cached.StartLag.P99, straight.StartLag.P99)
+}
+
 // TestLimit has an account that is too small for what agents ask: they go on, and it
 // is counted.
 func TestLimit(t *testing.T) {

@@ -54,7 +54,7 @@ the one before: what must never be.`,
 			return a.simulate(&f)
 		},
 	}
-	a.simulationFlags(c, &f)
+	a.simulationFlags(c, &f, "the file's, or rfc2136")
 	fl := c.Flags()
 	s := &f.scenario
 	fl.DurationVar(&s.For, "for", 24*time.Hour, "how long it goes on in simulated time")
@@ -71,16 +71,18 @@ the one before: what must never be.`,
 	fl.DurationVar(&s.Restarts.Every, "roll-out-every", 0, "how often all agents are replaced, one after the other, on average")
 	fl.DurationVar(&s.Outages.Every, "outage-every", 0, "how often the register is away, on average")
 	fl.DurationVar(&f.outageFor, "outage-for", 2*time.Minute, "and for how long, half of the time")
+	fl.DurationVar(&s.Cache, "cache", 0, "agents ask DNS through resolvers that keep an answer for so long")
 	fl.StringVar(&f.svg, "svg", "", "a file for a picture of ten minutes about the first takeover, and of the lags")
 	fl.BoolVar(&f.trace, "trace", false, "print every step of every agent, too")
 	return c
 }
 
-// simulationFlags are those that "cost" has, too.
-func (a *app) simulationFlags(c *cobra.Command, f *simulation) {
+// simulationFlags are those that "cost" has, too. The provider is what is modelled
+// without --provider.
+func (a *app) simulationFlags(c *cobra.Command, f *simulation, provider string) {
 	fl := c.Flags()
 	a.fileFlag(c, &f.file)
-	fl.StringVar(&f.provider, "provider", "", "the provider to model: "+strings.Join(modelled(), ", ")+" (default: the file's, or rfc2136)")
+	fl.StringVar(&f.provider, "provider", "", "the provider to model: "+strings.Join(modelled(), ", ")+" (default: "+provider+")")
 	fl.IntVar(&f.scenario.Agents, "agents", 3, "how many agents")
 	fl.DurationVar(&f.every, "every", time.Minute, "how often the job runs, where no file tells it")
 	fl.DurationVar(&f.takes, "takes", 2*time.Second, "how long a run takes, half of the time")
@@ -125,6 +127,8 @@ func (a *app) simulated(f *simulation, args []string) error {
 		return usage("--agents %d: want 1 to 100,000", s.Agents)
 	case s.For < time.Minute || s.For > 100*365*24*time.Hour:
 		return usage("--for %s: want 1m to 100 years (876000h)", s.For)
+	case s.Cache < 0 || s.Cache > 24*time.Hour:
+		return usage("--cache %s: want up to 24h", s.Cache)
 	case s.Job.Fails < 0 || s.Job.Fails > 1 || f.loss < 0 || f.loss > 1:
 		return usage("--fails and --loss are shares: want 0 to 1")
 	}
@@ -145,7 +149,7 @@ func (a *app) simulatedJob(f *simulation, args []string) error {
 	}
 	f.scenario.Policy = sites[0].policy
 	if f.provider == "" {
-		c, err := a.loadConfig(f.file)
+		c, err := a.lookConfig(f.file)
 		if err != nil {
 			return err
 		}

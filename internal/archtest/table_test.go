@@ -323,6 +323,10 @@ var table = []row{
 		why: "the zone server beside BIND, with a client that is neither's",
 	},
 	{
+		dir: "internal/clash",
+		why: "tests of the library as processes at real servers, with policies that no file can ask for",
+	},
+	{
 		dir: "internal/e2e",
 		why: "tests of the built program: they see what a user sees, and make what it talks to",
 	},

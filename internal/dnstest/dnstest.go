@@ -91,6 +91,9 @@ type Config struct {
 	Settings []string
 	// Addr is where to listen, as IP address and port; empty: a free port of 127.0.0.1.
 	Addr string
+	// Before is a program with its arguments that becomes the server's, and gets its
+	// command as more arguments: faketime -f +600s.
+	Before []string
 }
 
 // A Server is a running DNS server. Its methods are for one goroutine.
@@ -166,7 +169,7 @@ func Start(cfg Config) (*Server, error) {
 		}
 		s := &Server{
 			Kind: cfg.Kind, Zone: cfg.Zone, Keys: cfg.Keys, Dir: cfg.Dir,
-			Addr: net.JoinHostPort(host, strconv.Itoa(port)), argv: argv,
+			Addr: net.JoinHostPort(host, strconv.Itoa(port)), argv: append(slices.Clone(cfg.Before), argv...),
 		}
 		if last = s.Restart(); last == nil {
 			return s, nil

@@ -1,0 +1,41 @@
+package clash
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// A part that this binary plays in another process, by the variable that holds its plan.
+const (
+	agentEnv  = "SOLOTICK_CLASH_AGENT"
+	serverEnv = "SOLOTICK_CLASH_SERVER"
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(agentEnv) != "":
+		play(agentEnv, fight)
+	case os.Getenv(serverEnv) != "":
+		play(serverEnv, serve)
+	default:
+		flag.Parse()
+		_ = flag.Set("test.parallel", "4") // the servers wait for disks most of the time; the flag exists
+		os.Exit(m.Run())
+	}
+}
+
+// play ends the process with what a part comes to.
+func play[P any](env string, part func(P) error) {
+	var plan P
+	err := json.Unmarshal([]byte(os.Getenv(env)), &plan)
+	if err == nil {
+		err = part(plan)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "clash:", err)
+		os.Exit(1)
+	}
+}
