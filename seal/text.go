@@ -89,7 +89,7 @@ func parse(prefix, text string) (key [secretSize]byte, err error) {
 		return key, fmt.Errorf("has %d characters behind %s, where a key has %d: some are missing, or too many", len(chars), prefix, keyChars)
 	}
 	raw, err := base32ID.DecodeString(chars)
-	if err != nil {
+	if err != nil || len(raw) != secretSize+checksumSize { // it passes over \r in the middle
 		return key, fmt.Errorf("has other characters behind %s than letters and the digits 2 to 7: it was mistyped", prefix)
 	}
 	copy(key[:], raw)
