@@ -28,11 +28,10 @@ test prove faults bench packaging: export GOFLAGS += -buildvcs=false
 
 test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
-	go test -p 1 -timeout 15m -skip '$(search)' $(unraced)
+	go test -p 1 -timeout 15m -skip '$(search)|^TestFaults$$' ./elect ./sim ./internal/e2e
 	go test -v -timeout 15m -run '$(search)' ./elect
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
-	$(MAKE) fuzz fuzz=1000x fuzzed="$(hostile)"
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
