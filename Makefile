@@ -11,6 +11,9 @@ raced    = $(shell go list ./... | grep -v $(patsubst ./%,-e /%$$,$(unraced)))
 apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
 fuzz   ?= 60s
+fuzzed ?= ./...
+# What reads octets that anybody can send, or write where everybody reads.
+hostile := ./zone ./internal/dnsmsg ./lookup ./record ./seal ./schedule ./config ./report ./internal/expression
 # What make prove goes through: states of each configuration one by one, and ways by
 # chance through it. The first need the memory: about 5 KB each, in two of them at a time.
 states ?= 600000
@@ -19,9 +22,9 @@ years  ?= 25
 backlog ?= 100000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove bench packaging: export GOFLAGS += -buildvcs=false
+test prove faults bench packaging: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove fuzz bench build packaging release
+.PHONY: test needs lint cross prove faults fuzz bench build packaging release
 
 test: needs lint cross packaging
 	go test -race -p 1 -timeout 15m $(raced)
@@ -29,6 +32,7 @@ test: needs lint cross packaging
 	go test -v -timeout 15m -run '$(search)' ./elect
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
+	$(MAKE) fuzz fuzz=1000x fuzzed="$(hostile)"
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
@@ -58,8 +62,15 @@ prove: needs fuzz
 	go test -v -timeout 0 -run TestYears ./sim -sim.years $(years)
 	go test -v -timeout 0 ./internal/clash -clash.servers bind -clash.ticks $(backlog) -clash.records 500 -clash.limit 6h
 
+# Every fault on every server, and the page that tells what came of it. The tick is
+# two seconds: nothing else should run.
+faults: needs
+	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
+
+# By a number of inputs, as in test, it ends for certain: by a time, go may call what
+# is under way at that moment a failure ("context deadline exceeded").
 fuzz:
-	@go test -list ^Fuzz ./... | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
+	@go test -list ^Fuzz $(fuzzed) | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
 	while read -r package name; do go test -run ^$$ -fuzz "^$$name\$$" -fuzztime $(fuzz) "$$package" || exit 1; done
 
 # Figures beside those of other programs in the same run. Nothing else should run.

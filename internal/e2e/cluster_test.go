@@ -41,6 +41,8 @@ const takeover = max(lease/3, headStart+spread) + lease + margin + spread
 type server interface {
 	Kill()
 	Restart() error
+	Pause() error
+	Resume() error
 }
 
 // A place is one server with one zone.
@@ -50,6 +52,12 @@ type place struct {
 	zone string // with its final dot
 	key  dnstest.Key
 
+	through string   // where agents reach it; empty: at addr
+	each    []string // where each agent does, in the order of their start, in place of through
+
+	bridge string // the server that agents look at, where they write through a program
+
+	extra []string                   // more lines of dns:
 	dns   []string                   // lines of dns: in place of those of rfc2136
 	env   []string                   // of agents
 	texts func(name string) []string // what the provider holds there; nil: dig tells
@@ -94,7 +102,7 @@ func newCluster(t *testing.T, at *place, job string, extra ...string) *cluster {
 func prepare(t *testing.T, at *place, job string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, at: at, job: job, name: job + "." + at.zone, dir: t.TempDir(), env: at.env}
-	c.write("key", fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret))
+	c.write("key", keyText(at.key))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("runs:\n%s", c.read("runs"))
@@ -106,14 +114,23 @@ func prepare(t *testing.T, at *place, job string) *cluster {
 	return c
 }
 
+// keyText is a key as a file has it.
+func keyText(k dnstest.Key) string {
+	return fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", k.Name, k.Algorithm, k.Secret)
+}
+
 // configure writes the agents' file; rest is what follows dns:.
 func (c *cluster) configure(rest string) {
 	c.t.Helper()
 	dns := c.at.dns
 	if dns == nil {
-		dns = []string{"provider: rfc2136", "server: " + c.at.addr, "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
+		dns = []string{"provider: rfc2136", "server: " + cmp.Or(c.at.through, c.at.addr), "tsig: ${file:" + c.path("key") + "}", "ttl: 1s"}
 	}
-	dns = append(slices.Clone(dns), "zone: "+strings.TrimSuffix(c.at.zone, "."))
+	if c.at.bridge != "" {
+		// What shows the records is then another server than what holds them.
+		dns = []string{"provider: command", "class: exact", "command: " + bridgeCommand(c.at, c.path("key")), "name_servers: " + c.at.bridge, "ttl: 60s"}
+	}
+	dns = append(slices.Concat(dns, c.at.extra), "zone: "+strings.TrimSuffix(c.at.zone, "."))
 	c.write("solotick.yaml", "version: 1\ndns:\n  "+strings.Join(dns, "\n  ")+"\n"+rest)
 }
 
@@ -174,13 +191,37 @@ func (c *cluster) read(name string) string {
 // start starts one more agent, which ends with the test at the latest.
 func (c *cluster) start() *agent {
 	c.t.Helper()
+	a := c.spawn()
+	c.await("an agent's first log line", 20*time.Second, a.named)
+	return a
+}
+
+// named says whether the agent has told its name by now.
+func (a *agent) named() bool {
+	for _, l := range a.lines() {
+		if a.id = l.Agent; a.id != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// spawn is start without waiting for a sign of life.
+func (c *cluster) spawn() *agent {
+	c.t.Helper()
 	a := &agent{log: c.path(fmt.Sprintf("agent%d.log", len(c.agents))), done: make(chan struct{})}
 	f, err := os.Create(a.log)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	a.cmd = exec.Command(program, "run", "-c", c.path(cmp.Or(c.file, "solotick.yaml")), "--log-format", "json", "--log-level", "debug")
+	file := cmp.Or(c.file, "solotick.yaml")
+	if n := len(c.agents); n < len(c.at.each) {
+		text := strings.ReplaceAll(c.read(file), "server: "+c.at.addr+"\n", "server: "+c.at.each[n]+"\n")
+		file = fmt.Sprintf("%d-%s", n, file)
+		c.write(file, text)
+	}
+	a.cmd = exec.Command(program, "run", "-c", c.path(file), "--log-format", "json", "--log-level", "debug")
 	a.cmd.Stdout, a.cmd.Stderr = f, f
 	a.cmd.Env = append(os.Environ(), jobEnv+"="+c.dir, fmt.Sprintf("E2E_AGENT=%d", len(c.agents)))
 	a.cmd.Env = append(a.cmd.Env, c.env...)
@@ -194,14 +235,6 @@ func (c *cluster) start() *agent {
 	}()
 	c.t.Cleanup(a.kill)
 	c.agents = append(c.agents, a)
-	c.await("an agent's first log line", 20*time.Second, func() bool {
-		for _, l := range a.lines() {
-			if a.id = l.Agent; a.id != "" {
-				return true
-			}
-		}
-		return false
-	})
 	return a
 }
 

@@ -137,8 +137,7 @@ func contend(t *testing.T, at *place, dir, what, name string) *contender {
 		t.Fatal(err)
 	}
 	key := filepath.Join(dir, "key")
-	text := fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", at.key.Name, at.key.Algorithm, at.key.Secret)
-	if err := os.WriteFile(key, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(key, []byte(keyText(at.key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := &contender{line: newLine(t, at.addr), out: filepath.Join(t.TempDir(), "out"), done: make(chan struct{})}

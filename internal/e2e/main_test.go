@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(jobEnv); dir != "" && os.Getenv("SOLOTICK_LOCK") != "" {
 		os.Exit(holder(dir))
 	}
+	if len(os.Args) > 1 && os.Args[1] == bridgeWord {
+		os.Exit(bridge(os.Args[2:]))
+	}
 	code := build(m)
 	browsertest.End()
 	os.Exit(code)

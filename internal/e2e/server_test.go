@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,13 @@ import (
 // start starts a server of another maker with one key for all of its zone.
 func start(t *testing.T, kind dnstest.Kind) *place {
 	t.Helper()
-	s := dnstest.Run(t, dnstest.Config{Kind: kind, Keys: []dnstest.Key{dnstest.NewKey("agents")}})
+	return startWith(t, dnstest.Config{Kind: kind})
+}
+
+func startWith(t *testing.T, cfg dnstest.Config) *place {
+	t.Helper()
+	cfg.Keys = []dnstest.Key{dnstest.NewKey("agents")}
+	s := dnstest.Run(t, cfg)
 	return &place{server: s, addr: s.Addr, zone: s.Zone, key: s.Keys[0]}
 }
 
@@ -26,6 +33,8 @@ func start(t *testing.T, kind dnstest.Kind) *place {
 type own struct {
 	args []string
 	addr string
+	key  string // path of its key file
+	data string // its folder
 	log  string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -34,11 +43,14 @@ type own struct {
 // startOwn starts our own server.
 func startOwn(t *testing.T) *place {
 	t.Helper()
-	dir := t.TempDir()
+	return startOwnIn(t, t.TempDir())
+}
+
+func startOwnIn(t *testing.T, dir string) *place {
+	t.Helper()
 	key := dnstest.NewKey("agents")
 	file := filepath.Join(dir, "key")
-	text := fmt.Sprintf("key \"%s\" {\n\talgorithm %s;\n\tsecret \"%s\";\n};\n", key.Name, key.Algorithm, key.Secret)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(keyText(key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0") // a restart needs the port that the start had
@@ -47,8 +59,9 @@ func startOwn(t *testing.T) *place {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	s := &own{addr: addr, log: filepath.Join(dir, "log"), args: []string{
-		"zone", "serve", "--listen", addr, "--zone", "t.test", "--key", file, "--data", filepath.Join(dir, "data"),
+	data := filepath.Join(dir, "data")
+	s := &own{addr: addr, key: file, data: data, log: filepath.Join(dir, "log"), args: []string{
+		"zone", "serve", "--listen", addr, "--zone", "t.test", "--key", file, "--data", data,
 	}}
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
@@ -67,6 +80,10 @@ func (s *own) Kill() {
 	_ = s.cmd.Process.Kill() // only fails if it has ended
 	<-s.done
 }
+
+// Pause stops it where it is, and Resume has it go on.
+func (s *own) Pause() error  { return freeze(s.cmd.Process) }
+func (s *own) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Restart starts it where it was and returns when it answers.
 func (s *own) Restart() error {

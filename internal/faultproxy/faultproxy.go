@@ -7,12 +7,17 @@
 //	p := faultproxy.New(t, "127.0.0.1:5300", 1)
 //	p.Replies(faultproxy.Faults{Drop: 0.3})
 //
+// What befalls only the messages of one kind is said by Only and If:
+//
+//	p.Requests(faultproxy.Faults{Only: "tcp", If: faultproxy.Update, Late: 1, LateBy: time.Minute})
+//
 // Over TCP it knows where a DNS message ends (RFC 1035 section 4.2.2), so that it is
 // always messages that are lost and never a stream that is torn, unless that is asked
 // for.
 package faultproxy
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -25,6 +30,13 @@ import (
 // Faults are what happens to the messages of one direction. Shares are of all of
 // them, 0 to 1, and drawn for each.
 type Faults struct {
+	// Only is "udp" or "tcp" where these faults are those of one, beside what was
+	// set for the other; empty: of both.
+	Only string
+	// If says which messages these faults are for; the others are sent as they
+	// come. nil: all.
+	If func(message []byte) bool
+
 	Drop      float64
 	Duplicate float64 // it comes twice
 	Corrupt   float64 // one of its bits is another
@@ -35,7 +47,8 @@ type Faults struct {
 	Delay  time.Duration // of each
 
 	// Edit says what is sent in the place of a message, before the rest happens to
-	// it: nothing, itself, something else or more. nil: itself.
+	// it: nothing, itself, something else or more. nil: itself. It is called for
+	// one message at a time, and must not call the proxy's methods.
 	Edit func(message []byte) [][]byte
 	// Slice has a stream come in pieces of so many bytes; 0: whole. TCP only.
 	Slice int
@@ -54,19 +67,28 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	rnd      *rand.Rand
-	faults   [2]Faults
+	faults   [2][2]Faults
 	held     chan struct{} // closed when requests go on; nil: nothing is held
 	deaf     bool          // TCP connections are accepted, and nothing else
+	cut      bool          // nothing comes through, and nobody is told
 	refusing bool          // connections are reset at once, and datagrams dropped
 	conns    map[net.Conn]bool
 	closed   bool
 	passed   [2]int
+	struck   int
 }
 
 const (
 	requests = 0
 	replies  = 1
+
+	udp = 0
+	tcp = 1
 )
+
+// Update says whether a message is a dynamic update, or the answer to one (RFC 2136
+// section 2.2).
+func Update(message []byte) bool { return len(message) > 2 && message[2]>>3&0xf == 5 }
 
 // New starts a relay to target on a free port of 127.0.0.1. It ends with the test.
 func New(t testing.TB, target string, seed uint64) *Proxy {
@@ -118,13 +140,19 @@ func (p *Proxy) Heal() {
 	p.set(requests, Faults{})
 	p.set(replies, Faults{})
 	p.Deaf(false)
+	p.Cut(false)
 	p.Refuse(false)
 }
 
 func (p *Proxy) set(way int, f Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.faults[way] = f
+	if f.Only != "tcp" {
+		p.faults[way][udp] = f
+	}
+	if f.Only != "udp" {
+		p.faults[way][tcp] = f
+	}
 }
 
 // Hold keeps every request until release is called, and delivers them then.
@@ -152,6 +180,14 @@ func (p *Proxy) Deaf(is bool) {
 	p.deaf = is
 }
 
+// Cut has nothing come through any more, and nobody be told of it: connections that
+// are accepted by then or later are silent.
+func (p *Proxy) Cut(is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = is
+}
+
 // Refuse resets every TCP connection, and drops every datagram.
 func (p *Proxy) Refuse(is bool) {
 	p.mu.Lock()
@@ -159,7 +195,9 @@ func (p *Proxy) Refuse(is bool) {
 	p.refusing = is
 	if is {
 		for c := range p.conns {
-			reset(c)
+			if _, ok := c.(*net.TCPConn); ok { // those for datagrams are needed again
+				reset(c)
+			}
 		}
 	}
 }
@@ -171,18 +209,29 @@ func (p *Proxy) Passed() (asked, answered int) {
 	return p.passed[requests], p.passed[replies]
 }
 
+// Struck tells how many messages and connections a fault has befallen: a test whose
+// fault never came proves nothing.
+func (p *Proxy) Struck() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.struck
+}
+
 // A parcel is a message to be sent on, and when.
 type parcel struct {
 	data  []byte
 	delay time.Duration
 }
 
-// treat says what becomes of a message.
-func (p *Proxy) treat(way int, message []byte) []parcel {
+// treat says what becomes of a message, and which faults are its own.
+func (p *Proxy) treat(way, network int, message []byte) ([]parcel, Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.passed[way]++
-	f := &p.faults[way]
+	f := p.faults[way][network]
+	if f.If != nil && !f.If(message) {
+		f = Faults{}
+	}
 	all := [][]byte{message}
 	if f.Edit != nil {
 		all = f.Edit(message)
@@ -190,7 +239,7 @@ func (p *Proxy) treat(way int, message []byte) []parcel {
 	chance := func(share float64) bool { return share > 0 && p.rnd.Float64() < share }
 	var out []parcel
 	for _, m := range all {
-		if p.refusing || chance(f.Drop) {
+		if p.refusing || p.cut || chance(f.Drop) {
 			continue
 		}
 		m = append([]byte(nil), m...)
@@ -209,7 +258,11 @@ func (p *Proxy) treat(way int, message []byte) []parcel {
 			out = append(out, parcel{m, f.Delay + time.Duration(p.rnd.Int64N(int64(50*time.Millisecond)))})
 		}
 	}
-	return out
+	asItWas := len(out) == 1 && out[0].delay == 0 && bytes.Equal(out[0].data, message)
+	if !asItWas || network == tcp && (f.Reset || f.Slice > 0) {
+		p.struck++
+	}
+	return out, f
 }
 
 // wait returns when requests are not held any more; false: never.
@@ -239,7 +292,7 @@ func (p *Proxy) later(delay time.Duration, send func()) {
 			closed := p.closed
 			p.mu.Unlock()
 			if closed {
-				return
+				break // and sent to nobody
 			}
 		}
 		send()
@@ -268,7 +321,8 @@ func (p *Proxy) datagrams() {
 			if !p.wait() {
 				return
 			}
-			for _, m := range p.treat(requests, message) {
+			parcels, _ := p.treat(requests, udp, message)
+			for _, m := range parcels {
 				p.later(m.delay, func() { _, _ = server.Write(m.data) })
 			}
 		})
@@ -285,7 +339,8 @@ func (p *Proxy) answers(server net.Conn, client net.Addr) {
 			}
 			continue // a server that is away refuses: it may come back
 		}
-		for _, m := range p.treat(replies, buf[:n]) {
+		parcels, _ := p.treat(replies, udp, buf[:n])
+		for _, m := range parcels {
 			p.later(m.delay, func() { _, _ = p.udp.WriteTo(m.data, client) })
 		}
 	}
@@ -326,7 +381,10 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		deaf, refusing := p.deaf, p.refusing
+		deaf, refusing := p.deaf || p.cut, p.refusing
+		if deaf || refusing {
+			p.struck++
+		}
 		p.mu.Unlock()
 		switch {
 		case refusing:
@@ -361,19 +419,23 @@ func (p *Proxy) stream(client net.Conn) {
 	both.Wait()
 }
 
-// copy relays the messages of one direction of a connection.
+// copy relays the messages of one direction of a connection. It returns when no
+// more come and those that are late have been sent: a request arrives although its
+// client has given up meanwhile.
 func (p *Proxy) copy(way int, to, from net.Conn) {
 	var sending sync.Mutex
+	var late sync.WaitGroup
+	defer late.Wait()
 	for {
 		message, err := readMessage(from)
 		if err != nil || way == requests && !p.wait() {
 			return
 		}
-		p.mu.Lock()
-		f := p.faults[way]
-		p.mu.Unlock()
-		for _, m := range p.treat(way, message) {
+		parcels, f := p.treat(way, tcp, message)
+		for _, m := range parcels {
+			late.Add(1)
 			p.later(m.delay, func() {
+				defer late.Done()
 				sending.Lock()
 				defer sending.Unlock()
 				writeMessage(to, m.data, f)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -126,6 +127,9 @@ func TestFaults(t *testing.T) {
 						p.Replies(c.f)
 					}
 					got, err := says(t, network, p.Addr, 400*time.Millisecond, text)
+					if (p.Struck() > 0) != (name != "nothing" && network+" "+name != "udp slices") {
+						t.Errorf("%s: a fault has befallen %d messages", way, p.Struck())
+					}
 					if !c.want(got) || !errors.Is(err, os.ErrDeadlineExceeded) {
 						t.Errorf("%s: %q, %v", way, got, err)
 					}
@@ -191,5 +195,94 @@ func TestConnections(t *testing.T) {
 	p.Heal()
 	if got, err := says(t, "tcp", p.Addr, 200*time.Millisecond, "healed"); len(got) != 1 || errors.Is(err, io.EOF) {
 		t.Errorf("healed: %q, %v", got, err)
+	}
+}
+
+// TestRefuse: who asked by datagrams before may do so again from the same port.
+func TestRefuse(t *testing.T) {
+	p := New(t, echo(t), 1)
+	client, err := net.Dial("udp", p.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	answered := func() bool {
+		if err := client.SetDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Write([]byte("message")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := client.Read(make([]byte, 64))
+		return err == nil
+	}
+	if !answered() {
+		t.Fatal("no answer")
+	}
+	p.Refuse(true)
+	if answered() {
+		t.Error("an answer while all is refused")
+	}
+	p.Heal()
+	if !answered() {
+		t.Error("no answer although it is healed")
+	}
+}
+
+// TestOnly has faults befall messages of one kind, and the others pass.
+func TestOnly(t *testing.T) {
+	server := echo(t)
+	for _, network := range []string{"udp", "tcp"} {
+		p := New(t, server, 1)
+		p.Requests(Faults{Only: "udp", Drop: 1})
+		p.Requests(Faults{Only: "tcp", If: func(m []byte) bool { return string(m) == "this" }, Edit: func([]byte) [][]byte { return [][]byte{[]byte("edited")} }})
+		got, _ := says(t, network, p.Addr, 200*time.Millisecond, "this", "that")
+		want := []string{"edited", "that"}
+		if network == "udp" {
+			want = nil
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", network, got, want)
+		}
+	}
+	if Update([]byte{0, 1, 0}) || !Update([]byte{0, 1, 5 << 3}) || !Update([]byte{0, 1, 0x80 | 5<<3}) || Update(nil) {
+		t.Error("Update does not know an update by its opcode")
+	}
+}
+
+// TestCut: nothing comes through, until it is healed.
+func TestCut(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		p := New(t, echo(t), 1)
+		p.Cut(true)
+		if got, err := says(t, network, p.Addr, 100*time.Millisecond, "cut"); len(got) != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %q, %v", network, got, err)
+		}
+		p.Heal()
+		if got, _ := says(t, network, p.Addr, 300*time.Millisecond, "healed"); len(got) != 1 {
+			t.Errorf("%s: %q although it is healed", network, got)
+		}
+	}
+}
+
+// TestLateRequest: a request that is late arrives, although its client has gone.
+func TestLateRequest(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := New(t, l.Addr().String(), 1)
+	p.Requests(Faults{Delay: 200 * time.Millisecond})
+	if _, err := says(t, "tcp", p.Addr, 20*time.Millisecond, "late"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if m, err := readMessage(c); string(m) != "late" {
+		t.Errorf("%q, %v", m, err)
 	}
 }
