@@ -1,6 +1,7 @@
 package clash
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -21,8 +22,8 @@ import (
 )
 
 var (
-	ticks   = flag.Int("clash.ticks", 0, "ticks of the backlog at each server; 0: 9,500 at our own and 500 at others")
-	records = flag.Int("clash.records", 500, "records that fall due at once at each server")
+	ticks   = flag.Int("clash.ticks", 0, "ticks of the backlog at each server; 0: 9,500 at our own and 900 at others")
+	records = flag.Int("clash.records", 0, "records that fall due at once at each server; 0: 500 at our own and 100 at others")
 	servers = flag.String("clash.servers", "own,bind,knot,powerdns", "where to clash")
 	limit   = flag.Duration("clash.limit", 10*time.Minute, "for one part at one server")
 )
@@ -37,15 +38,12 @@ func TestClash(t *testing.T) {
 			t.Parallel() // what is killed is waited for, and so are disks
 			key := dnstest.NewKey("agents")
 			at := battle{t: t, addr: openServer(t, kind, key), key: key}
-			n := *ticks
-			switch {
-			case n == 0 && kind == ownServer:
-				n = 9_500
-			case n == 0:
-				n = 500
+			n, m := 900, 100
+			if kind == ownServer {
+				n, m = 9_500, 500
 			}
-			at.backlog(n)
-			at.atOnce(*records)
+			at.backlog(cmp.Or(*ticks, n))
+			at.atOnce(cmp.Or(*records, m))
 		})
 	}
 }
@@ -149,9 +147,6 @@ func (b *battle) backlog(n int) {
 
 // atOnce is many records with a tick each that nobody ran.
 func (b *battle) atOnce(n int) {
-	if n == 0 {
-		return
-	}
 	const hour = 3600
 	latest := time.Now().Unix() / hour * hour
 	p := plan{Every: time.Hour, Lease: 15 * time.Second, Most: 10, Faulty: 50}
