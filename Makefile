@@ -9,6 +9,9 @@ raced   = $(shell go list ./... | grep -v -e /elect$$ -e /internal/e2e$$)
 apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
 fuzz   ?= 60s
+fuzzed ?= ./...
+# What reads octets that anybody can send, or write where everybody reads.
+hostile := ./zone ./internal/dnsmsg ./lookup ./record ./seal ./schedule ./config ./report ./internal/expression
 states ?= 20000000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
@@ -22,6 +25,7 @@ test: needs lint cross packaging
 	go test -v -timeout 15m -run '$(search)' ./elect
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
+	$(MAKE) fuzz fuzz=1000x fuzzed="$(hostile)"
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
@@ -53,8 +57,10 @@ prove: needs fuzz
 faults: needs
 	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
+# By a number of inputs, as in test, it ends for certain: by a time, go may call what
+# is under way at that moment a failure ("context deadline exceeded").
 fuzz:
-	@go test -list ^Fuzz ./... | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
+	@go test -list ^Fuzz $(fuzzed) | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
 	while read -r package name; do go test -run ^$$ -fuzz "^$$name\$$" -fuzztime $(fuzz) "$$package" || exit 1; done
 
 # Figures beside those of other programs in the same run. Nothing else should run.

@@ -464,8 +464,12 @@ func (l *loop) tell(act elect.Action, ev Event) {
 		l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "seq", r.Seq, "last", string(r.Last))
 		return
 	}
-	l.log.Log(context.Background(), level, "record written", "why", act.Why.String(), "tick", stamp(r.TimerOld), "attempt", r.Attempt(),
-		"next", stamp(r.Timer), "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
+	attrs := []any{"why", act.Why.String()}
+	if r.TimerOld != 0 { // 0: no tick was claimed yet
+		attrs = append(attrs, "tick", stamp(r.TimerOld), "attempt", r.Attempt())
+	}
+	attrs = append(attrs, "next", stamp(r.Timer), "seq", r.Seq, "last", string(r.Last), "ticks_passed", ev.Passed)
+	l.log.Log(context.Background(), level, "record written", attrs...)
 }
 
 // stamp is a tick as logs show it.

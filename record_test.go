@@ -78,6 +78,18 @@ func TestDamagedRecord(t *testing.T) {
 	}
 }
 
+// Damaged before the first tick: there is none to tell of.
+func TestDamagedAtFirst(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.put("{")
+		n := w.agents(1, minutely)[0]
+		w.until(50 * time.Second)
+		if n.warnings(`why="record is damaged" next=`) != 1 || n.warnings("1970") != 0 {
+			t.Errorf("the log:\n%s", w)
+		}
+	})
+}
+
 // Damaged in a run: the holder puts its claim back, and the run goes on.
 func TestDamagedDuringRun(t *testing.T) {
 	for name, texts := range map[string][]string{"damaged": {"{"}, "deleted": nil, "foreign alone": {"hello"}} {

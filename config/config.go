@@ -50,6 +50,11 @@ type Config struct {
 	From     *From      // where more jobs are; nil: nowhere
 	Jobs     []Job      // of the file itself, in its order
 
+	// Absent says that something which the file takes from elsewhere was not here
+	// ([LoadToLook] alone makes such a Config): nothing may be written by it, since a
+	// record would be written without the keys that protect it.
+	Absent bool
+
 	// Hash is the SHA-256 of the file's text in hex: equal on agents with equal
 	// files, and no secret, since the file holds none.
 	Hash string
@@ -190,6 +195,7 @@ func LoadToLook(path string) (*Config, error) {
 		return nil, w.wrong()
 	}
 	c.secrets = func() []string { return nil }
+	c.Absent = w.absent > 0
 	return c, nil
 }
 

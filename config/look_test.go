@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/seal"
 )
 
 // TestLoadToLook has a machine without the secrets know which records there are.
@@ -41,8 +43,33 @@ jobs:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Jobs) != 2 || c.Jobs[0].Record != "other.example.com" || c.Jobs[0].Every != 30*time.Second || c.Jobs[1].Cron != "0 3 * * *" || c.DNS.Server == "" || !c.Ring.Empty() {
+	if len(c.Jobs) != 2 || c.Jobs[0].Record != "other.example.com" || c.Jobs[0].Every != 30*time.Second || c.Jobs[1].Cron != "0 3 * * *" || c.DNS.Server == "" || !c.Ring.Sealed || c.Ring.Signed || !c.Absent {
 		t.Errorf("%+v", c)
+	}
+	read := func(c *config.Config, value string) record.Set {
+		return record.ReadAs(c.Ring.Form("other.example.com"), []string{value}, 0)
+	}
+	const plain = `{"id":"A","timer":60,"timerold":0,"seq":1000}`
+	signed := (&seal.Ring{Sign: seal.NewSigningKey([32]byte{1})}).Form("other.example.com").Close(plain)
+	sealed := (&seal.Ring{Seal: []seal.Key{seal.NewKey([32]byte{1})}}).Form("other.example.com").Close(plain)
+	if got := read(c, plain).State; got != record.Damaged {
+		t.Errorf("a plain record where all are sealed is %v", got)
+	}
+	if got := read(c, sealed); got.State != record.Unopenable || got.Protection.Sealed == "" {
+		t.Errorf("a sealed record is %v, %+v", got.State, got.Protection)
+	}
+	c, err = load(strings.Replace(whole, `seal: { keys: ["${file:/nowhere/seal}"] }`, `sign: { key: "${file:/nowhere/sign}" }`, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(c, plain).State; got != record.Damaged {
+		t.Errorf("an unsigned record where all are signed is %v", got)
+	}
+	if got := read(c, signed); got.State != record.Present || !got.Protection.Signed || got.Protection.Signer != "" {
+		t.Errorf("a signed record is %v, %+v", got.State, got.Protection)
+	}
+	if _, err := load(whole); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := config.Load(file); err == nil {
 		t.Error("it can be run without its secrets")

@@ -16,7 +16,7 @@ func Reference() string {
 	p.f("[automation](../automation.md), [registers](../providers.md). For editors there is [a schema](../solotick.schema.json);\n")
 	p.f("`solotick validate FILE` reports every mistake at once, and `solotick config show` each value in force.\n\n")
 	p.f("Any value, but no key, expression or argument of a command, may come from elsewhere: `${env:NAME}`,\n")
-	p.f("`${env:NAME:-default}`, `${file:/path}`, `${vcap:service.path}`. *Secret* values have to. A duration is a number with a unit,\n")
+	p.f("`${env:NAME:-default}`, `${file:/path}`, `${credential:NAME}`, `${vcap:service.path}`. *Secret* values have to. A duration is a number with a unit,\n")
 	p.f("as in `1h30m`, `15s` or `500ms`. Templates have expressions in `{{ }}`.\n")
 	p.section("The file", "", mappingOf("file", fileKeys), 2)
 	p.providers()

@@ -79,8 +79,10 @@ func keyProblem[K any](_ K, err error) error {
 func (w *walker) seals(n *yaml.Node, path string, s *sealing) {
 	preset(sealTable, s)
 	at := object(w, n, path, sealTable, s)
+	s.ring.Plain = accepts[s.plain]
 	keys := at["keys"]
 	if !keys.good {
+		s.ring.Sealed = true // who only looks may be without them
 		return
 	}
 	if len(s.keys) == 0 {
@@ -91,7 +93,6 @@ func (w *walker) seals(n *yaml.Node, path string, s *sealing) {
 		s.ring.Seal = append(s.ring.Seal, k)
 		w.hushed = append(w.hushed, k.Secret()) // which a file has beside comments
 	}
-	s.ring.Plain = accepts[s.plain]
 	s.files = filesOf(keys.value)
 	w.twice(keys, &s.ring)
 }
@@ -104,6 +105,8 @@ func (w *walker) signs(n *yaml.Node, path string, s *signing) {
 		s.ring.Sign, _ = seal.ParseSigningKey(s.key.Reveal())
 		s.files = filesOf(at["key"].value)
 		w.hushed = append(w.hushed, s.ring.Sign.Secret())
+	} else {
+		s.ring.Signed = true // as above
 	}
 	if at.given("verify") {
 		for _, text := range s.verify {
@@ -118,7 +121,7 @@ func (w *walker) signs(n *yaml.Node, path string, s *signing) {
 // ring is the keys of a file.
 func (f *file) ring() seal.Ring {
 	r := f.sign.ring
-	r.Seal, r.Plain = f.seal.ring.Seal, f.seal.ring.Plain
+	r.Seal, r.Plain, r.Sealed = f.seal.ring.Seal, f.seal.ring.Plain, f.seal.ring.Sealed
 	return r
 }
 

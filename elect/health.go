@@ -134,8 +134,9 @@ func (j *judge) present() {
 		j.say(HealthLate, "the latest tick, %s, is in the future: a broken clock wrote it, or this machine's clock is behind", j.when(r.TimerOld))
 	case r.Claimed:
 		j.claimed()
-	case r.Pause < 0 || r.Pause > j.now.Unix():
-		j.paused()
+	case j.isPaused():
+		j.st.Next = j.resumes()
+		j.say(HealthPaused, "%s", j.pause())
 	default:
 		j.idle()
 	}
@@ -145,9 +146,9 @@ func (j *judge) lock() {
 	switch {
 	case j.r.Claimed && !j.lapsed():
 		j.say(HealthHeld, "a lock held by %s, and by nobody else before about %s", j.r.ID, j.when(j.until()))
-	case j.r.Pause < 0 || j.r.Pause > j.now.Unix():
-		j.paused()
-		j.st.Text = "a lock that nobody holds; " + j.st.Text
+	case j.isPaused():
+		j.st.Next = j.resumes()
+		j.say(HealthPaused, "a lock that nobody holds; %s", j.pause())
 	default:
 		j.say(HealthFree, "a lock that nobody holds")
 	}
@@ -185,8 +186,15 @@ func (j *judge) claimed() {
 	if r.Attempt() > 1 {
 		attempt = fmt.Sprintf(", attempt %d", r.Attempt())
 	}
+	if j.isPaused() {
+		st.Next = j.resumes()
+	}
 	if !j.lapsed() {
-		j.say(HealthRunning, "%s runs the tick of %s%s", r.ID, j.when(r.TimerOld), attempt)
+		then := ""
+		if j.isPaused() {
+			then = "; then " + j.pause()
+		}
+		j.say(HealthRunning, "%s runs the tick of %s%s%s", r.ID, j.when(r.TimerOld), attempt, then)
 		return
 	}
 	st.Overdue = j.overdue(r.TimerOld, j.now.Unix()-(st.LateAfter-j.until()))
@@ -194,18 +202,26 @@ func (j *judge) claimed() {
 		r.ID, j.when(r.TimerOld), attempt, j.when(j.until()))
 }
 
-func (j *judge) paused() {
-	r := j.r
+func (j *judge) isPaused() bool { return j.r.Pause < 0 || j.r.Pause > j.now.Unix() }
+
+// resumes is when the next claim is expected although a pause is on.
+func (j *judge) resumes() int64 {
+	if j.r.Pause < 0 {
+		return 0
+	}
+	return max(j.r.Pause, j.r.Timer)
+}
+
+// pause is the pause in words.
+func (j *judge) pause() string {
 	why := ""
-	if r.Why != "" {
-		why = ": " + r.Why
+	if j.r.Why != "" {
+		why = ": " + j.r.Why
 	}
-	if r.Pause < 0 {
-		j.say(HealthPaused, "paused until somebody resumes it%s", why)
-		return
+	if j.r.Pause < 0 {
+		return "paused until somebody resumes it" + why
 	}
-	j.st.Next = max(r.Pause, r.Timer)
-	j.say(HealthPaused, "paused until %s%s", j.when(r.Pause), why)
+	return fmt.Sprintf("paused until %s%s", j.when(j.r.Pause), why)
 }
 
 func (j *judge) idle() {

@@ -68,7 +68,9 @@ func TestHealth(t *testing.T) {
 		{"renewed", strings.NewReplacer(`"until":1641903925`, `"until":1641903985`, `1641903910000`, `1641903970000`).Replace(claim), 10, HealthRunning, 0, "runs"},
 		{"an until from a broken clock hides nothing", strings.Replace(claim, `"until":1641903925`, `"until":1941903985`, 1), -45 + 15, HealthLate, 1, "lapsed at about 12:25:25Z"},
 		{"a lease that is none counts as the default", strings.Replace(claim, `"lease":15`, `"lease":0`, 1), -55, HealthRunning, 0, "runs"},
-		{"running while paused", strings.Replace(claim, `"last"`, `"pause":-1,"last"`, 1), -55, HealthRunning, 0, "runs"},
+		{"running while paused", strings.Replace(claim, `"last"`, `"pause":-1,"last"`, 1), -55, HealthRunning, 0, "runs the tick of 12:25:10Z; then paused until somebody resumes it"},
+		{"running, and paused for a while", strings.Replace(claim, `"last"`, `"pause":1641907570,"why":"lunch","last"`, 1), -55, HealthRunning, 0, "runs the tick of 12:25:10Z; then paused until 13:26:10Z: lunch"},
+		{"running when the pause is over", strings.Replace(claim, `"last"`, `"pause":1641903900,"last"`, 1), -55, HealthRunning, 0, "runs the tick of 12:25:10Z"},
 
 		{"retry", with(`"failed","try":2`), -30, HealthRetrying, 0, "the tick of 12:25:10Z failed; attempt 2 is due at 12:26:10Z"},
 		{"retry that others see a poll later", with(`"failed","try":2`), 89, HealthRetrying, 0, "due now"},

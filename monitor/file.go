@@ -72,6 +72,9 @@ func knownForm(was []byte) error {
 // OpenHistory returns a history that is kept in a file, which is made if it is not
 // there. No two processes can have it open.
 func OpenHistory(path string, l Limits) (*History, error) {
+	if err := sound(path); err != nil {
+		return nil, fmt.Errorf("monitor: history %s: %w", path, err)
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
 	if err != nil {
 		return nil, fmt.Errorf("monitor: history %s: %w", path, opening(err))

@@ -144,7 +144,7 @@ func (s Sight) health(now time.Time) elect.Status {
 		st.Text = fmt.Sprintf("tampered with: the key %s is here and does not open the record, so that was altered, or moved here from another name; agents do not write over it, so that a person has to: solotick record reset --lost-key", p.Sealed)
 	case p.Signature == SignatureBad:
 		st.Text = "tampered with: the signature is by none of the keys here, so the record was altered, or moved here from another name; or its signer's verify key is missing here"
-	case p.Tampered && p.Sealed == "" && len(s.Target.Ring.Seal) > 0:
+	case p.Tampered && p.Sealed == "" && (len(s.Target.Ring.Seal) > 0 || s.Target.Ring.Sealed):
 		st.Text = "tampered with: the record is not sealed, where all are to be, so somebody without the key wrote it, or an agent that has none"
 	case p.Tampered:
 		st.Text = "tampered with: the record is not signed, where all are to be, so somebody without a key wrote it, or an agent that has none"

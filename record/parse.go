@@ -53,6 +53,13 @@ func Parse(text string) (Record, error) {
 	return r, err
 }
 
+// HasSignature tells whether the text of a record carries a signature, good or not,
+// wherever in it that stands.
+func HasSignature(text string) bool {
+	_, signed, err := parse(text)
+	return signed && err == nil
+}
+
 // parse is Parse that tells whether there is a signature.
 func parse(text string) (r Record, signed bool, err error) {
 	s := scanner{text: text}

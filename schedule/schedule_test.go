@@ -289,6 +289,22 @@ func FuzzCron(f *testing.F) {
 	})
 }
 
+func FuzzEvery(f *testing.F) {
+	f.Add(int64(time.Minute), int64(17*time.Second), int64(1774746000))
+	f.Add(int64(time.Second), int64(0), int64(-1))
+	f.Add(int64(7*24*time.Hour), int64(-time.Hour), int64(1)<<53)
+	f.Fuzz(func(t *testing.T, every, offset, at int64) {
+		s, err := schedule.Every(time.Duration(every), time.Duration(offset))
+		if err != nil {
+			return
+		}
+		next := s.Next(at)
+		if next != 0 && (next <= at || s.Prev(next) != next || s.Prev(next-1) > max(at, 0)) {
+			t.Fatalf("every %d, offset %d: Next(%d) = %d, Prev of it %d, before it %d", every, offset, at, next, s.Prev(next), s.Prev(next-1))
+		}
+	})
+}
+
 func BenchmarkNext(b *testing.B) {
 	for _, c := range []struct{ text, zone string }{
 		{"every 1m0s 17s", "UTC"},

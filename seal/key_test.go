@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -67,8 +68,14 @@ func TestKeyTypos(t *testing.T) {
 func TestKeysAreNotShown(t *testing.T) {
 	ring := seal.Ring{Seal: []seal.Key{key(1)}, Sign: signing(2), Verify: []seal.VerifyKey{signing(3).Public()}}
 	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
-		for _, v := range []any{ring, &ring, ring.Seal, ring.Seal[0], &ring.Seal[0], ring.Sign, &ring.Sign, map[string]any{"x": ring.Sign}} {
+	hidden := struct { // in fields that fmt prints without asking
+		key  seal.Key
+		sign seal.SigningKey
+		ring seal.Ring
+		form record.Form
+	}{ring.Seal[0], ring.Sign, ring, ring.Form(name)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%d", "%q"} {
+		for _, v := range []any{hidden, &hidden, ring.Form(name), read(&ring, name, claim), ring, &ring, ring.Seal, ring.Seal[0], &ring.Seal[0], ring.Sign, &ring.Sign, map[string]any{"x": ring.Sign}} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}
@@ -90,6 +97,36 @@ func TestKeysAreNotShown(t *testing.T) {
 		if strings.Contains(shown, secret) {
 			t.Errorf("shows %q", secret)
 		}
+	}
+}
+
+// Two readings of one file are equal: an agent that is told to read its file again goes
+// on with the jobs whose keys are the same.
+func TestFormsAreEqual(t *testing.T) {
+	form := func(sealed, signed byte) record.Form {
+		r := seal.Ring{Seal: []seal.Key{key(sealed)}, Sign: signing(signed)}
+		return r.Form(name)
+	}
+	if !reflect.DeepEqual(form(1, 2), form(1, 2)) {
+		t.Error("the same keys make different forms")
+	}
+	if reflect.DeepEqual(form(1, 2), form(3, 2)) || reflect.DeepEqual(form(1, 2), form(1, 3)) {
+		t.Error("other keys make the same form")
+	}
+}
+
+// While records without a signature are taken, one whose signature is not where agents
+// put it is none of these.
+func TestSignatureOutOfPlace(t *testing.T) {
+	r := seal.Ring{Sign: signing(2), Unsigned: seal.Read}
+	altered := strings.Replace(r.Form(name).Close(claim), `"timer":`, `"timer":9`, 1)
+	for _, value := range []string{altered, altered + " ", strings.Replace(altered, `"sig"`, `"\u0073ig"`, 1), strings.Replace(altered, `,"sig":`, `, "sig":`, 1)} {
+		if set := read(&r, name, value); set.State != record.Damaged || !set.Protection.Signed || set.Protection.Signer != "" {
+			t.Errorf("%s: %v, %+v", value, set.State, set.Protection)
+		}
+	}
+	if set := read(&r, name, claim); set.State != record.Present {
+		t.Errorf("a record without one is %v: %v", set.State, set.Detail)
 	}
 }
 
@@ -282,6 +319,40 @@ func FuzzOpen(f *testing.F) {
 			}
 			if again := form.Close(body); again != value {
 				t.Fatalf("%s: %q opens as %q, which is written as %q", kind, value, text, again)
+			}
+		}
+	})
+}
+
+// FuzzKeys: what is read as a key of some kind works as one.
+func FuzzKeys(f *testing.F) {
+	for _, file := range []string{"testdata/vectors.json"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == '"' || r == '\n' }) {
+			if strings.HasPrefix(word, "solotick-") {
+				f.Add(word)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if k, err := seal.ParseKey(text); err == nil {
+			form := (&seal.Ring{Seal: []seal.Key{k}}).Form(name)
+			if back, _, err := form.Open(form.Close(claim)); err != nil || back != claim {
+				t.Errorf("%q seals %q as what opens as %q, error %v", text, claim, back, err)
+			}
+		}
+		if k, err := seal.ParseSigningKey(text); err == nil {
+			form := (&seal.Ring{Sign: k, Verify: []seal.VerifyKey{k.Public()}}).Form(name)
+			if _, by, err := form.Open(form.Close(claim)); err != nil || by.Signer != k.Public().ID() {
+				t.Errorf("%q signs as %+v, error %v", text, by, err)
+			}
+		}
+		if k, err := seal.ParseVerifyKey(text); err == nil {
+			if again, err := seal.ParseVerifyKey(k.String()); err != nil || again.ID() != k.ID() {
+				t.Errorf("%q is %s and then %s, error %v", text, k.ID(), again.ID(), err)
 			}
 		}
 	})

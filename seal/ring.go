@@ -41,10 +41,17 @@ type Ring struct {
 	Sign     SigningKey  // signs what is written; zero: nothing is signed
 	Verify   []VerifyKey // by which a signature is good, beside that of Sign
 	Unsigned Accept      // records that are not signed, where there is a key to verify
+
+	// Sealed and Signed say that records are to be so although there is no key here: for
+	// who looks at the records of a fleet without its keys, and sees a plain one. Nothing
+	// may be written with such a ring.
+	Sealed, Signed bool
 }
 
-// Empty tells whether the ring has no key at all.
-func (r *Ring) Empty() bool { return len(r.Seal) == 0 && r.Sign.Zero() && len(r.Verify) == 0 }
+// Empty tells whether the ring has no key at all, and none is anywhere else.
+func (r *Ring) Empty() bool {
+	return len(r.Seal) == 0 && r.Sign.Zero() && len(r.Verify) == 0 && !r.Sealed && !r.Signed
+}
 
 // Check reports keys that are there twice.
 func (r *Ring) Check() error {
@@ -141,7 +148,7 @@ func (f *form) Open(value string) (string, record.Protection, error) {
 		}
 	}
 	err := f.check(text, &by)
-	if err == nil && by.Sealed == "" && len(f.ring.Seal) > 0 && f.ring.Plain == Refuse {
+	if err == nil && by.Sealed == "" && f.ring.seals() && f.ring.Plain == Refuse {
 		err = errors.New("the record is not sealed, where all are to be: somebody without the key wrote it, or an agent that has none configured")
 	}
 	if err != nil {
@@ -151,12 +158,12 @@ func (f *form) Open(value string) (string, record.Protection, error) {
 }
 
 func (f *form) unseal(value string) (string, error) {
-	if len(f.ring.Seal) == 0 {
+	if !f.ring.seals() {
 		return "", record.ErrUnopenable
 	}
 	id, here := record.KeyID(value), false
 	for _, k := range f.ring.Seal {
-		if k.id != id {
+		if k.ID() != id {
 			continue
 		}
 		here = true
@@ -173,24 +180,35 @@ func (f *form) unseal(value string) (string, error) {
 	return "", fmt.Errorf("%w: the key %s is here, so the record was altered, or moved here from another name", record.ErrUnopenable, id)
 }
 
+func (r *Ring) seals() bool { return len(r.Seal) > 0 || r.Sealed }
+
 // check judges the signature of a text, if there is a key to judge it by.
 func (f *form) check(text string, by *record.Protection) error {
-	if len(f.verify) == 0 {
+	if len(f.verify) == 0 && !f.ring.Signed {
 		return nil
 	}
 	body, sig, ok := cut(text)
 	if !ok {
+		if record.HasSignature(text) { // not as an agent leaves it, so that none is
+			by.Signed = true
+			return errBad
+		}
 		if f.ring.Unsigned == Refuse {
 			return errors.New("the record is not signed, where all are to be: somebody without a key wrote it, or an agent that has none configured")
 		}
 		return nil
 	}
 	by.Signed = true
+	if len(f.verify) == 0 {
+		return nil // by whom is not to be told here
+	}
 	for _, k := range f.verify {
 		if k.verifies(f.name, body, sig) {
 			by.Signer = k.id
 			return nil
 		}
 	}
-	return errors.New("the record's signature is by none of the keys known here: it was altered, or moved here from another name, or its signer's verify key is missing here")
+	return errBad
 }
+
+var errBad = errors.New("the record's signature is by none of the keys known here: it was altered, or moved here from another name, or its signer's verify key is missing here")

@@ -58,6 +58,11 @@ var (
 // A Key seals records. The zero Key is none. It never shows its secret, however
 // it is printed.
 type Key struct {
+	hidden hidden[parts]
+}
+
+// A parts is what a key is made of.
+type parts struct {
 	secret, nonce [secretSize]byte
 	aead          cipher.AEAD
 	id            string
@@ -65,10 +70,10 @@ type Key struct {
 
 // NewKey derives a key from a secret of 32 random bytes.
 func NewKey(secret [secretSize]byte) Key {
-	k := Key{secret: secret, nonce: [secretSize]byte(derive(secret, "nonce", secretSize))}
+	k := &parts{secret: secret, nonce: [secretSize]byte(derive(secret, "nonce", secretSize))}
 	k.aead, _ = chacha20poly1305.NewX(derive(secret, "encrypt", secretSize)) // fails for another size only
 	k.id = base32ID.EncodeToString(derive(secret, "id", idSize*5/8))
-	return k
+	return Key{hide(*k)}
 }
 
 // derive is HKDF-SHA256 without a salt; its purpose keeps the parts of a key apart.
@@ -82,18 +87,28 @@ func derive(secret [secretSize]byte, purpose string, size int) []byte {
 
 // ID names the key in records, logs and messages: 8 of a-z and 2-7, which follow
 // from the secret and tell nothing of it.
-func (k Key) ID() string { return k.id }
+func (k Key) ID() string {
+	if k.Zero() {
+		return ""
+	}
+	return k.hidden.get().id
+}
 
 // Zero tells whether k is no key.
-func (k Key) Zero() bool { return k.aead == nil }
+func (k Key) Zero() bool { return k.hidden.at == nil }
 
-func (k Key) String() string { return "seal key " + k.id }
+func (k Key) String() string { return "seal key " + k.ID() }
 
 // Format keeps every verb from the secret.
 func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
 
 // Equal tells whether both are the same key.
-func (k Key) Equal(o Key) bool { return k.secret == o.secret && k.id == o.id }
+func (k Key) Equal(o Key) bool {
+	if k.Zero() || o.Zero() {
+		return k.Zero() && o.Zero()
+	}
+	return k.hidden.get().secret == o.hidden.get().secret
+}
 
 // capacity is how many bytes of plain text fill n strings of 255 bytes.
 func capacity(n int) int {
@@ -116,10 +131,10 @@ func fill(text string) []byte {
 
 // seal gives the sealed value of a text at a name.
 func (k Key) seal(name, text string) string {
-	plain := fill(text)
-	box := k.synthetic(name, plain)
-	box = k.aead.Seal(box, box, plain, k.bound(name))
-	return record.SealedPrefix + k.id + "." + base64ID.EncodeToString(box)
+	p, plain := k.hidden.get(), fill(text)
+	box := p.synthetic(name, plain)
+	box = p.aead.Seal(box, box, plain, p.bound(name))
+	return record.SealedPrefix + p.id + "." + base64ID.EncodeToString(box)
 }
 
 // open is the way back. ok is false for whatever this key did not seal for this
@@ -132,8 +147,9 @@ func (k Key) open(name, value string) (text string, ok bool) {
 	if err != nil || len(box) < nonceSize+tagSize || strings.ContainsAny(value, "\r\n") { // which base64 skips
 		return "", false
 	}
-	plain, err := k.aead.Open(nil, box[:nonceSize], box[nonceSize:], k.bound(name))
-	if err != nil || !hmac.Equal(k.synthetic(name, plain), box[:nonceSize]) {
+	p := k.hidden.get()
+	plain, err := p.aead.Open(nil, box[:nonceSize], box[nonceSize:], p.bound(name))
+	if err != nil || !hmac.Equal(p.synthetic(name, plain), box[:nonceSize]) {
 		return "", false
 	}
 	return strings.TrimRight(string(plain), " "), true
@@ -141,8 +157,8 @@ func (k Key) open(name, value string) (text string, ok bool) {
 
 // synthetic is the nonce for a text: no clock and no chance is in it, and it
 // repeats for the same text only.
-func (k Key) synthetic(name string, plain []byte) []byte {
-	h := hmac.New(sha256.New, k.nonce[:])
+func (p *parts) synthetic(name string, plain []byte) []byte {
+	h := hmac.New(sha256.New, p.nonce[:])
 	io.WriteString(h, name)
 	h.Write([]byte{0}) // no name has one
 	h.Write(plain)
@@ -150,4 +166,4 @@ func (k Key) synthetic(name string, plain []byte) []byte {
 }
 
 // bound is the associated data: version, key and name.
-func (k Key) bound(name string) []byte { return []byte(record.SealedPrefix + k.id + "." + name) }
+func (p *parts) bound(name string) []byte { return []byte(record.SealedPrefix + p.id + "." + name) }

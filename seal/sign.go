@@ -19,22 +19,21 @@ const (
 // A SigningKey signs records. The zero SigningKey is none. It never shows its
 // secret, however it is printed.
 type SigningKey struct {
-	private ed25519.PrivateKey
+	private hidden[ed25519.PrivateKey]
 	public  VerifyKey
 }
 
 // NewSigningKey gives the key of a secret of 32 random bytes, the seed of RFC 8032.
 func NewSigningKey(secret [secretSize]byte) SigningKey {
-	k := SigningKey{private: ed25519.NewKeyFromSeed(secret[:])}
-	k.public = newVerifyKey([ed25519.PublicKeySize]byte(k.private[secretSize:]))
-	return k
+	private := ed25519.NewKeyFromSeed(secret[:])
+	return SigningKey{hide(private), newVerifyKey([ed25519.PublicKeySize]byte(private[secretSize:]))}
 }
 
 // Public is what verifies signatures of k.
 func (k SigningKey) Public() VerifyKey { return k.public }
 
 // Zero tells whether k is no key.
-func (k SigningKey) Zero() bool { return k.private == nil }
+func (k SigningKey) Zero() bool { return k.private.at == nil }
 
 // Equal tells whether both are the same key.
 func (k SigningKey) Equal(o SigningKey) bool { return k.public == o.public }
@@ -75,7 +74,7 @@ func signed(name, text string) []byte {
 
 // sign appends a signature to the canonical text of a record.
 func (k SigningKey) sign(name, text string) string {
-	sig := ed25519.Sign(k.private, signed(name, text))
+	sig := ed25519.Sign(*k.private.get(), signed(name, text))
 	return text[:len(text)-1] + sigBegin + base64ID.EncodeToString(sig) + sigEnd
 }
 

@@ -55,11 +55,11 @@ func ParseVerifyKey(text string) (VerifyKey, error) {
 }
 
 // Secret is the key as text, for the file that it is kept in and nothing else.
-func (k Key) Secret() string { return write(sealPrefix, k.secret) }
+func (k Key) Secret() string { return write(sealPrefix, k.hidden.get().secret) }
 
 // Secret is the key as text, for the file that it is kept in and nothing else.
 func (k SigningKey) Secret() string {
-	return write(signPrefix, [secretSize]byte(k.private.Seed()))
+	return write(signPrefix, [secretSize]byte(k.private.get().Seed()))
 }
 
 func write(prefix string, key [secretSize]byte) string {

@@ -90,3 +90,24 @@ func flood(s *Server, raw []byte, perSecond, seconds int) (in, out int) {
 	}
 	return in, out
 }
+
+// A clock that was far ahead and is set right keeps nobody from being answered by UDP.
+func TestClockSetBack(t *testing.T) {
+	var rates rateTable
+	rates.init(10)
+	ahead, now := time.Unix(1800000000, 0), time.Unix(1700000000, 0)
+	for range 20 {
+		rates.take(victim.Addr(), ahead)
+	}
+	rates.surplus(victim.Addr(), ahead)
+	rates.spend(victim.Addr(), 2*extraOctets)
+	rates.take(victim.Addr(), now)
+	rates.surplus(victim.Addr(), now)
+	later := now.Add(2 * time.Second)
+	if ok, _ := rates.take(victim.Addr(), later); !ok {
+		t.Error("a question is beyond the rate after two calm seconds")
+	}
+	if !rates.surplus(victim.Addr(), later) {
+		t.Error("an answer is cut short after two calm seconds")
+	}
+}

@@ -12,7 +12,13 @@ import (
 // FuzzHandle throws octets at the packet handler, as a client with every grant: it answers with something that reads as DNS or
 // not at all, never panics, and the zone keeps its SOA and NS.
 func FuzzHandle(f *testing.F) {
-	s := open(f, updateZone, func(c *Config) { c.Keys = []Key{{Name: "all", Algorithm: "hmac-sha256", Secret: testSecret}} })
+	s := open(f, updateZone, func(c *Config) {
+		c.Keys = []Key{{Name: "all", Algorithm: "hmac-sha256", Secret: testSecret}}
+		c.Zones = append(c.Zones, Zone{Name: "t.test"}) // of the captured messages
+	})
+	for _, m := range captured(f) {
+		f.Add(m.Wire, !m.Reply)
+	}
 	for _, lines := range []string{
 		"add n 5 TXT x", "yxrrset a TXT one\nyxrrset a TXT two\ndelset a TXT\nadd a 5 TXT z", "delname @", "add alias 5 CNAME q",
 		"upd n IN 5 TYPE65400 00", "upd q NONE 0 CNAME", "upd mx NONE 0 TYPE15 000a0162076578616d706c6503636f6d00", "nxdomain q\nadd mx 5 MX 1 q\nadd s 5 SRV 1 2 3 q",

@@ -122,6 +122,7 @@ func (t *rateTable) take(addr netip.Addr, now time.Time) (ok, slip bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	full, ns := 2000*t.rate, now.UnixNano()
+	b.last = min(b.last, ns) // a clock that was set back starves nobody
 	passed := min(ns-b.last, int64(10*time.Second))
 	if earned := passed / 1000 * t.rate / 1000; earned > 0 { // less is kept for the next time
 		b.tokens, b.last = min(full, b.tokens+earned), ns
@@ -149,6 +150,7 @@ func (t *rateTable) surplus(addr netip.Addr, now time.Time) bool {
 	b := &t.buckets[maphash.Comparable(t.seed, host(addr))%uint64(len(t.buckets))]
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.counted = min(b.counted, now.UnixNano()) // as above
 	passed := min(now.UnixNano()-b.counted, int64(10*time.Second))
 	if earned := passed / 1000 * extraOctets / 1e6; earned > 0 { // less is kept for the next time
 		b.extra, b.counted = min(2*extraOctets, b.extra+earned), now.UnixNano()

@@ -274,7 +274,9 @@ func (l *Lock) next(ler resourcelock.LeaderElectionRecord) (old register.Snapsho
 	if r.Pause > 0 && r.Pause <= now.Unix() {
 		r.Pause, r.Why = 0, ""
 	}
-	r.Extra, err = with(r.Extra, c)
+	if r.Extra, err = with(r.Extra, c); err == nil {
+		err = r.Check() // a record that is too long would be none to the others, who would not see it renewed
+	}
 	return l.snap, c, r, err
 }
 

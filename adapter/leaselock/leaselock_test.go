@@ -308,6 +308,25 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// A record that is too long would be damaged to all others: who leads by it would be
+// taken over from.
+func TestTooLong(t *testing.T) {
+	var mem register.Memory
+	mem.Put(at, `{"id":"","timer":0,"timerold":0,"seq":1}`)
+	identity := strings.Repeat("<", 128) // 6 bytes each, as JSON
+	a := one(t, &mem, identity)
+	if _, _, err := a.Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := a.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: identity, LeaseDurationSeconds: 15})
+	if err == nil || a.Fence() != 0 {
+		t.Errorf("%v, fence %d", err, a.Fence())
+	}
+	if r, err := record.Parse(mem.Texts(at)[0]); err != nil || r.Claimed {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func one(t *testing.T, mem *register.Memory, identity string) *Lock {
 	t.Helper()
 	l, err := New(Config{Register: mem.At(at), Name: at, Identity: identity})

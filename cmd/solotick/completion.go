@@ -4,8 +4,10 @@ import "github.com/spf13/cobra"
 
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "completion bash|zsh|fish|powershell",
-		Short:     "Print a completion script for a shell",
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a completion script for a shell",
+		Long: `Print a script by which a shell completes commands, flags, and the names of jobs of the
+file. That of bash needs the package bash-completion, and takes effect in the next shell.`,
 		Example:   "  solotick completion bash | sudo tee /etc/bash_completion.d/solotick\n  solotick completion zsh > \"${fpath[1]}/_solotick\"",
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args:      exactly("a shell (bash, zsh, fish or powershell)"),

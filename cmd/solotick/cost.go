@@ -82,7 +82,7 @@ one process, jobs that are due together share requests.`,
 			return a.cost(&f, args, jobs)
 		},
 	}
-	a.simulationFlags(c, &f)
+	a.simulationFlags(c, &f, "each of them")
 	c.Flags().IntVar(&jobs, "jobs", 1, "how many jobs like this one the account has")
 	return c
 }

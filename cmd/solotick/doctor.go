@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/solotick/solotick/config"
+	"github.com/solotick/solotick/lookup"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/rfc2136"
@@ -60,6 +61,8 @@ type doctor struct {
 	unwell bool // by what the provider's client has found
 	ring   *seal.Ring
 	used   map[string]bool // the ids of keys that records are sealed with
+	zone   lookup.Zone     // as the primary has it; zero: not known
+	others []lookup.Server // that show it too, and are as far
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -69,10 +72,11 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use: "doctor [JOB...]", Short: "Try whether this machine can take part: read, write, swap, tell the time",
 		Long: `Try whether an agent on this machine can take part in the jobs of the file: read their
 records, write them, be refused when a write is stale, see its writes through DNS,
-tell the time. It writes to a scratch record below the job's, and one more value
-beside the job's record, which agents ignore; both are removed again. The exit code
-is 0 if an agent can work, also where there is advice, and 75 if a run in progress
-kept it from being tried.`,
+tell the time; and whether the other servers of the zone show the same. It writes to a
+scratch record below the job's, and one more value beside the job's record, which
+agents ignore; both are removed again. What each check tries stands in docs/guide.md,
+"What doctor checks". The exit code is 0 if an agent can work, also where there is
+advice, and 75 if a run in progress kept it from being tried.`,
 		Example: "  solotick doctor -c solotick.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -103,6 +107,7 @@ func (a *app) doctor(ctx context.Context, file string, names []string, asJSON bo
 	}
 	d.notifiers(ctx, c)
 	d.provider(ctx, sites)
+	d.servers(ctx)
 	for _, s := range sites {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -248,6 +253,7 @@ func (d *doctor) name(ctx context.Context, s site, set record.Set) bool {
 	if n := len(set.Foreign); n > 0 && set.State != record.Unopenable { // which has all values there
 		d.tell(s.job, "values", advice, "use a name of its own: record: in the file", "%d other TXT value%s at this name; agents keep them, but everybody who changes them is in the agents' way", n, plural(n))
 	}
+	d.kept(s, seen, set)
 	if set.Detail != nil && set.State != record.Unopenable {
 		d.tell(s.job, "record", advice, "solotick record get "+s.String(), "%v", set.Detail)
 	}
@@ -321,8 +327,10 @@ const quietTime = 20 * time.Second
 func (d *doctor) mayWrite(ctx context.Context, s site) {
 	p := probe{doctor: d, site: s, name: s.name, reg: s.register, own: true}
 	_, err := p.put(ctx, []string{doctorMark + "grant"})
-	if err == nil {
-		err = p.restore(ctx)
+	if err == nil || errors.Is(err, register.ErrUncertain) { // it may be there all the same
+		if left := p.restore(ctx); left != nil && err == nil {
+			err = left
+		}
 	}
 	if err != nil {
 		d.fail(s.job, "grant", err)
@@ -348,7 +356,7 @@ func (p *probe) run(ctx context.Context) {
 	}
 	began := time.Now()
 	first, err := p.put(ctx, []string{doctorMark + "1"})
-	if err != nil {
+	if err != nil && !errors.Is(err, register.ErrUncertain) {
 		p.fail(job, "write", err)
 		return
 	}
@@ -363,6 +371,10 @@ func (p *probe) run(ctx context.Context) {
 		}
 		p.tell(job, "restore", passed, "", "everything that was written is removed again")
 	}()
+	if err != nil { // it may be there all the same
+		p.fail(job, "write", err)
+		return
+	}
 	second, err := p.put(ctx, []string{doctorMark + "2"})
 	if err != nil {
 		p.fail(job, "write", err)
@@ -373,6 +385,7 @@ func (p *probe) run(ctx context.Context) {
 		return
 	}
 	p.readBack(ctx, second)
+	p.follow(ctx)
 	p.values(ctx)
 }
 

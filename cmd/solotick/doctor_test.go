@@ -105,18 +105,20 @@ func TestDoctorFindsLiars(t *testing.T) {
 func TestDoctorRestores(t *testing.T) {
 	const mine, theirs = `{"id":"A","timer":1,"timerold":0,"seq":1}`, "v=spf1 -all"
 	for _, c := range []struct {
-		name  string
-		fault registertest.Fault
+		name   string
+		faults []registertest.Fault
 	}{
-		{"the second write is refused", registertest.Refuse},
-		{"the reply to the second write is lost", registertest.Lose},
-		{"the second write is lost", registertest.Drop},
-		{"the second write cannot be sent", registertest.Unreachable},
+		{"the second write is refused", []registertest.Fault{registertest.Pass, registertest.Refuse}},
+		{"the reply to the second write is lost", []registertest.Fault{registertest.Pass, registertest.Lose}},
+		{"the second write is lost", []registertest.Fault{registertest.Pass, registertest.Drop}},
+		{"the second write cannot be sent", []registertest.Fault{registertest.Pass, registertest.Unreachable}},
+		{"the reply to the first write is lost", []registertest.Fault{registertest.Lose}},
+		{"the first write is lost", []registertest.Fault{registertest.Drop}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var memory register.Memory
 			memory.Put(operatorName, mine, theirs)
-			faulty := registertest.NewFaulty(memory.At(operatorName), operatorName, registertest.Pass, c.fault)
+			faulty := registertest.NewFaulty(memory.At(operatorName), operatorName, c.faults...)
 			got, code := probed(t, t.Context(), faulty, (*probe).run)
 			if got["write"] != failed || got["restore"] != passed || code == exitOK {
 				t.Errorf("write %q, restore %q, code %d; want failed, ok, not 0", got["write"], got["restore"], code)

@@ -80,7 +80,7 @@ func manifestFor(file string, o *config.Outline) (manifest string, steps []strin
 		case n.Kind == "file" || n.Kind == "credential":
 			steps = append(steps, fmt.Sprintf("# In line %d write ${vcap:solotick.NAME} for ${%s:%s}: there is no such file in a container.", n.Line, n.Kind, plain(n.Name)))
 		case n.Kind == "env" && n.Must && n.Name != "PORT" && !strings.HasPrefix(n.Name, "CF_") && !strings.HasPrefix(n.Name, "VCAP_"):
-			steps = append(steps, fmt.Sprintf("cf set-env solotick %s VALUE    # after a first cf push --no-start; a secret is better off in a service: ${vcap:solotick.NAME}", n.Name))
+			steps = append(steps, fmt.Sprintf("cf set-env solotick %s VALUE    # after a first cf push --no-start; a secret is better off in a service: ${vcap:solotick.NAME}", plain(quoteShell(n.Name))))
 		}
 	}
 	if o.Agent.Grace >= cfKill-parting/2 {

@@ -271,15 +271,20 @@ func (k *manifests) fill() {
 	if len(k.Secrets) == 0 {
 		return
 	}
-	in := ""
-	if k.Namespace != "" {
-		in = " --namespace " + k.Namespace
-	}
+	in := k.in()
 	k.Fill = []string{"kubectl create secret generic " + k.Name + in + ` --dry-run=client -o yaml \`}
 	for _, s := range k.Secrets {
 		k.Fill = append(k.Fill, "  "+s.fill+` \`)
 	}
 	k.Fill = append(k.Fill, "  | kubectl apply"+in+" -f -")
+}
+
+// in names the namespace to kubectl, if there is one.
+func (k *manifests) in() string {
+	if k.Namespace == "" {
+		return ""
+	}
+	return " --namespace " + k.Namespace
 }
 
 func (k *manifests) steps() []string {
@@ -290,7 +295,7 @@ func (k *manifests) steps() []string {
 	if len(k.Secrets) > 0 {
 		steps = append(steps, "# Fill the Secret: the command stands above it.")
 	}
-	return append(steps, "kubectl apply -f FILE    # of what was printed", "kubectl rollout status deployment/"+k.Name)
+	return append(steps, "kubectl apply -f FILE    # of what was printed", "kubectl rollout status deployment/"+k.Name+k.in())
 }
 
 func (k *manifests) print() (string, error) {

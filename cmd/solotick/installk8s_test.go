@@ -90,6 +90,20 @@ func TestKubernetesRefuses(t *testing.T) {
 	}
 }
 
+// TestKubernetesNamespace: each command that is told names it.
+func TestKubernetesNamespace(t *testing.T) {
+	t.Parallel()
+	out, errs := installs(t, exitOK, "-c", "../../deploy/kubernetes/example/solotick.yaml", "--namespace", "jobs")
+	for _, want := range []string{"namespace: jobs", "kubectl create secret generic solotick --namespace jobs ", "kubectl apply --namespace jobs -f -"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("printed without %q:\n%s", want, out)
+		}
+	}
+	if want := "kubectl rollout status deployment/solotick --namespace jobs\n"; !strings.Contains(errs, want) {
+		t.Errorf("said %q, want %q", errs, want)
+	}
+}
+
 // TestKubernetesNeverOver: -o makes a file once.
 func TestKubernetesNeverOver(t *testing.T) {
 	t.Parallel()

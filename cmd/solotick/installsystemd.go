@@ -52,7 +52,7 @@ func (a *app) installSystemd(i *installation) error {
 		}
 	}
 	const name = "solotick.service"
-	if i.dir == "" {
+	if filepath.Clean(i.dir) != "/etc/systemd/system" {
 		steps = append(steps, "put it at /etc/systemd/system/"+name+" (or give -o /etc/systemd/system), then")
 	}
 	steps = append(steps,

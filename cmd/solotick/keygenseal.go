@@ -17,7 +17,8 @@ func (a *app) keygenSealCommand() *cobra.Command {
 		Use: "seal", Short: "Make a key that seals records, so that nobody without it reads them",
 		Long: `Make a key that seals records. It goes to a new file that only you can read: every
 agent needs it, and whoever is to read the records; nobody else. What to write into
-solotick.yaml is printed. Once all records are sealed, leave the line "plain" out.`,
+solotick.yaml is printed. The line "plain" is for turning it on without missing a tick:
+once all records are sealed, and for a new job at once, leave it out.`,
 		Example: "  solotick keygen seal\n  solotick keygen seal -o seal-2.key",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
@@ -27,7 +28,7 @@ solotick.yaml is printed. Once all records are sealed, leave the line "plain" ou
 				return err
 			}
 			fmt.Fprintf(a.stderr, "The seal key %s is in %s (mode 0600). Every agent needs it, and who is to read the records.\n\n", k.ID(), file)
-			return a.sayf("# --- In solotick.yaml on every agent:\n# seal:\n#   keys: [\"${file:%s}\"]\n#   plain: write   # agents still write plain records; when all have the key: read; when all records are sealed: leave it out\n", absolute(file))
+			return a.sayf("# --- In solotick.yaml on every agent:\n# seal:\n#   keys: [\"${file:%s}\"]\n#   plain: write   # where agents run already: they still write plain records; when all have the key: read; when all records are sealed, and for a new job: leave it out\n", absolute(file))
 		},
 	}
 	c.Flags().StringVarP(&file, "output", "o", "solotick-seal.key", "the key's file, which must not exist")
@@ -52,7 +53,7 @@ Agents may share a pair, or each have its own and know all public halves.`,
 			}
 			fmt.Fprintf(a.stderr, "The signing key is in %s (mode 0600), for the agents. Its public half, %s, is for everybody.\n\n", file, k.Public().ID())
 			return a.sayf("# --- In solotick.yaml on every agent:\n# sign:\n#   key: ${file:%s}\n#   verify: [%s]\n"+
-				"#   unsigned: write   # agents still write unsigned records; when all have the key: read; when all records are signed: leave it out\n"+
+				"#   unsigned: write   # where agents run already: they still write unsigned records; when all have the key: read; when all records are signed, and for a new job: leave it out\n"+
 				"# --- The public half, for who verifies: --key FILE\n%[2]s\n", absolute(file), k.Public())
 		},
 	}

@@ -32,8 +32,12 @@ var update = flag.Bool("update", false, "rewrite the golden texts in testdata/sc
 //	exits CODE COMMAND ARG...     run a command and want this very exit code
 //	dns bind|knot|powerdns [RR]...  start a server for t.test, with these lines in
 //	                              its zone; sets $SERVER, $PORT and $KEY, of a key that may
-//	                              write canary.t.test only, and writes solotick.yaml
-//	dns pause|resume|kill         as with SIGSTOP, SIGCONT, SIGKILL
+//	                              write canary.t.test only, and writes solotick.yaml. One
+//	                              that begins with set: is a line of the zone's statement
+//	dns second knot|powerdns|secondary [RR]...   one more at 127.0.0.2 and the first one's
+//	                              port, in the place of the second before it. It knows
+//	                              nothing of the first, or is its secondary
+//	dns pause|resume|kill|restart as with SIGSTOP, SIGCONT, SIGKILL
 //	txt NAME TEXT...              put TXT values at NAME.t.test with nsupdate, whatever was there
 //	api                           start a server whose address is $API: it answers
 //	                              /items and /jobs.yaml with files of the script's
@@ -134,12 +138,13 @@ type dnsKey struct{}
 // A dnsState is the server of one script.
 type dnsState struct {
 	server   *dnstest.Server
+	beside   *dnstest.Server
 	operator dnstest.Key
 }
 
 func dnsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: dns bind|knot|powerdns|pause|resume|kill")
+		ts.Fatalf("usage: dns bind|knot|powerdns|second|pause|resume|kill|restart")
 	}
 	st := ts.Value(dnsKey{}).(*dnsState)
 	switch args[0] {
@@ -149,6 +154,10 @@ func dnsCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(st.server.Resume())
 	case "kill":
 		st.server.Kill()
+	case "restart":
+		ts.Check(st.server.Restart())
+	case "second":
+		st.second(ts, args[1], args[2:])
 	default:
 		st.start(ts, args[0], args[1:])
 	}
@@ -158,10 +167,14 @@ func (st *dnsState) start(ts *testscript.TestScript, kind string, records []stri
 	agent := dnstest.NewKey("agent", "canary")
 	wide := dnstest.NewKey("wide")
 	st.operator = dnstest.NewKey("operator")
-	dir := ts.MkAbs(".dns")
-	ts.Check(os.Mkdir(dir, 0o700))
+	dir, err := os.MkdirTemp(ts.MkAbs("."), ".dns")
+	ts.Check(err)
+	if st.server != nil {
+		st.server.Kill()
+	}
+	records, settings := settingsAmong(records)
 	s, err := dnstest.Start(dnstest.Config{
-		Kind: dnstest.Kind(kind), Dir: dir, Records: records, Keys: []dnstest.Key{agent, wide, st.operator},
+		Kind: dnstest.Kind(kind), Dir: dir, Records: records, Settings: settings, Keys: []dnstest.Key{agent, wide, st.operator},
 	})
 	ts.Check(err)
 	st.server = s
@@ -187,6 +200,37 @@ jobs:
     exec: ["true"]
 `
 	ts.Check(os.WriteFile(ts.MkAbs("solotick.yaml"), fmt.Appendf(nil, file, s.Addr, ts.MkAbs("agent.key")), 0o600))
+}
+
+// second starts a server beside the first, for the same zone.
+func (st *dnsState) second(ts *testscript.TestScript, kind string, records []string) {
+	if st.beside != nil {
+		st.beside.Kill()
+	}
+	_, port, err := net.SplitHostPort(st.server.Addr)
+	ts.Check(err)
+	dir, err := os.MkdirTemp(ts.MkAbs("."), ".dns")
+	ts.Check(err)
+	cfg := dnstest.Config{Kind: dnstest.Kind(kind), Dir: dir, Records: records, Addr: "127.0.0.2:" + port}
+	if kind == "secondary" {
+		cfg.Kind, cfg.Upstream = dnstest.Knot, st.server.Addr
+	}
+	s, err := dnstest.Start(cfg)
+	ts.Check(err)
+	st.beside = s
+	ts.Defer(s.Kill)
+}
+
+// settingsAmong takes the arguments apart that begin with set:.
+func settingsAmong(args []string) (records, settings []string) {
+	for _, arg := range args {
+		if line, is := strings.CutPrefix(arg, "set:"); is {
+			settings = append(settings, line)
+			continue
+		}
+		records = append(records, arg)
+	}
+	return records, settings
 }
 
 func txtCmd(ts *testscript.TestScript, neg bool, args []string) {

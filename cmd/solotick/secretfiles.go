@@ -60,7 +60,7 @@ func isPublic(path string) bool {
 	text, _ := io.ReadAll(io.LimitReader(f, 1<<20)) // a part tells as much
 	for _, begin := range []string{"-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "untrusted comment: minisign public key", "solotick-verify-"} {
 		if bytes.Contains(text, []byte(begin)) {
-			return !bytes.Contains(text, []byte("PRIVATE KEY"))
+			return !bytes.Contains(text, []byte("PRIVATE KEY")) && !bytes.Contains(text, []byte("solotick-sign-")) // which has its public half in a comment
 		}
 	}
 	return false

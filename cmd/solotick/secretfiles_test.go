@@ -37,7 +37,7 @@ jobs:
   canary:
     every: 60s
     exec: [x]
-    env: { A: "${file:`+write("env", "x", 0o604)+`}", B: "${file:`+write("certificate", "-----BEGIN CERTIFICATE-----\n", 0o644)+`}", C: "${file:`+write("both", "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n", 0o644)+`}" }
+    env: { A: "${file:`+write("env", "x", 0o604)+`}", B: "${file:`+write("certificate", "-----BEGIN CERTIFICATE-----\n", 0o644)+`}", C: "${file:`+write("both", "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n", 0o644)+`}", D: "${file:`+write("sign", "# solotick-verify-x\nsolotick-sign-x\n", 0o644)+`}" }
 `, 0o644)
 	var told []string
 	for _, w := range openFiles(secretFiles(file)) {
@@ -47,7 +47,7 @@ jobs:
 		}
 		told = append(told, filepath.Base(strings.TrimSuffix(path, ",")))
 	}
-	if diff := cmp.Diff([]string{"token", "group", "write", "env", "both"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"token", "group", "write", "env", "both", "sign"}, told); diff != "" {
 		t.Errorf("files told of (-want +got):\n%s", diff)
 	}
 	if told := openFiles([]string{filepath.Join(dir, "nothing")}); told != nil {

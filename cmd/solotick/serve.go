@@ -133,7 +133,7 @@ func openHistory(path string) (*monitor.History, error) {
 	h, err := monitor.OpenHistory(path, monitor.Limits{})
 	if err != nil {
 		do := "see that this user may write in the folder of --data, and that no other serve has the file; it is made if it is not there"
-		if errors.Is(err, monitor.ErrNoHistory) {
+		if errors.Is(err, monitor.ErrNoHistory) || errors.Is(err, monitor.ErrDamaged) {
 			do = "name another file with --data; one is made if it is not there"
 		}
 		return nil, &failure{

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/solotick/solotick/seal"
 	"github.com/solotick/solotick/zone"
 )
 
@@ -185,6 +186,49 @@ func TestServe(t *testing.T) {
 	}
 	if text := log.String(); !strings.Contains(text, "admin=on") || !strings.Contains(text, "operator's wish was carried out verb=pause record=canary.t.test by=token") || strings.Contains(text, token) || strings.Contains(text, "anna") {
 		t.Errorf("the log:\n%s", text)
+	}
+}
+
+// TestServeLosesAKey has the file be read again after its signing key has gone: records
+// are looked at as before, and none is written without a signature.
+func TestServeLosesAKey(t *testing.T) {
+	g := newGrounds(t)
+	text, err := os.ReadFile(g.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := g.write("sign.key", seal.NewSigningKey([32]byte{1}).Secret()+"\n")
+	signed := string(text) + "sign: { key: \"${file:" + key + "}\" }\n"
+	g.write("solotick.yaml", signed)
+	if code := run(t.Context(), []string{"record", "reset", "canary", "--yes", "-c", g.file}, strings.NewReader(""), io.Discard, io.Discard); code != 0 {
+		t.Fatalf("record reset: %d", code)
+	}
+	const token = "correct-horse-battery"
+	var log logBuffer
+	url, stop := g.serve(&log, "--admin", "--admin-token-file", g.write("token", token+"\n"))
+	defer stop()
+	r := &reader{t: t, client: http.DefaultClient, url: url}
+	defer http.DefaultClient.CloseIdleConnections()
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	g.write("solotick.yaml", signed+"# another time\n")
+	pause := func() (int, string) {
+		return r.ask("POST", "/api/v1/records/canary/pause", `{"for":"2h"}`, "Solotick-Token", token, "Content-Type", "application/json")
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if status, text := pause(); status == http.StatusServiceUnavailable && strings.Contains(text, "is not here any more") {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("%d %s\n%s", status, text, &log)
+		}
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, text := r.ask("GET", "/api/v1/records/canary", ""); strings.Contains(text, `"signature":"not_verified"`) {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the record lost its signature: %s", text)
+		}
 	}
 }
 

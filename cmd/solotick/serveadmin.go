@@ -105,6 +105,9 @@ func (o *observatory) change(ctx context.Context, w api.Wish) (string, error) {
 	if c == nil {
 		return "", &api.Problem{Status: http.StatusServiceUnavailable, Detail: errNoFile.Error(), Means: "nothing was changed"}
 	}
+	if c.Absent { // it was read again since, and is for looking: a record would lose its seal
+		return "", &api.Problem{Status: http.StatusServiceUnavailable, Detail: errNotAll.Error(), Means: "nothing was changed", Do: "see what solotick validate says of the file"}
+	}
 	svc, err := openService(c.DNS)
 	if err != nil {
 		return "", problemFrom(err)
@@ -134,6 +137,8 @@ func (o *observatory) change(ctx context.Context, w api.Wish) (string, error) {
 	}
 	return s.String() + ": " + strings.Join(strings.Fields(t.text), " "), nil
 }
+
+var errNotAll = errors.New("a credential or a key that the file takes is not here any more")
 
 // problemFrom is a failure of a command as HTTP has it.
 func problemFrom(err error) error {

@@ -54,7 +54,7 @@ the one before: what must never be.`,
 			return a.simulate(&f)
 		},
 	}
-	a.simulationFlags(c, &f)
+	a.simulationFlags(c, &f, "the file's, or rfc2136")
 	fl := c.Flags()
 	s := &f.scenario
 	fl.DurationVar(&s.For, "for", 24*time.Hour, "how long it goes on in simulated time")
@@ -76,11 +76,12 @@ the one before: what must never be.`,
 	return c
 }
 
-// simulationFlags are those that "cost" has, too.
-func (a *app) simulationFlags(c *cobra.Command, f *simulation) {
+// simulationFlags are those that "cost" has, too. The provider is what is modelled
+// without --provider.
+func (a *app) simulationFlags(c *cobra.Command, f *simulation, provider string) {
 	fl := c.Flags()
 	a.fileFlag(c, &f.file)
-	fl.StringVar(&f.provider, "provider", "", "the provider to model: "+strings.Join(modelled(), ", ")+" (default: the file's, or rfc2136)")
+	fl.StringVar(&f.provider, "provider", "", "the provider to model: "+strings.Join(modelled(), ", ")+" (default: "+provider+")")
 	fl.IntVar(&f.scenario.Agents, "agents", 3, "how many agents")
 	fl.DurationVar(&f.every, "every", time.Minute, "how often the job runs, where no file tells it")
 	fl.DurationVar(&f.takes, "takes", 2*time.Second, "how long a run takes, half of the time")
@@ -145,7 +146,7 @@ func (a *app) simulatedJob(f *simulation, args []string) error {
 	}
 	f.scenario.Policy = sites[0].policy
 	if f.provider == "" {
-		c, err := a.loadConfig(f.file)
+		c, err := a.lookConfig(f.file)
 		if err != nil {
 			return err
 		}

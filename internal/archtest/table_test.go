@@ -305,6 +305,10 @@ var table = []row{
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
 	{
+		dir: "internal/dnstest/capture", own: []string{"internal/dnstest"},
+		why: "prints what real clients and servers say to each other, which fuzzing begins with",
+	},
+	{
 		dir:   "internal/bench",
 		own:   []string{".", "config", "elect", "internal/dnstest", "lookup", "record", "register", "register/rfc2136", "schedule", "steps"},
 		other: []string{mdns},

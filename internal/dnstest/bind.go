@@ -8,7 +8,7 @@ import (
 )
 
 // writeBIND writes the configuration of a BIND 9 server and returns its command.
-func writeBIND(cfg Config, port int) ([]string, error) {
+func writeBIND(cfg Config, host string, port int) ([]string, error) {
 	named, err := program("named", "bind9")
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func writeBIND(cfg Config, port int) ([]string, error) {
 	}
 	conf := fmt.Sprintf(`options {
 	directory %[1]q;
-	listen-on port %[2]d { 127.0.0.1; };
+	listen-on port %[2]d { %[7]s; };
 	listen-on-v6 { none; };
 	pid-file none;
 	lock-file none;
@@ -41,10 +41,9 @@ func writeBIND(cfg Config, port int) ([]string, error) {
 };
 controls { };
 %[4]szone %[5]q {
-	type primary;
-	file "zone";
 %[6]s};
-`, cfg.Dir, port, filepath.Join(cfg.Dir, "session.key"), keys.String(), cfg.Zone, policy)
+`, cfg.Dir, port, filepath.Join(cfg.Dir, "session.key"), keys.String(), cfg.Zone,
+		settings(cfg, port, "\ttype primary;", "\tfile \"zone\";")+policy, host)
 	if err := os.WriteFile(filepath.Join(cfg.Dir, "named.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}

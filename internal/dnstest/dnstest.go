@@ -20,6 +20,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -79,16 +81,22 @@ type Config struct {
 	Zone string // default t.test
 	Keys []Key
 	// Records are more lines of the zone file, beside SOA, NS and the address
-	// of the name server.
+	// of the name server; one that is an SOA takes that one's place.
 	Records []string
-	// Upstream is the server that Unbound asks for the zone, as IP address and port.
+	// Upstream is the server that Unbound asks for the zone, as IP address and port, or
+	// that a Knot is a secondary of.
 	Upstream string
+	// Settings are more lines of the zone's statement of BIND or Knot; one takes the
+	// place of the line here that sets the same. PORT in it is the server's port.
+	Settings []string
+	// Addr is where to listen, as IP address and port; empty: a free port of 127.0.0.1.
+	Addr string
 }
 
 // A Server is a running DNS server. Its methods are for one goroutine.
 type Server struct {
 	Kind Kind
-	Addr string // 127.0.0.1:port, UDP and TCP
+	Addr string // UDP and TCP
 	Zone string // absolute, with the final dot
 	Keys []Key
 	Dir  string
@@ -137,7 +145,7 @@ func Start(cfg Config) (*Server, error) {
 		cfg.Zone = "t.test"
 	}
 	cfg.Zone = strings.TrimSuffix(cfg.Zone, ".") + "."
-	write, ok := map[Kind]func(Config, int) ([]string, error){
+	write, ok := map[Kind]func(Config, string, int) ([]string, error){
 		BIND: writeBIND, Knot: writeKnot, PowerDNS: writePowerDNS, Unbound: writeUnbound,
 	}[cfg.Kind]
 	if !ok {
@@ -148,23 +156,23 @@ func Start(cfg Config) (*Server, error) {
 	// take it.
 	var last error
 	for range 3 {
-		port, err := freePort()
+		host, port, err := place(cfg.Addr)
 		if err != nil {
 			return nil, fmt.Errorf("dnstest: %w", err)
 		}
-		argv, err := write(cfg, port)
+		argv, err := write(cfg, host, port)
 		if err != nil {
 			return nil, fmt.Errorf("dnstest: %s: %w", cfg.Kind, err)
 		}
 		s := &Server{
 			Kind: cfg.Kind, Zone: cfg.Zone, Keys: cfg.Keys, Dir: cfg.Dir,
-			Addr: fmt.Sprintf("127.0.0.1:%d", port), argv: argv,
+			Addr: net.JoinHostPort(host, strconv.Itoa(port)), argv: argv,
 		}
 		if last = s.Restart(); last == nil {
 			return s, nil
 		}
 		s.Kill()
-		if !strings.Contains(s.logTail(40), "in use") {
+		if cfg.Addr != "" || !strings.Contains(s.logTail(40), "in use") {
 			break
 		}
 	}
@@ -324,6 +332,36 @@ func askSOA(addr, zone string, authority bool) error {
 	return nil
 }
 
+// place is where to listen.
+func place(addr string) (host string, port int, err error) {
+	if addr == "" {
+		port, err = freePort()
+		return "127.0.0.1", port, err
+	}
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(text)
+	return host, port, err
+}
+
+// settings are the lines of a zone's statement, with those of the test in the place
+// of those that set the same.
+func settings(cfg Config, port int, lines ...string) string {
+	key := func(line string) string { return strings.TrimRight(strings.Fields(line)[0], ":") }
+	var b strings.Builder
+	for _, line := range lines {
+		if !slices.ContainsFunc(cfg.Settings, func(s string) bool { return key(s) == key(line) }) {
+			b.WriteString(line + "\n")
+		}
+	}
+	for _, line := range cfg.Settings {
+		b.WriteString("    " + strings.ReplaceAll(line, "PORT", strconv.Itoa(port)) + "\n")
+	}
+	return b.String()
+}
+
 // freePort finds a port of 127.0.0.1 that is free for TCP and UDP.
 func freePort() (int, error) {
 	var last error
@@ -357,10 +395,14 @@ func program(name, debianPackage string) (string, error) {
 
 // zoneFile is the text of the zone as it is before any update.
 func zoneFile(cfg Config) string {
+	soa := "@ IN SOA ns hostmaster 1 3600 600 86400 5"
+	if slices.ContainsFunc(cfg.Records, func(rr string) bool { return slices.Contains(strings.Fields(rr), "SOA") }) {
+		soa = ""
+	}
 	lines := append([]string{
 		"$ORIGIN " + cfg.Zone,
 		"$TTL 60",
-		"@ IN SOA ns hostmaster 1 3600 600 86400 5",
+		soa,
 		"@ IN NS ns",
 		"ns IN A 127.0.0.1",
 	}, cfg.Records...)

@@ -11,7 +11,7 @@ import (
 // command. zonefile-load whole with the default journal of changes is what makes
 // an acknowledged update survive a SIGKILL: with difference-no-serial and no
 // flush of the zone file, a restart forgets them all.
-func writeKnot(cfg Config, port int) ([]string, error) {
+func writeKnot(cfg Config, host string, port int) ([]string, error) {
 	knotd, err := program("knotd", "knot")
 	if err != nil {
 		return nil, err
@@ -35,9 +35,16 @@ func writeKnot(cfg Config, port int) ([]string, error) {
 	if len(rules) > 0 {
 		acl = "    acl: [" + strings.Join(rules, ", ") + "]\n"
 	}
+	lines, remote := []string{"    file: zone", "    zonefile-load: whole", "    zonefile-sync: -1", "    journal-content: changes"}, ""
+	if cfg.Upstream != "" {
+		remote = "remote:\n  - id: primary\n    address: " + strings.Replace(cfg.Upstream, ":", "@", 1) + "\n"
+		acls.WriteString("acl:\n  - id: notify\n    address: 127.0.0.0/8\n    action: notify\n")
+		acl = "    acl: [notify]\n"
+		lines = []string{"    file: copy", "    master: primary"}
+	}
 	conf := fmt.Sprintf(`server:
     rundir: %[1]s
-    listen: 127.0.0.1@%[2]d
+    listen: %[7]s@%[2]d
     udp-workers: 1
     tcp-workers: 2
     background-workers: 1
@@ -46,14 +53,11 @@ database:
 log:
   - target: stderr
     any: info
-%[3]s%[4]szone:
+%[3]s%[8]s%[4]szone:
   - domain: %[5]s
     storage: %[1]s
-    file: zone
-    zonefile-load: whole
-    zonefile-sync: -1
-    journal-content: changes
-%[6]s`, cfg.Dir, port, keys.String(), acls.String(), cfg.Zone, acl)
+%[6]s`, cfg.Dir, port, keys.String(), acls.String(), cfg.Zone,
+		settings(cfg, port, lines...)+acl, host, remote)
 	if err := os.WriteFile(filepath.Join(cfg.Dir, "knot.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}

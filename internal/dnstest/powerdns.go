@@ -13,7 +13,7 @@ const powerDNSSchema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sq
 // writePowerDNS writes the configuration and the SQLite database of a PowerDNS
 // server and returns its command. It is one process with every cache off, since
 // another process's or a cache's older answer would be a read that lags.
-func writePowerDNS(cfg Config, port int) ([]string, error) {
+func writePowerDNS(cfg Config, host string, port int) ([]string, error) {
 	server, err := program("pdns_server", "pdns-server pdns-backend-sqlite3")
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func writePowerDNS(cfg Config, port int) ([]string, error) {
 	}
 	conf := fmt.Sprintf(`launch=gsqlite3
 gsqlite3-database=%[1]s/zone.sqlite
-local-address=127.0.0.1
+local-address=%[3]s
 local-port=%[2]d
 socket-dir=%[1]s
 daemon=no
@@ -42,7 +42,7 @@ negquery-cache-ttl=0
 zone-cache-refresh-interval=0
 consistent-backends=no
 loglevel=5
-`, cfg.Dir, port)
+`, cfg.Dir, port, host)
 	files := map[string]string{"pdns.conf": conf, "policy.lua": powerDNSPolicy(cfg), "zone": zoneFile(cfg)}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(cfg.Dir, name), []byte(text), 0o600); err != nil {

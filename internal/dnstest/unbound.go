@@ -10,7 +10,7 @@ import (
 // writeUnbound writes the configuration of an Unbound that asks Config.Upstream
 // for the zone, and a port where nobody listens for all else, and returns its
 // command. It keeps an answer for as long as its TTL says, and not a second longer.
-func writeUnbound(cfg Config, port int) ([]string, error) {
+func writeUnbound(cfg Config, host string, port int) ([]string, error) {
 	unbound, err := program("unbound", "unbound")
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func writeUnbound(cfg Config, port int) ([]string, error) {
 	use-syslog: no
 	log-time-ascii: yes
 	verbosity: 1
-	interface: 127.0.0.1@%[2]d
+	interface: %[6]s@%[2]d
 	do-ip6: no
 	do-not-query-localhost: no
 	access-control: 127.0.0.0/8 allow
@@ -47,7 +47,7 @@ stub-zone:
 forward-zone:
 	name: "."
 	forward-addr: 127.0.0.1@1
-`, cfg.Dir, port, topLabel(cfg.Zone), cfg.Zone, strings.Replace(cfg.Upstream, ":", "@", 1))
+`, cfg.Dir, port, topLabel(cfg.Zone), cfg.Zone, strings.Replace(cfg.Upstream, ":", "@", 1), host)
 	if err := os.WriteFile(filepath.Join(cfg.Dir, "unbound.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}

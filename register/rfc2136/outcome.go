@@ -126,6 +126,10 @@ func answered(r reply, name string) error {
 			"it is a cache, its copy of the zone has expired, or the name is delegated to others; give it the primary server of the zone and a name in it"}
 	}
 	for _, rr := range r.Answer {
+		if above, ok := rr.(*dns.DNAME); ok && dns.IsSubDomain(above.Hdr.Name, name) {
+			return &Refusal{Code: codeAlias, Fault: FaultName, Reason: "all names below " + strings.TrimSuffix(above.Hdr.Name, ".") +
+				" are aliases, by its DNAME record: use a name that is not below it"}
+		}
 		if alias, ok := rr.(*dns.CNAME); ok && strings.EqualFold(alias.Hdr.Name, name) {
 			return &Refusal{Code: codeAlias, Fault: FaultName, Reason: "the name is an alias of " + strings.TrimSuffix(alias.Target, ".") +
 				", and DNS ignores TXT updates at an alias: use another name, or delete the CNAME (a wildcard may have made it)"}

@@ -143,6 +143,10 @@ func TestQueryReplies(t *testing.T) {
 		rr, _ := dns.NewRR(testName + ". 60 IN CNAME elsewhere.example.")
 		m.Answer = []dns.RR{rr}
 	}
+	above := func(m *dns.Msg) {
+		rr, _ := dns.NewRR(testZone + " 60 IN DNAME other.example.")
+		m.Answer = []dns.RR{rr}
+	}
 	for _, row := range []struct {
 		name   string
 		answer answer
@@ -154,6 +158,7 @@ func TestQueryReplies(t *testing.T) {
 		{"NOERROR unsigned", answer{unsigned: true}, errPlain, "not signed"},
 		{"no authority", answer{edit: func(m *dns.Msg) { m.Authoritative = false }}, register.ErrRefused, "LAME"},
 		{"alias", answer{edit: alias}, register.ErrRefused, "CNAME: the name is an alias of elsewhere.example"},
+		{"below a DNAME", answer{edit: above}, register.ErrRefused, "CNAME: all names below t.test are aliases, by its DNAME record"},
 		{"REFUSED", answer{rcode: dns.RcodeRefused}, register.ErrRefused, "REFUSED"},
 		{"NOTAUTH", answer{rcode: dns.RcodeNotAuth, unsigned: true}, register.ErrRefused, "NOTAUTH"},
 		{"BADKEY", answer{rcode: dns.RcodeNotAuth, tsigError: dns.RcodeBadKey}, register.ErrRefused, "BADKEY"},
@@ -494,5 +499,36 @@ func TestEscapedName(t *testing.T) {
 	}
 	if _, err := r.Swap(t.Context(), s, []string{"second"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLateReadBack: a server that shows a write a moment after it has acknowledged
+// it, as BIND with inline signing does, has not ignored it.
+func TestLateReadBack(t *testing.T) {
+	f := newFake(t)
+	f.hold("before")
+	r := f.register()
+	old, err := r.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := 0
+	f.mu.Lock()
+	f.onUpdate = func(*dns.Msg) (answer, bool) { return answer{}, false }
+	f.onQuery = func(m *dns.Msg) answer {
+		if reads++; reads == 3 { // what is held is read before this is called
+			f.rdata = [][]byte{append([]byte{5}, "after"...)}
+		}
+		return answer{}
+	}
+	f.mu.Unlock()
+	s, err := r.Swap(t.Context(), old, []string{"after"})
+	if err != nil || !cmp.Equal(s.Texts, []string{"after"}) || reads != 4 {
+		t.Errorf("texts %q, error %v after %d reads; want what was swapped in after 4", s.Texts, err, reads)
+	}
+	// A write that changes nothing shows at once.
+	began := time.Now()
+	if _, err := r.Swap(t.Context(), s, []string{"after"}); err != nil || time.Since(began) > settleTime/2 {
+		t.Errorf("a swap that changes nothing: error %v after %s", err, time.Since(began))
 	}
 }

@@ -235,7 +235,7 @@ func (r *record) swapOnce(ctx context.Context, was, next [][]byte) (rrset, error
 	case err != nil:
 		return rrset{}, err
 	}
-	return r.readBack(conn, was, next, dnsmsg.ServerTime(reply.tsig))
+	return r.readBack(ctx, conn, was, next, dnsmsg.ServerTime(reply.tsig))
 }
 
 // update is the message of a swap. RFC 2136: the prerequisite is "RRset exists
@@ -267,8 +267,8 @@ func emptyRRset(name string, class uint16) dns.RR {
 // A server that accepts an update and goes on showing the old records has
 // ignored it, or has passed it on to another server, whose change is on its way
 // back: that is uncertain, and would be a lie as a refusal.
-func (r *record) readBack(conn *conn, was, next [][]byte, at time.Time) (rrset, error) {
-	now, err := conn.read(r.name)
+func (r *record) readBack(ctx context.Context, conn *conn, was, next [][]byte, at time.Time) (rrset, error) {
+	now, err := r.settled(ctx, conn, was, next)
 	refusal := (*Refusal)(nil)
 	switch {
 	case errors.As(err, &refusal) && refusal.Code == codeAlias:
@@ -290,6 +290,28 @@ func (r *record) readBack(conn *conn, was, next [][]byte, at time.Time) (rrset, 
 		return newRRset(next, at)
 	}
 	return rrset{}, fmt.Errorf("%w: the server accepted the update, but holds something else already", register.ErrUncertain)
+}
+
+// settleTime is how long a server may go on showing the old records after it has
+// acknowledged others: BIND with inline signing answers from the signed copy of the
+// zone, to which an update gets a moment later, as a rule within 20 ms.
+const settleTime = 500 * time.Millisecond
+
+// settled reads until something else than the old records is there, or settleTime
+// is over.
+func (r *record) settled(ctx context.Context, conn *conn, was, next [][]byte) (rrset, error) {
+	deadline := time.Now().Add(settleTime)
+	for wait := 2 * time.Millisecond; ; wait *= 2 {
+		now, err := conn.read(r.name)
+		if err != nil || !equalSets(now.rdata, was) || equalSets(was, next) || time.Now().Add(wait).After(deadline) {
+			return now, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done(): // the next read would fail, and what was seen says more
+			return now, nil
+		}
+	}
 }
 
 // conflict is the error of a swap whose prerequisite did not hold. If the server
