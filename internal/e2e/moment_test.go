@@ -15,8 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"github.com/solotick/solotick/internal/dnsmsg"
 	"github.com/solotick/solotick/internal/faultproxy"
 )
 
@@ -132,11 +131,11 @@ type update struct {
 }
 
 func readUpdate(message []byte) update {
-	var m dns.Msg
-	if m.Unpack(message) != nil {
-		return update{}
+	u := update{next: textIn(message, 2), was: textIn(message, 1)}
+	if len(message) >= 2 {
+		u.id = binary.BigEndian.Uint16(message)
 	}
-	return update{m.Id, textOf(m.Answer), textOf(m.Ns)}
+	return u
 }
 
 func (u update) claims() bool  { return held(u.next) && !held(u.was) }
@@ -152,17 +151,45 @@ func held(text string) bool { return strings.Contains(text, `"lease"`) }
 
 // shownBy is the record that an answer shows.
 func shownBy(message []byte) string {
-	var m dns.Msg
-	if faultproxy.Update(message) || m.Unpack(message) != nil {
+	if faultproxy.Update(message) {
 		return ""
 	}
-	return textOf(m.Answer)
+	return textIn(message, 1)
 }
 
-func textOf(records []dns.RR) string {
-	for _, rr := range records {
-		if t, ok := rr.(*dns.TXT); ok && len(t.Txt) > 0 {
-			return strings.ReplaceAll(strings.Join(t.Txt, ""), `\"`, `"`)
+// textIn is the first TXT record's text in a section of a message: 1 answers or what
+// an update wants there, 2 what it writes (RFC 1035 section 4.1). It is read by hand, so
+// that what is tried is not judged by the library that it uses. What is no message has none.
+func textIn(message []byte, section int) (text string) {
+	defer func() {
+		if recover() != nil { // it ends where it should not
+			text = ""
+		}
+	}()
+	at := 12
+	name := func() {
+		for ; message[at] != 0; at += 1 + int(message[at]) {
+			if message[at] >= 0xc0 { // a pointer ends it
+				at++
+				break
+			}
+		}
+		at++
+	}
+	for s := range section + 1 {
+		for range binary.BigEndian.Uint16(message[4+2*s:]) {
+			name()
+			if s == 0 {
+				at += 4
+				continue
+			}
+			kind, size := binary.BigEndian.Uint16(message[at:]), int(binary.BigEndian.Uint16(message[at+8:]))
+			rdata := message[at+10 : at+10+size]
+			at += 10 + size
+			if s == section && kind == 16 && size > 0 {
+				text, _ := dnsmsg.Text(rdata)
+				return text
+			}
 		}
 	}
 	return ""
