@@ -225,7 +225,7 @@ func TestPlatformPages(t *testing.T) {
 		}
 		return text
 	}
-	if tab := without(read("deploy/cron/solotick")); block("cron.md", "text") != tab {
+	if tab := without(read("deploy/cron/solotick")); block("cron.md", "cron") != tab {
 		t.Errorf("the page about cron does not have\n%s", tab)
 	}
 	app := read("deploy/cloudfoundry/solotick.yaml")
