@@ -59,7 +59,7 @@ prove: needs fuzz
 	go test -v -timeout 0 -run TestExplore ./elect -explore.states $(states) -explore.ways $(ways) -explore.least 100000000
 	go test -v -timeout 0 -run TestMutants ./elect
 	go test -v -timeout 0 -run TestYears ./sim -sim.years $(years)
-	go test -v -timeout 0 ./internal/clash -clash.servers bind -clash.ticks $(backlog) -clash.records 500 -clash.limit 6h
+	go test -v -timeout 0 ./internal/clash -clash.servers bind -clash.ticks $(backlog) -clash.records 500 -clash.each 10 -clash.limit 6h
 
 # Every fault on every server, and the page that tells what came of it. The tick is
 # two seconds: nothing else should run.

@@ -22,8 +22,9 @@ import (
 )
 
 var (
-	ticks   = flag.Int("clash.ticks", 0, "ticks of the backlog at each server; 0: 9,500 at our own and 900 at others")
+	ticks   = flag.Int("clash.ticks", 0, "ticks of the long backlog at each server; 0: 4,000 at our own and 900 at others")
 	records = flag.Int("clash.records", 0, "records that fall due at once at each server; 0: 500 at our own and 100 at others")
+	each    = flag.Int("clash.each", 0, "ticks of each of them; 0: 12 at our own and 1 at others")
 	servers = flag.String("clash.servers", "own,bind,knot,powerdns", "where to clash")
 	limit   = flag.Duration("clash.limit", 10*time.Minute, "for one part at one server")
 )
@@ -38,12 +39,12 @@ func TestClash(t *testing.T) {
 			t.Parallel() // what is killed is waited for, and so are disks
 			key := dnstest.NewKey("agents")
 			at := battle{t: t, addr: openServer(t, kind, key), key: key}
-			n, m := 900, 100
+			n, m, of := 900, 100, 1
 			if kind == ownServer {
-				n, m = 9_500, 500
+				n, m, of = 4_000, 500, 12
 			}
 			at.backlog(cmp.Or(*ticks, n))
-			at.atOnce(cmp.Or(*records, m))
+			at.atOnce(cmp.Or(*records, m), cmp.Or(*each, of))
 		})
 	}
 }
@@ -145,15 +146,16 @@ func (b *battle) backlog(n int) {
 	}
 }
 
-// atOnce is many records with a tick each that nobody ran.
-func (b *battle) atOnce(n int) {
+// atOnce is many records with a few ticks each that nobody ran.
+func (b *battle) atOnce(n, of int) {
 	const hour = 3600
 	latest := time.Now().Unix() / hour * hour
-	p := plan{Every: time.Hour, Lease: 15 * time.Second, Most: 10, Faulty: 50}
+	first := latest - int64(of-1)*hour
+	p := plan{Every: time.Hour, Lease: 15 * time.Second, Most: of + 10, Faulty: 50}
 	for i := range n {
 		p.Records = append(p.Records, fmt.Sprintf("job%d.%s", i, zoneName))
 	}
-	b.prepare(p.Records, latest, hour)
+	b.prepare(p.Records, first, hour)
 	began := time.Now()
 	left := slices.Clone(p.Records)
 	all := b.fight(&p, func([]*side) bool {
@@ -172,12 +174,12 @@ func (b *battle) atOnce(n int) {
 		if s == nil {
 			b.t.Fatalf("nobody knows %s", name)
 		}
-		b.check(name, s, latest, 1, hour)
+		b.check(name, s, first, of, hour)
 		for what, k := range s.counts().n {
 			total.n[what] += k
 		}
 	}
-	b.t.Logf("at once: %d records in %.1f s; %s", n, took.Seconds(), total)
+	b.t.Logf("at once: %d records with %d ticks each in %.1f s; %s", n, of, took.Seconds(), total)
 	if total.n["refused"] == 0 {
 		b.t.Error("no swap was refused: nothing was fought over")
 	}
@@ -215,12 +217,17 @@ func (b *battle) register(name string) register.Register {
 	return reg
 }
 
-// shown is what the register holds.
+// shown is what the register holds. A server that is fought over may have no
+// connection to spare.
 func (b *battle) shown(name string) ([]string, record.Record) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
-	s, err := b.register(name).Load(ctx)
+	reg := b.register(name)
+	s, err := reg.Load(ctx)
+	for ; err != nil && ctx.Err() == nil; s, err = reg.Load(ctx) {
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err != nil || len(s.Texts) != 1 {
 		b.t.Fatalf("%s holds %q: %v", name, s.Texts, err)
 	}
