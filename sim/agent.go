@@ -409,7 +409,7 @@ func (a *agent) guard(arg uint32) {
 		return
 	}
 	r.dead, r.res = true, record.Failed
-	a.world.tally.running--
+	a.world.tally.over(false)
 	r.ended++
 	a.world.plan(0, a, ends, r.arg(a))
 }
@@ -447,7 +447,7 @@ func (a *agent) runOver(arg uint32) {
 	}
 	r.is = false
 	if !r.dead {
-		a.world.tally.running--
+		a.world.tally.over(r.loose)
 	}
 	s := Step{Verb: elect.Run, Why: r.why, Tick: r.tick, Attempt: r.attempt, Ended: true, Loose: r.loose, Result: r.res}
 	if r.loose {

@@ -63,8 +63,9 @@ func guaranteed(t *testing.T, r *sim.Report) {
 	if r.Missed > 0 || r.FenceBroken > 0 {
 		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before", r.Seed, r.Missed, r.FenceBroken)
 	}
-	if r.Beside != 0 {
-		t.Errorf("seed %d: %d runs began beside another one", r.Seed, r.Beside)
+	// An agent of which three requests in a row get lost takes the register to be away.
+	if r.Overlaps > 0 || r.Beside > 2*r.Unarbitrated {
+		t.Errorf("seed %d: %d runs began beside another one, %d of them with a claim; %d were unarbitrated", r.Seed, r.Beside, r.Overlaps, r.Unarbitrated)
 	}
 	if sum := r.Once + r.Twice + r.Failed + r.Passed + r.Missed; sum != r.Ticks {
 		t.Errorf("%d ticks, and %d are accounted for", r.Ticks, sum)
@@ -107,17 +108,18 @@ func TestCalm(t *testing.T) {
 // TestYears goes through years of a rough world, each month with a seed of its own.
 func TestYears(t *testing.T) {
 	months := int(*years * 12)
-	var ticks, twice, takeovers int64
+	var ticks, twice, takeovers, alone, beside int64
 	var longest time.Duration
 	for seed := range months {
 		r := run(t, rough(t, uint64(seed)))
 		guaranteed(t, r)
 		ticks, twice, takeovers, longest = ticks+r.Ticks, twice+r.Twice, takeovers+r.Takeovers, max(longest, r.Takeover.Longest)
+		alone, beside = alone+r.Unarbitrated, beside+r.Beside
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%d ticks in %d months of 30 days, %d run more than once, %d takeovers, the longest after %v", ticks, months, twice, takeovers, longest)
+	t.Logf("%d ticks in %d months of 30 days, %d run more than once, %d takeovers, the longest after %v; %d runs without the register, %d beside another", ticks, months, twice, takeovers, longest, alone, beside)
 	if takeovers == 0 || twice == 0 {
 		t.Error("nothing went wrong, so nothing was tried")
 	}

@@ -32,6 +32,7 @@ type Report struct {
 	Runs          int64 // begun
 	Unarbitrated  int64
 	Beside        int64 // runs that began while another one of the same job was in progress
+	Overlaps      int64 // of these, both with a claim: what must not be
 	Lost          int64 // runs that ended with their process, or were cut
 	Takeovers     int64
 	FirstTakeover time.Duration // since the start; 0: there was none
@@ -69,6 +70,7 @@ type tally struct {
 	ticks    map[int64]*tickCount
 	settled  int64 // every tick up to it is counted
 	running  int
+	holding  int // of these, with a claim
 	fence    int64
 	gone     time.Duration // the last sign of life of the holder that vanished; 0: none has
 	course   hash.Hash
@@ -122,6 +124,10 @@ func (t *tally) step(w *world, s Step) {
 		t.Unarbitrated++
 		return
 	}
+	if t.holding > 0 {
+		t.Overlaps++
+	}
+	t.holding++
 	lag := w.unix(w.now).Sub(time.Unix(s.Tick, 0))
 	if s.Attempt <= 1 {
 		t.StartLag.add(max(lag, 0))
@@ -133,6 +139,14 @@ func (t *tally) step(w *world, s Step) {
 	if t.gone > 0 {
 		t.Takeover.add(w.now - t.gone)
 		t.gone = 0
+	}
+}
+
+// over is the end of a run, by itself or not.
+func (t *tally) over(loose bool) {
+	t.running--
+	if !loose {
+		t.holding--
 	}
 }
 
@@ -157,7 +171,7 @@ func (t *tally) vanished(w *world, a *agent) {
 	for i := range a.runs {
 		if a.runs[i].is {
 			if !a.runs[i].dead {
-				t.running--
+				t.over(a.runs[i].loose)
 			}
 			t.Lost++
 			if !a.runs[i].loose {

@@ -75,8 +75,11 @@ func begin(t *testing.T, env string, plan any, out io.Writer) *side {
 	}
 	s := &side{cmd: exec.Command(self), ended: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), env+"="+string(text), "GOMAXPROCS=2")
-	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = out, out, endWithParent()
-	if err := s.cmd.Start(); err != nil {
+	s.cmd.Stdout, s.cmd.Stderr = out, out
+	if _, err = s.cmd.StdinPipe(); err == nil { // closed when this process is gone: see play
+		err = s.cmd.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -261,6 +264,13 @@ func (b *battle) fight(p *plan, over func([]*side) bool) map[string]*story {
 	for began := time.Now(); !over(sides); time.Sleep(100 * time.Millisecond) {
 		if time.Since(began) > *limit {
 			b.t.Fatalf("not over within %v", *limit)
+		}
+		for _, s := range sides {
+			select {
+			case <-s.ended:
+				b.t.Fatalf("a process has ended: %v", s.cmd.ProcessState)
+			default:
+			}
 		}
 	}
 	leave(b.t, sides)
