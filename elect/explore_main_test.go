@@ -15,7 +15,7 @@ import (
 )
 
 // enough states of each configuration for every move, reason and property to come up.
-const enough = 110_000
+const enough = 70_000
 
 var (
 	exploreMost = flag.Int("explore.states", enough, "states of each configuration to go through at most")
