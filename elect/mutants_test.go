@@ -49,7 +49,7 @@ var mutants = []mutant{
 	{"a pause does not hold a claim back", "operator", "rows.go", "	if d.paused(r) {\n", "	if false {\n"},
 	{"catch_up all jumps to the latest tick", "catch_up all", "rows.go", "	if d.p.CatchUp != CatchUpAll || latest <= r.Timer {", "	if true || latest <= r.Timer {"},
 	{"an unarbitrated run in a pause", "register away", "other.go", "v.State != record.Present || d.paused(r) {", "v.State != record.Present {"},
-	{"an unarbitrated run beside a live claim", "register away", "other.go", "r.Claimed && r.TimerOld <= k && d.lapsed(r)\n}", "r.Claimed && r.TimerOld <= k\n}"},
+	{"an unarbitrated run beside a live claim", "register away", "other.go", "r.Claimed && d.lapsed(r)\n}", "r.Claimed\n}"},
 	{"an unarbitrated tick is run again", "register away", "decide.go", "	if here && d.reconciles(r) {", "	if false {"},
 	{"a sealed record is overwritten", "by hand", "decide.go", "	case v.State == record.Unopenable:\n", "	case v.State == record.Unopenable:\n		return d.swap(NoRecord, record.Record{ID: s.ID, Timer: 120})\n	case false:\n"},
 	{"what does not open counts as damaged", "one has the wrong key", "../record/set.go", "		if errors.Is(err, ErrUnopenable) {\n", "		if false {\n"},

@@ -40,59 +40,34 @@ func (d *decision) atMostOnce() Action {
 }
 
 // outage tells which tick may have to be run without the register, and from
-// which moment on Elapsed: the latest.
+// which moment on Elapsed.
 func (d *decision) outage() (tick int64, from time.Duration, ok bool) {
 	s, p := d.s, d.p
 	if !s.Away || p.AtMostOnce || p.WithoutRegister == WithoutWait || s.Stopping || s.Loose.Running || s.Claim.Phase == InRun {
 		return 0, 0, false
 	}
-	tick = p.Schedule.Prev(d.sec())
-	from, ok = d.outageOf(tick)
-	return tick, from, ok
-}
-
-// outageOf is outage for one tick.
-func (d *decision) outageOf(k int64) (from time.Duration, ok bool) {
-	s, p := d.s, d.p
+	k := p.Schedule.Prev(d.sec())
 	if k <= s.Born.Unix() || k <= s.Loose.Tick || s.Claim.Phase == Ended && k <= s.Claim.Record.TimerOld || !s.Reached.Before(unix(k)) {
-		return 0, false
+		return 0, 0, false
 	}
 	after := p.OutageAfter
 	if after == 0 {
 		after = min(time.Duration(p.Schedule.Next(k)-k)*time.Second/2, 30*time.Second)
 	}
 	after = max(after, p.HeadStart+p.Spread+s.Lag)
-	return max(d.at(unix(k)), s.DownSince) + after, true
+	return k, max(d.at(unix(k)), s.DownSince) + after, true
 }
-
-// staleTicks is how many ticks before the latest may still be run without the register.
-const staleTicks = 16
 
 // loose runs a tick that the register cannot arbitrate, if DNS shows that
 // nobody else can be running it.
 func (d *decision) loose() (Action, bool) {
+	s := d.s
 	k, from, ok := d.outage()
-	if !ok {
+	if !ok || d.now.Elapsed < from {
 		return Action{}, false
 	}
-	var a Action
-	if ok = d.now.Elapsed >= from; ok {
-		a, ok = d.unseen(k, from)
-	}
-	if ok && a.Verb == Run && d.s.asked {
-		return a, true
-	}
-	// A silent register takes so long to say nothing that the next tick may have come
-	// meanwhile: the one that it and DNS were asked for is run all the same.
-	for i, past := 0, d.s.asked; past && i < staleTicks; i++ {
-		k = d.p.Schedule.Prev(k - 1)
-		if from, past = d.outageOf(k); past && d.now.Elapsed >= from {
-			if run, is := d.unseen(k, from); is && run.Verb == Run {
-				return run, true
-			}
-		}
-	}
-	if ok && a.Verb == Run {
+	a, ok := d.unseen(k, from)
+	if ok && a.Verb == Run && !s.asked {
 		a = Action{Verb: Load, Why: RegisterAway} // it may have come back with DNS
 	}
 	return a, ok
@@ -115,5 +90,5 @@ func (d *decision) unseen(k int64, from time.Duration) (Action, bool) {
 	if v.State != record.Present || d.paused(r) {
 		return Action{}, false
 	}
-	return run, !r.Claimed && r.Timer <= k || r.Claimed && r.TimerOld <= k && d.lapsed(r)
+	return run, !r.Claimed && r.Timer <= k || r.Claimed && d.lapsed(r)
 }

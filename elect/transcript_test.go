@@ -309,8 +309,6 @@ var commands = map[string]func(*world, *testing.T, *datadriven.TestData){
 func (w *world) register(t *testing.T, d *datadriven.TestData) {
 	what := first(t, d)
 	switch what {
-	case "hushed": // silent, and each question to it ends after so long
-		w.mode, w.hush = "silent", span(t, d, value(d, "after", ""))
 	case "away", "silent", "refusing", "back":
 		if len(d.CmdArgs) > 1 {
 			for _, a := range w.agents {

@@ -26,9 +26,8 @@ type world struct {
 
 	texts  []string // what the register holds
 	past   []version
-	late   []func()      // copies of swaps that the network has kept
-	mode   string        // of the register: "" answers; away; silent; refusing
-	hush   time.Duration // how long it takes to say nothing
+	late   []func() // copies of swaps that the network has kept
+	mode   string   // of the register: "" answers; away; silent; refusing
 	step   time.Duration
 	silent bool          // tells no time
 	lag    time.Duration // by which DNS trails the register
@@ -314,14 +313,6 @@ func (a *agent) towards() string {
 	return a.world.mode
 }
 
-// silence is for how long the register says nothing, if it is asked.
-func (a *agent) silence(asked bool) time.Duration {
-	if asked && a.towards() == "silent" {
-		return a.world.hush
-	}
-	return 0
-}
-
 func (a *agent) load() (texts []string, told time.Time, out elect.Outcome) {
 	w := a.world
 	switch a.towards() {
@@ -335,7 +326,7 @@ func (a *agent) load() (texts []string, told time.Time, out elect.Outcome) {
 
 func (a *agent) ask(act elect.Action, how func() ([]string, time.Time, elect.Outcome)) {
 	fromLoad := act.Verb == elect.Load
-	a.request(a.silence(fromLoad), func() func(time.Duration, elect.Now) {
+	a.request(0, func() func(time.Duration, elect.Now) {
 		texts, told, out := how()
 		return func(sent time.Duration, now elect.Now) {
 			poll := now.Elapsed + a.policy.PollMin
@@ -383,7 +374,7 @@ func (a *agent) swap(act elect.Action, now elect.Now) {
 	if len(a.faults) > 0 {
 		f, a.faults = a.faults[0], a.faults[1:]
 	}
-	a.request(f.delay+a.silence(true), func() func(time.Duration, elect.Now) {
+	a.request(f.delay, func() func(time.Duration, elect.Now) {
 		out, told, note := a.world.swap(old, texts, a.towards(), f.what)
 		return func(sent time.Duration, now elect.Now) {
 			if out == elect.Done {

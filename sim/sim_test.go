@@ -63,9 +63,8 @@ func guaranteed(t *testing.T, r *sim.Report) {
 	if r.Missed > 0 || r.FenceBroken > 0 {
 		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before", r.Seed, r.Missed, r.FenceBroken)
 	}
-	// An agent of which three requests in a row get lost takes the register to be away.
-	if r.Overlaps > 0 || r.Beside > 2*r.Unarbitrated {
-		t.Errorf("seed %d: %d runs began beside another one, %d of them with a claim; %d were unarbitrated", r.Seed, r.Beside, r.Overlaps, r.Unarbitrated)
+	if r.Overlaps > 0 || r.Beside > 0 {
+		t.Errorf("seed %d: %d runs began beside another one, %d of them with a claim", r.Seed, r.Beside, r.Overlaps)
 	}
 	if sum := r.Once + r.Twice + r.Failed + r.Passed + r.Missed; sum != r.Ticks {
 		t.Errorf("%d ticks, and %d are accounted for", r.Ticks, sum)
