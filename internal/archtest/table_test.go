@@ -65,6 +65,10 @@ var table = []row{
 		why: "what the adapters for schedulers share; no scheduler",
 	},
 	{
+		dir: "internal/oncalltest", own: []string{"elect", "record", "register", "schedule"},
+		why: "what tests of these adapters share; no scheduler either",
+	},
+	{
 		dir: "adapter/gocron", own: []string{".", "elect", "internal/lead", "internal/oncall"}, other: []string{"github.com/go-co-op/gocron/v2"},
 		why: "an adapter: the library on one side, one scheduler on the other, no provider",
 	},
