@@ -33,6 +33,8 @@ type loop struct {
 
 	snap   register.Snapshot // what the register last showed: what a swap is against
 	set    record.Set
+	before record.Record // what the swap in flight, or whose outcome is open, follows
+	gap    gap
 	sealed bool  // it did not open, and has not since
 	odd    error // about what was last seen
 
@@ -323,8 +325,16 @@ func (l *loop) see(ev *Event, now elect.Now, s register.Snapshot, sent time.Dura
 		l.snap, l.set = s, set
 	}
 	was, stale, shown := l.self.View, l.self.Stale, l.self.Shown
+	last, open := l.self.Last, l.self.Open
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
 	l.renewed() // a renewal whose reply was lost may have been found
+	if r := l.self.Last; r.TimerOld > last.TimerOld {
+		l.gap = gap{r.TimerOld, passed(l.policy.Schedule, last, elect.Action{Why: elect.TickDue, Next: r})}
+	}
+	if act, ok := found(&open, &l.self); ok {
+		ev.Passed = l.leavesOut(act)
+		l.tell(act, *ev)
+	}
 	if v := &l.self.View; l.policy.Lock && v.State == record.Present && !elect.IsLock(v.Record) && elect.IsLock(was.Record) {
 		l.log.Warn("the record is one of a job; it is left alone, and nothing is held here", "record", v.Record.String())
 	}
@@ -369,8 +379,11 @@ func sum(texts []string) uint64 {
 }
 
 func (l *loop) swap(ctx context.Context, act elect.Action) {
+	if l.self.Open.N == 0 {
+		l.before = l.self.Last
+	}
 	l.self.Sending(&l.policy, l.now(), act)
-	old, was, texts := l.snap, l.self.Last, l.set.With(act.Next)
+	old, texts := l.snap, l.set.With(act.Next)
 	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
 	l.request(ctx, elect.Swap, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		ev := Event{Verb: elect.Swap, Why: act.Why, Took: now.Elapsed - sent, Record: act.Next, Err: err, Outcome: outcome(err)}
@@ -383,7 +396,7 @@ func (l *loop) swap(ctx context.Context, act elect.Action) {
 		case elect.Done:
 			l.snap = s
 			l.set = record.ReadAs(l.Form, s.Texts, 0)
-			ev.Passed = passed(l.policy.Schedule, was, act)
+			ev.Passed = l.leavesOut(act)
 			l.tell(act, ev)
 			l.renewed()
 		case elect.Conflict:
@@ -413,6 +426,34 @@ func outcome(err error) elect.Outcome {
 		return elect.Refused
 	}
 	return elect.Unreached
+}
+
+// A gap is what somebody's claim of a tick left out. Who made it may never have
+// known of it, so whoever takes that tick over tells.
+type gap struct {
+	tick int64
+	n    int
+}
+
+// leavesOut counts the ticks that a write of this agent leaves out.
+func (l *loop) leavesOut(act elect.Action) int {
+	if (act.Why == elect.ClaimLapsed || act.Why == elect.ClaimExhausted) && act.Next.TimerOld == l.gap.tick {
+		return l.gap.n
+	}
+	return passed(l.policy.Schedule, l.before, act)
+}
+
+// found is the write whose outcome was open and which a Load has shown to be applied.
+func found(open *elect.Open, s *elect.Self) (elect.Action, bool) {
+	if s.Open.N > 0 || s.View.State != record.Present {
+		return elect.Action{}, false
+	}
+	for _, t := range open.Texts[:open.N] {
+		if open.Unsure && t.Record == s.View.Record {
+			return elect.Action{Verb: elect.Swap, Why: t.Why, Next: t.Record}, true
+		}
+	}
+	return elect.Action{}, false
 }
 
 // passed counts the ticks that a write leaves out, at most 1000: those between
