@@ -16,9 +16,6 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// ioTimeout bounds one Load, Swap or look; see patience.
-const ioTimeout = 10 * time.Second
-
 // A loop is one Run of an Agent: look, decide, act. It belongs to one
 // goroutine. At most one request is in flight, and it reports through answers,
 // so that a run can be stopped while the register is slow.
@@ -41,6 +38,7 @@ type loop struct {
 	busy       bool   // a request is in flight
 	abandon    func() // gives up the Load or look that is in flight; nil: there is none
 	answers    chan func()
+	patience   elect.Patience
 	runs       map[bool]*run // by unarbitrated
 	offWarn    bool
 	ahead      time.Duration // of the wall clock, when the time was last read
@@ -211,29 +209,12 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 	}
 }
 
-// patience is how long a request may take. While a run is in progress that is
-// two fifths of the lease: a renewal, sent after a third, that hangs leaves time
-// for another before the run would have to be stopped. A look may take a fifth,
-// always: a tick may fall due meanwhile, and the register can be asked instead.
-// A swap has the time that it is known to take.
-func (l *loop) patience(v elect.Verb) time.Duration {
-	switch {
-	case v == elect.Look:
-		return min(ioTimeout, l.policy.Lease/5)
-	case v == elect.Swap && l.policy.SwapTime > 0:
-		return l.policy.SwapTime
-	case l.runs[false] != nil:
-		return min(ioTimeout, l.policy.Lease*2/5)
-	}
-	return ioTimeout
-}
-
 // request runs one request in the background; note runs in the loop after it.
 func (l *loop) request(ctx context.Context, v elect.Verb, do func(context.Context) (register.Snapshot, error),
 	note func(s register.Snapshot, err error, sent time.Duration, now elect.Now),
 ) {
 	l.busy = true
-	sent, patience := l.clock.elapsed(), l.patience(v)
+	sent, patience := l.clock.elapsed(), l.patience.For(&l.policy, &l.self, l.now(), v, l.runs[false] != nil)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	abandoned := false
 	if v != elect.Swap {
@@ -307,6 +288,7 @@ func (l *loop) load(ctx context.Context, act elect.Action) {
 			l.complain(first, "cannot read the record from the register; no run starts meanwhile", err)
 		} else {
 			l.answered(now)
+			l.patience.Took(ev.Took)
 			l.self.NextLook = now.Elapsed + l.poll()
 			l.see(&ev, now, s, sent)
 		}
