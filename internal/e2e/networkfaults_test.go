@@ -406,9 +406,9 @@ func (m *trial) registerAway(breaks func(p *faultproxy.Proxy)) {
 		}
 		return all
 	}
-	c.await("two ticks that are run unarbitrated", 6*interval+30*time.Second, func() bool {
+	c.await("six ticks that are run unarbitrated", 10*interval+30*time.Second, func() bool {
 		all := loose()
-		return len(all) > 1 && all[len(all)-1].tick > all[0].tick
+		return len(all) > 1 && all[len(all)-1].tick >= all[0].tick+6*int64(interval/time.Second)
 	})
 	latest := loose()[len(loose())-1]
 	c.await("its end", 30*time.Second, func() bool { return len(c.ended()) == len(c.runs()) })
@@ -422,6 +422,11 @@ func (m *trial) registerAway(breaks func(p *faultproxy.Proxy)) {
 	for _, r := range loose() {
 		// Who ran the latest may not be the first to reach the register again.
 		unarbitrated[r.tick] = r.tick < latest.tick
+	}
+	for k := loose()[0].tick; k <= latest.tick; k += int64(interval / time.Second) {
+		if _, ok := unarbitrated[k]; !ok {
+			m.Errorf("tick %d was not run while the register was away", k)
+		}
 	}
 	for _, r := range c.runs() {
 		if r.fence != "" && unarbitrated[r.tick] {
