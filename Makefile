@@ -45,7 +45,7 @@ stories:
 searches:
 	nice -n 19 go test -p 1 -timeout 25m -skip '$(search)' ./elect ./sim
 	nice -n 19 go test -v -timeout 25m -run '$(search)' ./elect
-	nice -n 19 $(MAKE) --no-print-directory fuzz fuzz=3000x fuzzed='$(hostile)'
+	nice -n 19 $(MAKE) --no-print-directory fuzz fuzz=5000x fuzzed='$(hostile)'
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
