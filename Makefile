@@ -2,10 +2,10 @@
 # people. Programs for development are pinned in tools/go.mod.
 
 tool   := go tool -modfile=$(CURDIR)/tools/go.mod
-# The explorer and the simulator are one goroutine each: the race detector would find
-# nothing in them and make them ten times slower. The end-to-end tests run a built
-# program, and the clash is of processes.
-unraced := ./elect ./sim ./internal/e2e ./internal/clash
+# The explorer and the simulator are one goroutine each, and archtest reads source: the
+# race detector would find nothing in them and make them ten times slower. The
+# end-to-end tests run a built program, and the clash is of processes.
+unraced := ./elect ./sim ./internal/e2e ./internal/clash ./internal/archtest
 raced    = $(shell go list ./... | grep -v $(patsubst ./%,-e /%$$,$(unraced)))
 # What it takes to compile the tests of the raced ones.
 parts    = $(shell go list -test -deps -f '{{if not (or .ForTest .Standard)}}{{.ImportPath}}{{end}}' $(raced) | grep -v '\.test$$')
@@ -43,7 +43,7 @@ stories:
 
 # States, years, and what anybody could send: all of it by number, not by time.
 searches:
-	nice -n 19 go test -p 1 -timeout 25m -skip '$(search)' ./elect ./sim
+	nice -n 19 go test -p 1 -timeout 25m -skip '$(search)' ./internal/archtest ./elect ./sim
 	nice -n 19 go test -v -timeout 25m -run '$(search)' ./elect
 	nice -n 19 $(MAKE) --no-print-directory fuzz fuzz=5000x fuzzed='$(hostile)'
 
