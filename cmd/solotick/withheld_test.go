@@ -61,3 +61,28 @@ func TestWithheldBy(t *testing.T) {
 		})
 	}
 }
+
+// TestWithheldOnceNamed: a variable that a file has named is withheld for as long as the
+// agent lives, whatever the file says later: it is in its environment still.
+func TestWithheldOnceNamed(t *testing.T) {
+	t.Setenv("ONE", "x")
+	t.Setenv("TWO", "x")
+	f := &fleet{file: filepath.Join(t.TempDir(), "solotick.yaml")}
+	for _, c := range []struct {
+		token string
+		want  []string
+	}{{"ONE", []string{"ONE"}}, {"TWO", []string{"ONE", "TWO"}}, {"TWO", []string{"ONE", "TWO"}}} {
+		text := "version: 1\ndns: { provider: cloudflare, zone: example.com, token: '${env:" + c.token + "}' }\njobs: { canary: { every: 60s, exec: [x] } }\n"
+		if err := os.WriteFile(f.file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := config.Load(f.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.hide(file, &service{})
+		if d := cmp.Diff(c.want, *f.withheld.Load()); d != "" {
+			t.Error(d)
+		}
+	}
+}
