@@ -37,8 +37,10 @@ test: needs lint cross packaging
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
 
-# Agents, servers and faults as processes, in a network of their own.
+# Agents, servers and faults as processes, in a network of their own: what they build
+# is fetched before.
 stories:
+	go build -o /dev/null ./cmd/solotick
 	go test -exec $(CURDIR)/tools/alone -p 1 -timeout 25m ./internal/e2e ./internal/clash
 
 # States, years, and what anybody could send: all of it by number, not by time.
@@ -78,6 +80,7 @@ prove: needs fuzz
 # Every fault on every server, and the page that tells what came of it. The tick is
 # two seconds: nothing else should run.
 faults: needs
+	go build -o /dev/null ./cmd/solotick
 	go test -exec $(CURDIR)/tools/alone -count 1 -timeout 90m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
 # By a number of inputs, as in test, it ends for certain: by a time, go may call what
