@@ -305,6 +305,10 @@ var table = []row{
 		why: "judges units and manifests for tests, by systemd's programs and published rules, and nothing of what makes them",
 	},
 	{
+		dir: "internal/pgtest",
+		why: "a database for tests, which knows nothing of what is in it",
+	},
+	{
 		dir: "internal/dnstest",
 		why: "starts real DNS servers for tests and trusts no DNS library, so that no test judges a library by itself",
 	},
