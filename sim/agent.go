@@ -130,6 +130,16 @@ func (a *agent) vanish() {
 	}
 	w := a.world
 	w.tally.vanished(w, a)
+	gone := Step{Verb: elect.End, Killed: true}
+	if !a.runs[0].is && !a.runs[1].is {
+		w.tell(a, gone)
+	}
+	for i := range a.runs {
+		if r := &a.runs[i]; r.is {
+			gone.Tick, gone.Attempt, gone.Loose = r.tick, r.attempt, r.loose
+			w.tell(a, gone)
+		}
+	}
 	a.up, a.busy = false, false
 	a.requests++ // what is under way is answered to nobody
 	a.wakes++
@@ -410,6 +420,7 @@ func (a *agent) guard(arg uint32) {
 	}
 	r.dead, r.res = true, record.Failed
 	a.world.tally.over(false)
+	a.world.tell(a, Step{Verb: elect.Stop, Killed: true, Tick: r.tick, Attempt: r.attempt, Result: record.Lost})
 	r.ended++
 	a.world.plan(0, a, ends, r.arg(a))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"regexp"
 	"testing"
 	"time"
 
@@ -244,6 +245,33 @@ func TestPicture(t *testing.T) {
 	}
 	if elements["svg"] != 1 || elements["rect"] < 20 || elements["title"] < 10 || elements["line"] < 5 {
 		t.Errorf("drawn were %v", elements)
+	}
+}
+
+// TestKilled has the picture end the bar of a run where its process was killed.
+func TestKilled(t *testing.T) {
+	s := calm(t)
+	s.For, s.Job.Takes = 10*time.Minute, sim.Fixed(20*time.Second)
+	s.Members = []sim.Member{{ID: "FIRST", Kill: 4*time.Minute + 22*time.Second}, {ID: "SECOND", Begin: 30 * time.Second}}
+	p := sim.Picture{To: s.For}
+	killed := 0
+	s.Watch = func(step sim.Step) {
+		p.Watch(step)
+		if step.Killed {
+			killed++
+			if want := "     262.000 FIRST          end: killed: tick 1767225857 attempt 1"; step.String() != want {
+				t.Errorf("%q, want %q", step, want)
+			}
+		}
+	}
+	r := run(t, s)
+	var b bytes.Buffer
+	if err := p.WriteSVG(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	// Not quite five seconds of 600 on 814 pixels.
+	if lost := regexp.MustCompile(`class="lost" .* width="(.*)" height.*attempt 1: ended with its process<`).FindStringSubmatch(b.String()); killed != 1 || lost == nil || lost[1] != "6.6" {
+		t.Errorf("%d killed, and drawn as %q", killed, lost)
 	}
 }
 
