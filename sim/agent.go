@@ -15,7 +15,8 @@ type agent struct {
 
 	up     bool
 	lives  uint32        // processes so far
-	frozen time.Duration // halted until then
+	halted time.Duration // its machine was, last
+	frozen time.Duration // and until then
 	offset time.Duration // of the wall clock
 	drift  float64       // of both clocks
 
@@ -121,6 +122,14 @@ func (a *agent) poll() time.Duration {
 		return p.PollMin
 	}
 	return p.PollMin + time.Duration(a.world.rnd.Int64N(int64(p.PollMax-p.PollMin)+1))
+}
+
+// lively is the last moment at which the machine was not halted.
+func (a *agent) lively() time.Duration {
+	if a.world.now < a.frozen {
+		return a.halted
+	}
+	return a.world.now
 }
 
 // vanish ends the process at once, and its job with it, as its guard does.

@@ -61,8 +61,8 @@ func rough(t testing.TB, seed uint64) sim.Scenario {
 // guaranteed fails where the report breaks a promise of protocol section 10.
 func guaranteed(t *testing.T, r *sim.Report) {
 	t.Helper()
-	if r.Missed > 0 || r.FenceBroken > 0 {
-		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before", r.Seed, r.Missed, r.FenceBroken)
+	if r.Missed > 0 || r.FenceBroken > 0 || r.ClaimedTwice > 0 {
+		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before, %d attempts claimed twice", r.Seed, r.Missed, r.FenceBroken, r.ClaimedTwice)
 	}
 	if r.Overlaps > 0 || r.Beside > 0 {
 		t.Errorf("seed %d: %d runs began beside another one, %d of them with a claim", r.Seed, r.Beside, r.Overlaps)
