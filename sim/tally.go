@@ -24,7 +24,7 @@ type Report struct {
 	// run to an end.
 	Ticks  int64
 	Once   int64
-	Twice  int64 // two times or more, under the same or another attempt
+	Twice  int64 // two times or more, and not as the record wanted a further attempt
 	Failed int64 // not once with success, and so the record says
 	Passed int64 // coalesced or skipped: a later tick was claimed in their place
 	Missed int64 // nothing at all, or passed over before it was another tick's turn: what must not be
@@ -90,6 +90,7 @@ type tickCount struct {
 	ok     int
 	failed bool
 	silent bool // it was passed over too early
+	handed int  // attempts after which the record wanted another one
 	tries  int  // the last attempt that was claimed
 }
 
@@ -228,6 +229,9 @@ func (t *tally) wrote(w *world, old, next content) {
 	if !r.Claimed && r.Attempt() <= 1 && (r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost || r.Last == record.Replaced) && was.TimerOld == r.TimerOld {
 		t.of(r.TimerOld).failed = true
 	}
+	if was.Claimed && !r.Claimed && r.Attempt() > 1 && was.TimerOld == r.TimerOld {
+		t.of(r.TimerOld).handed++
+	}
 	if old.state == record.Absent {
 		t.settled = max(t.settled, r.Timer-1) // the job begins with that tick
 		return
@@ -282,7 +286,7 @@ func (t *tally) judge(tick int64, left bool) {
 	delete(t.ticks, tick)
 	t.Ticks++
 	switch {
-	case c != nil && c.ok > 1 || c != nil && c.ended > 1 && c.ok > 0:
+	case c != nil && c.ok > 1 || c != nil && c.ended > c.handed+1 && c.ok > 0:
 		t.Twice++
 	case c != nil && c.ok == 1:
 		t.Once++

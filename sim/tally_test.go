@@ -14,6 +14,18 @@ type minutes struct{}
 func (minutes) Next(after int64) int64 { return (after/60 + 1) * 60 }
 func (minutes) Prev(at int64) int64    { return at / 60 * 60 }
 
+// TestRetries has a tick that is retried after a failure, as the job wants it, be run once.
+func TestRetries(t *testing.T) {
+	s := Scenario{Seed: 1, Agents: 2, For: 12 * time.Hour, Policy: elect.Policy{Schedule: minutes{}, Attempts: 4}, Job: Job{Takes: Fixed(time.Second), Fails: 0.2}}
+	r, err := Run(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Twice > 0 || r.Runs < r.Ticks*6/5 || r.Once < r.Ticks*9/10 {
+		t.Errorf("of %d ticks, in %d runs, %d were run once and %d more than once", r.Ticks, r.Runs, r.Once, r.Twice)
+	}
+}
+
 // TestTally has what must not be be counted, by a register that takes it all.
 func TestTally(t *testing.T) {
 	at := func(second int64) int64 { return 1_767_225_600 + second }
