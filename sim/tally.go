@@ -50,8 +50,20 @@ type Report struct {
 	Throttled int64   // requests beyond the provider's limit
 	Busiest   float64 // the share of the provider's limit that was used at most; 0: there is none
 
+	due int64 // ticks in all of the scenario
+
 	// Course is a digest of every step and when it was: two runs with one are the same.
 	Course string
+}
+
+// Broken tells whether there was what must not be.
+func (r *Report) Broken() bool {
+	return r.Missed > 0 || r.FenceBroken > 0 || r.ClaimedTwice > 0 || r.Overlaps > 0
+}
+
+// PerTick is how many requests to the register a tick took, Loads and Swaps of all agents.
+func (r *Report) PerTick() float64 {
+	return float64(r.Loads+r.Swaps.Sent) / float64(max(r.due, 1))
 }
 
 // A SwapCount is what became of the swaps.
@@ -325,6 +337,9 @@ func (w *world) report() *Report {
 		}
 		t.judge(tick, tick <= leftBehind(&last))
 		t.settled = tick
+	}
+	for tick := t.schedule.Next(t.start - 1); tick != 0 && tick < w.unix(w.s.For).Unix(); tick = t.schedule.Next(tick) {
+		t.due++
 	}
 	t.Busiest = max(w.loads.used(), w.swaps.used())
 	t.StartLag.sum()
