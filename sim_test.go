@@ -64,6 +64,9 @@ func TestSim(t *testing.T) {
 			change(&s)
 			var simulated, real []string
 			s.Watch = func(step sim.Step) {
+				if step.Killed {
+					return // nobody is there to tell
+				}
 				simulated = append(simulated, course(step.At, step.Agent, step.Verb, step.Why, step.Outcome, step.Tick, step.Ended))
 			}
 			bubble(t, func(w *world) {

@@ -246,7 +246,7 @@ func (r *Report) Check() error {
 	bad(!number(r.TookMS) || r.TookMS < 0, "took_ms: want 0 or more")
 	bad(!number(r.LagMS), "lag_ms is out of all bounds")
 	bad(!slices.Contains(results, r.Result), "result %.20q is none", r.Result)
-	bad(r.Code != nil && (*r.Code < -1 || *r.Code > math.MaxUint32), "code is none")
+	bad(r.Code != nil && (*r.Code < -1 || int64(*r.Code) > math.MaxUint32), "code is none")
 	bad(len(r.Error) > MaxError, "error is longer than %d bytes", MaxError)
 	bad(len(r.Output) > MaxOutput, "output is longer than %d bytes", MaxOutput)
 	bad(r.TraceID != "" && !traceID.MatchString(r.TraceID), "trace_id: want 32 hexadecimal digits")

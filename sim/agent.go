@@ -15,7 +15,8 @@ type agent struct {
 
 	up     bool
 	lives  uint32        // processes so far
-	frozen time.Duration // halted until then
+	halted time.Duration // its machine was, last
+	frozen time.Duration // and until then
 	offset time.Duration // of the wall clock
 	drift  float64       // of both clocks
 
@@ -124,6 +125,14 @@ func (a *agent) poll() time.Duration {
 	return p.PollMin + time.Duration(a.world.rnd.Int64N(int64(p.PollMax-p.PollMin)+1))
 }
 
+// lively is the last moment at which the machine was not halted.
+func (a *agent) lively() time.Duration {
+	if a.world.now < a.frozen {
+		return a.halted
+	}
+	return a.world.now
+}
+
 // vanish ends the process at once, and its job with it, as its guard does.
 func (a *agent) vanish() {
 	if !a.up {
@@ -131,6 +140,16 @@ func (a *agent) vanish() {
 	}
 	w := a.world
 	w.tally.vanished(w, a)
+	gone := Step{Verb: elect.End, Killed: true}
+	if !a.runs[0].is && !a.runs[1].is {
+		w.tell(a, gone)
+	}
+	for i := range a.runs {
+		if r := &a.runs[i]; r.is {
+			gone.Tick, gone.Attempt, gone.Loose = r.tick, r.attempt, r.loose
+			w.tell(a, gone)
+		}
+	}
 	a.up, a.busy = false, false
 	a.requests++ // what is under way is answered to nobody
 	a.wakes++
@@ -397,6 +416,7 @@ func (a *agent) guard(arg uint32) {
 	}
 	r.dead, r.res = true, record.Failed
 	a.world.tally.over(false)
+	a.world.tell(a, Step{Verb: elect.Stop, Killed: true, Tick: r.tick, Attempt: r.attempt, Result: record.Lost})
 	r.ended++
 	a.world.plan(0, a, ends, r.arg(a))
 }

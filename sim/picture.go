@@ -36,10 +36,10 @@ type bar struct {
 
 // Watch takes a step in.
 func (p *Picture) Watch(s Step) {
-	if s.Verb != elect.Run || s.At < p.From-time.Hour || s.At > p.To {
+	if s.Verb != elect.Run && !s.Killed || s.At < p.From-time.Hour || s.At > p.To {
 		return
 	}
-	if !s.Ended {
+	if !s.Ended && !s.Killed {
 		p.bars = append(p.bars, bar{s.Agent, s.At, -1, s.Tick, s.Attempt, "", s.Loose})
 		return
 	}
@@ -149,7 +149,7 @@ func (p *Picture) bar(b *strings.Builder, one bar, y int) {
 		}
 	}
 	if one.to < 0 {
-		class, words = "lost", "ended with its process, or goes on"
+		class, words = "lost", "goes on"
 	}
 	if one.loose {
 		class, words = "loose", words+", unarbitrated"

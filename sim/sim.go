@@ -90,10 +90,20 @@ type Step struct {
 	Ended   bool // a run ended, with Result
 	Result  record.Result
 	Loose   bool // of an unarbitrated run
+	// Killed is what the agent itself does not know of: its process was ended, with Verb
+	// End, or its run by the guard, with Verb Stop. Tick is 0 if nothing was running.
+	Killed bool
 }
 
 func (s Step) String() string {
-	text := fmt.Sprintf("%12.3f %-14s %v: %v", s.At.Seconds(), s.Agent, s.Verb, s.Why)
+	text := fmt.Sprintf("%12.3f %-14s %v: ", s.At.Seconds(), s.Agent, s.Verb)
+	if s.Killed {
+		if text += "killed"; s.Tick != 0 {
+			text += fmt.Sprintf(": tick %d attempt %d", s.Tick, s.Attempt)
+		}
+		return text
+	}
+	text += s.Why.String()
 	switch {
 	case s.Ended:
 		return text + fmt.Sprintf(": tick %d attempt %d: %s", s.Tick, s.Attempt, s.Result)

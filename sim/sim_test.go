@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"regexp"
 	"testing"
 	"time"
 
@@ -60,8 +61,8 @@ func rough(t testing.TB, seed uint64) sim.Scenario {
 // guaranteed fails where the report breaks a promise of protocol section 10.
 func guaranteed(t *testing.T, r *sim.Report) {
 	t.Helper()
-	if r.Missed > 0 || r.FenceBroken > 0 {
-		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before", r.Seed, r.Missed, r.FenceBroken)
+	if r.Missed > 0 || r.FenceBroken > 0 || r.ClaimedTwice > 0 {
+		t.Errorf("seed %d: %d ticks missed, %d fences not greater than the one before, %d attempts claimed twice", r.Seed, r.Missed, r.FenceBroken, r.ClaimedTwice)
 	}
 	if r.Overlaps > 0 || r.Beside > 0 {
 		t.Errorf("seed %d: %d runs began beside another one, %d of them with a claim", r.Seed, r.Beside, r.Overlaps)
@@ -263,6 +264,33 @@ func TestPicture(t *testing.T) {
 	}
 	if elements["svg"] != 1 || elements["rect"] < 20 || elements["title"] < 10 || elements["line"] < 5 {
 		t.Errorf("drawn were %v", elements)
+	}
+}
+
+// TestKilled has the picture end the bar of a run where its process was killed.
+func TestKilled(t *testing.T) {
+	s := calm(t)
+	s.For, s.Job.Takes = 10*time.Minute, sim.Fixed(20*time.Second)
+	s.Members = []sim.Member{{ID: "FIRST", Kill: 4*time.Minute + 22*time.Second}, {ID: "SECOND", Begin: 30 * time.Second}}
+	p := sim.Picture{To: s.For}
+	killed := 0
+	s.Watch = func(step sim.Step) {
+		p.Watch(step)
+		if step.Killed {
+			killed++
+			if want := "     262.000 FIRST          end: killed: tick 1767225857 attempt 1"; step.String() != want {
+				t.Errorf("%q, want %q", step, want)
+			}
+		}
+	}
+	r := run(t, s)
+	var b bytes.Buffer
+	if err := p.WriteSVG(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	// Not quite five seconds of 600 on 814 pixels.
+	if lost := regexp.MustCompile(`class="lost" .* width="(.*)" height.*attempt 1: ended with its process<`).FindStringSubmatch(b.String()); killed != 1 || lost == nil || lost[1] != "6.6" {
+		t.Errorf("%d killed, and drawn as %q", killed, lost)
 	}
 }
 

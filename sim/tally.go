@@ -24,10 +24,10 @@ type Report struct {
 	// run to an end.
 	Ticks  int64
 	Once   int64
-	Twice  int64 // two times or more, under the same or another attempt
+	Twice  int64 // two times or more, and not as the record wanted a further attempt
 	Failed int64 // not once with success, and so the record says
 	Passed int64 // coalesced or skipped: a later tick was claimed in their place
-	Missed int64 // nothing at all: what must not be
+	Missed int64 // nothing at all, or passed over before it was another tick's turn: what must not be
 
 	Runs          int64 // begun
 	Unarbitrated  int64
@@ -37,11 +37,12 @@ type Report struct {
 	Takeovers     int64
 	FirstTakeover time.Duration // since the start; 0: there was none
 	FenceBroken   int64         // claims whose fence was not greater than every one before: what must not be
+	ClaimedTwice  int64         // claims of a tick whose attempt was not greater than every one before: what must not be
 
 	Early    int64         // first attempts that began before their tick, as a clock was ahead: by less than a second where the register tells its time
 	Earliest time.Duration // by how much at most
 	StartLag Distribution  // of first attempts, from the tick to the start
-	Takeover Distribution  // from the last sign of life of a holder that vanished to the start of the next attempt
+	Takeover Distribution  // from the last sign of life of a holder, killed, halted or not heard of, to the start of who took over
 
 	Looks     int64 // questions to the name servers
 	Loads     int64
@@ -49,8 +50,20 @@ type Report struct {
 	Throttled int64   // requests beyond the provider's limit
 	Busiest   float64 // the share of the provider's limit that was used at most; 0: there is none
 
+	due int64 // ticks in all of the scenario
+
 	// Course is a digest of every step and when it was: two runs with one are the same.
 	Course string
+}
+
+// Broken tells whether there was what must not be.
+func (r *Report) Broken() bool {
+	return r.Missed > 0 || r.FenceBroken > 0 || r.ClaimedTwice > 0 || r.Overlaps > 0
+}
+
+// PerTick is how many requests to the register a tick took, Loads and Swaps of all agents.
+func (r *Report) PerTick() float64 {
+	return float64(r.Loads+r.Swaps.Sent) / float64(max(r.due, 1))
 }
 
 // A SwapCount is what became of the swaps.
@@ -67,14 +80,20 @@ type tally struct {
 	Report
 	schedule elect.Schedule
 	start    int64 // epoch second
+	policy   *elect.Policy
+	ahead    int64 // seconds that an agent's time may be ahead
 	ticks    map[int64]*tickCount
 	settled  int64 // every tick up to it is counted
 	running  int
 	holding  int // of these, with a claim
 	fence    int64
-	gone     time.Duration // the last sign of life of the holder that vanished; 0: none has
-	course   hash.Hash
-	line     []byte // of the course, not yet taken in
+	gone     struct { // the holder that was killed last
+		id string
+		at time.Duration
+	}
+	taken  time.Duration // the last sign of life of whose claim was taken over; 0: the run has begun
+	course hash.Hash
+	line   []byte // of the course, not yet taken in
 }
 
 // A tickCount is what became of one tick.
@@ -82,6 +101,9 @@ type tickCount struct {
 	ended  int
 	ok     int
 	failed bool
+	silent bool // it was passed over too early
+	handed int  // attempts after which the record wanted another one
+	tries  int  // the last attempt that was claimed
 }
 
 func (t *tally) begin(s *Scenario) {
@@ -89,6 +111,7 @@ func (t *tally) begin(s *Scenario) {
 	t.schedule, t.start = s.Policy.Schedule, s.Start.Unix()
 	t.ticks, t.course = map[int64]*tickCount{}, sha256.New()
 	t.settled = t.start - 1
+	t.policy, t.ahead = &s.Policy, int64((s.Policy.Skew+s.Clocks.Offset)/time.Second)+1
 }
 
 // of is the count of a tick.
@@ -136,9 +159,9 @@ func (t *tally) step(w *world, s Step) {
 			t.Earliest = max(t.Earliest, -lag)
 		}
 	}
-	if t.gone > 0 {
-		t.Takeover.add(w.now - t.gone)
-		t.gone = 0
+	if t.taken > 0 {
+		t.Takeover.add(w.now - t.taken)
+		t.taken = 0
 	}
 }
 
@@ -174,11 +197,23 @@ func (t *tally) vanished(w *world, a *agent) {
 				t.over(a.runs[i].loose)
 			}
 			t.Lost++
-			if !a.runs[i].loose {
-				t.gone = w.now
-			}
 		}
 	}
+	if last := &w.shown[len(w.shown)-1].texts.rec; last.Claimed && last.ID == a.self.ID {
+		t.gone.id, t.gone.at = a.self.ID, a.lively()
+	}
+}
+
+// lastSign is the last sign of life of the holder of the record: where it is neither
+// dead nor halted, what it wrote last.
+func (t *tally) lastSign(w *world) time.Duration {
+	is := &w.shown[len(w.shown)-2] // the one that was just written over
+	if id := is.texts.rec.ID; id == t.gone.id {
+		return t.gone.at
+	} else if i := slices.IndexFunc(w.agents, func(a agent) bool { return a.up && a.self.ID == id }); i >= 0 && w.now < w.agents[i].frozen {
+		return w.agents[i].halted
+	}
+	return is.at
 }
 
 // wrote notes what a swap has changed.
@@ -189,8 +224,15 @@ func (t *tally) wrote(w *world, old, next content) {
 			t.FenceBroken++
 		}
 		t.fence = max(t.fence, r.Seq)
+		if c := t.of(r.TimerOld); r.Attempt() > c.tries {
+			c.tries = r.Attempt()
+		} else {
+			t.ClaimedTwice++
+		}
+		t.taken = 0
 		if was.Claimed {
 			t.Takeovers++
+			t.taken = t.lastSign(w)
 			if t.FirstTakeover == 0 {
 				t.FirstTakeover = w.now
 			}
@@ -199,11 +241,42 @@ func (t *tally) wrote(w *world, old, next content) {
 	if !r.Claimed && r.Attempt() <= 1 && (r.Last == record.Failed || r.Last == record.Timeout || r.Last == record.Lost || r.Last == record.Replaced) && was.TimerOld == r.TimerOld {
 		t.of(r.TimerOld).failed = true
 	}
+	if was.Claimed && !r.Claimed && r.Attempt() > 1 && was.TimerOld == r.TimerOld {
+		t.of(r.TimerOld).handed++
+	}
 	if old.state == record.Absent {
 		t.settled = max(t.settled, r.Timer-1) // the job begins with that tick
 		return
 	}
+	t.passes(w, &was, &r)
 	t.settle(min(r.TimerOld, r.Timer-1), w)
+}
+
+// passes looks at the ticks that a write has left behind without a run: another one has
+// to be due in their place, or catch_up or overlap allows for that. Nobody passes over a
+// tick that is still to come.
+func (t *tally) passes(w *world, was, r *record.Record) {
+	now := w.unix(w.now).Unix() + t.ahead
+	inRun := was.Claimed || was.Attempt() > 1 || t.running > 0 // what falls due meanwhile may be skipped
+	early := now
+	if t.policy.CatchUp != elect.CatchUpNone && !(inRun && t.policy.Overlap == elect.OverlapSkip) {
+		early = t.schedule.Prev(now+1) - 1
+	}
+	last := leftBehind(r)
+	for tick := t.schedule.Next(leftBehind(was)); tick != 0 && tick <= last; tick = t.schedule.Next(tick) {
+		if c := t.ticks[tick]; tick > early && tick != r.TimerOld && (c == nil || c.ended == 0) {
+			t.of(tick).silent = true
+		}
+	}
+}
+
+// leftBehind is the last moment whose tick a record has left behind. Of a tick that is to be
+// tried again, the timer says when.
+func leftBehind(r *record.Record) int64 {
+	if !r.Claimed && r.Attempt() > 1 {
+		return r.TimerOld
+	}
+	return max(r.TimerOld, r.Timer-1)
 }
 
 // settle judges the ticks that the record has left behind an hour ago.
@@ -225,13 +298,13 @@ func (t *tally) judge(tick int64, left bool) {
 	delete(t.ticks, tick)
 	t.Ticks++
 	switch {
-	case c != nil && c.ok > 1 || c != nil && c.ended > 1 && c.ok > 0:
+	case c != nil && c.ok > 1 || c != nil && c.ended > c.handed+1 && c.ok > 0:
 		t.Twice++
 	case c != nil && c.ok == 1:
 		t.Once++
 	case c != nil && (c.failed || c.ended > 0):
 		t.Failed++
-	case left:
+	case left && (c == nil || !c.silent):
 		t.Passed++
 	default:
 		t.Missed++
@@ -262,8 +335,11 @@ func (w *world) report() *Report {
 		if tick == 0 || tick > end {
 			break
 		}
-		t.judge(tick, tick <= max(last.TimerOld, last.Timer-1))
+		t.judge(tick, tick <= leftBehind(&last))
 		t.settled = tick
+	}
+	for tick := t.schedule.Next(t.start - 1); tick != 0 && tick < w.unix(w.s.For).Unix(); tick = t.schedule.Next(tick) {
+		t.due++
 	}
 	t.Busiest = max(w.loads.used(), w.swaps.used())
 	t.StartLag.sum()

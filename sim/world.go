@@ -157,7 +157,8 @@ func (w *world) happens(e event) {
 			a.begin()
 		}
 	case pauses:
-		a.frozen = w.now + w.s.Pauses.Length.draw(w.rnd)
+		a.halted = a.lively()
+		a.frozen = max(a.frozen, w.now+w.s.Pauses.Length.draw(w.rnd))
 		w.again(a, pauses, w.s.Pauses)
 	case crashes:
 		a.vanish()

@@ -19,7 +19,7 @@ type monthDoc struct {
 	Requests  float64 `json:"api_requests"`
 	Swaps     float64 `json:"swaps"`
 	Limit     string  `json:"limit,omitempty"` // that the provider has; absent: none of its own is known
-	Share     float64 `json:"limit_share"`     // of it that is used up at most at a time
+	Share     float64 `json:"limit_share"`     // of it that is used up: at most at a time for simulate, on average for cost
 	Zone      float64 `json:"zone_usd"`        // that is there for other things too
 	Dollars   float64 `json:"questions_usd"`
 	As        string  `json:"prices_as_of"`

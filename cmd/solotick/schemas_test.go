@@ -178,7 +178,7 @@ func (d describer) compare(at string, typ reflect.Type, n node) {
 		typ = typ.Elem()
 	}
 	kind := map[reflect.Kind]string{
-		reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.Float64: "number",
+		reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.Uint64: "integer", reflect.Float64: "number",
 		reflect.Slice: "array", reflect.Struct: "object", reflect.Map: "object",
 	}[typ.Kind()]
 	if typ == reflect.TypeFor[time.Time]() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -41,8 +42,9 @@ All chance comes from --seed: the same flags print the same on every machine. Li
 prices are the vendors' own; how long requests take is assumed where nobody tells it
 ("solotick conformance" measures it), so take the figures for what they are.
 
-The exit code is 1 if a tick was missed without a trace, or a fence was not greater than
-the one before: what must never be.`,
+The exit code is 1 if a tick was missed without a trace, a fence was not greater than the
+one before, an attempt was claimed twice, or two runs with a claim were in progress at a
+time: what must never be while clocks keep to what docs/protocol.md asks of them.`,
 		Example: "  solotick simulate --agents 5 --for 720h --provider cloudflare --chaos\n" +
 			"  solotick simulate -c solotick.yaml canary --crash-every 12h --svg canary.svg\n" +
 			"  solotick simulate --agents 10000 --for 2h --json | jq .asked",
@@ -121,7 +123,18 @@ func (a *app) simulated(f *simulation, args []string) error {
 		return usage("--provider %q: there is no model of it%s; known: %s", f.provider, didYouMean("", f.provider, modelled()), strings.Join(modelled(), ", "))
 	}
 	s.Provider = p
+	f.provider = p.Name // as it is spelled
+	if err := f.bounds(); err != nil {
+		return err
+	}
 	f.faults()
+	return nil
+}
+
+// bounds refuses what cannot be, or what would not end.
+func (f *simulation) bounds() error {
+	const day = 24 * time.Hour
+	s := &f.scenario
 	switch {
 	case s.Agents < 1 || s.Agents > 100_000:
 		return usage("--agents %d: want 1 to 100,000", s.Agents)
@@ -129,8 +142,32 @@ func (a *app) simulated(f *simulation, args []string) error {
 		return usage("--for %s: want 1m to 100 years (876000h)", s.For)
 	case s.Cache < 0 || s.Cache > 24*time.Hour:
 		return usage("--cache %s: want up to 24h", s.Cache)
-	case s.Job.Fails < 0 || s.Job.Fails > 1 || f.loss < 0 || f.loss > 1:
+	case !(s.Job.Fails >= 0 && s.Job.Fails <= 1 && f.loss >= 0 && f.loss <= 1): // no number is neither
 		return usage("--fails and --loss are shares: want 0 to 1")
+	case !(s.Clocks.Drift >= 0 && s.Clocks.Drift <= 100_000):
+		return usage("--drift %v: want 0 to 100000 parts per million", s.Clocks.Drift)
+	}
+	for _, one := range []struct {
+		flag  string
+		is    time.Duration
+		every bool // how often: more often than that, nothing else would happen
+	}{
+		{"takes", f.takes, false},
+		{"offset", s.Clocks.Offset, false},
+		{"crash-for", f.downFor, false},
+		{"pause-for", f.pauseFor, false},
+		{"outage-for", f.outageFor, false},
+		{"crash-every", s.Crashes.Every, true},
+		{"pause-every", s.Pauses.Every, true},
+		{"roll-out-every", s.Restarts.Every, true},
+		{"outage-every", s.Outages.Every, true},
+	} {
+		switch {
+		case one.every && one.is != 0 && one.is < time.Second:
+			return usage("--%s %s: want at least 1s", one.flag, one.is)
+		case !one.every && (one.is < 0 || one.is > 30*day):
+			return usage("--%s %s: want 0 to 720h", one.flag, one.is)
+		}
 	}
 	return nil
 }
@@ -199,7 +236,7 @@ type simulatedDoc struct {
 	Provider string       `json:"provider"`
 	Agents   int          `json:"agents"`
 	For      float64      `json:"for_seconds"`
-	Seed     int64        `json:"seed"`
+	Seed     uint64       `json:"seed"`
 	Course   string       `json:"course"`
 	Ticks    simulated    `json:"ticks"`
 	Runs     simulatedRun `json:"runs"`
@@ -223,10 +260,12 @@ type simulatedRun struct {
 	Total        int64 `json:"total"`
 	Unarbitrated int64 `json:"unarbitrated"`
 	Beside       int64 `json:"side_by_side"`
+	Overlaps     int64 `json:"both_claimed"`
 	Lost         int64 `json:"lost"`
 	Takeovers    int64 `json:"takeovers"`
 	Early        int64 `json:"early"`
 	FenceBroken  int64 `json:"fence_broken"`
+	ClaimedTwice int64 `json:"claimed_twice"`
 }
 
 // A lagDoc is a distribution in seconds.
@@ -248,6 +287,8 @@ type askedDoc struct {
 	Uncertain int64 `json:"swaps_uncertain"`
 	Failed    int64 `json:"swaps_failed"`
 	Throttled int64 `json:"throttled"`
+
+	PerTick float64 `json:"api_requests_per_tick"`
 }
 
 func simulatedOf(f *simulation, r *sim.Report) simulatedDoc {
@@ -257,11 +298,11 @@ func simulatedOf(f *simulation, r *sim.Report) simulatedDoc {
 		return lagDoc{d.Count, sec(d.P50), sec(d.P90), sec(d.P99), sec(d.P999), sec(d.Longest)}
 	}
 	return simulatedDoc{
-		Schema: "solotick.simulate/v1", Provider: f.provider, Agents: s.Agents, For: s.For.Seconds(), Seed: int64(s.Seed), Course: r.Course,
+		Schema: "solotick.simulate/v1", Provider: f.provider, Agents: s.Agents, For: s.For.Seconds(), Seed: s.Seed, Course: r.Course,
 		Ticks:    simulated{r.Ticks, r.Once, r.Twice, r.Failed, r.Passed, r.Missed},
-		Runs:     simulatedRun{r.Runs, r.Unarbitrated, r.Beside, r.Lost, r.Takeovers, r.Early, r.FenceBroken},
+		Runs:     simulatedRun{r.Runs, r.Unarbitrated, r.Beside, r.Overlaps, r.Lost, r.Takeovers, r.Early, r.FenceBroken, r.ClaimedTwice},
 		StartLag: lag(&r.StartLag), Takeover: lag(&r.Takeover),
-		Asked: askedDoc{r.Looks, r.Loads, r.Swaps.Sent, r.Swaps.Done, r.Swaps.Conflict, r.Swaps.Uncertain, r.Swaps.Failed, r.Throttled},
+		Asked: askedDoc{r.Looks, r.Loads, r.Swaps.Sent, r.Swaps.Done, r.Swaps.Conflict, r.Swaps.Uncertain, r.Swaps.Failed, r.Throttled, math.Round(100*r.PerTick()) / 100},
 		Month: monthOf(p, r.Bill(p)),
 	}
 }
@@ -285,7 +326,7 @@ func (a *app) simulate(f *simulation) error {
 	} else {
 		err = a.sayf("%s", f.words(r))
 	}
-	if err == nil && (r.Missed > 0 || r.FenceBroken > 0) {
+	if err == nil && r.Broken() {
 		err = exit(exitFailed)
 	}
 	return err
@@ -340,7 +381,7 @@ func (f *simulation) words(r *sim.Report) string {
 	row("missed", "%s", of(r.Missed))
 	fmt.Fprintf(&b, "runs: %s\n", thousands(r.Runs))
 	row("unarbitrated", "%s", thousands(r.Unarbitrated))
-	row("side by side", "%s", thousands(r.Beside))
+	row("side by side", "%s, of which %s with a claim each", thousands(r.Beside), thousands(r.Overlaps))
 	row("lost", "%s, and %s taken over", thousands(r.Lost), thousands(r.Takeovers))
 	fmt.Fprintf(&b, "start lag: %s\n", lags(&r.StartLag))
 	if r.Early > 0 {
@@ -348,8 +389,8 @@ func (f *simulation) words(r *sim.Report) string {
 	}
 	fmt.Fprintf(&b, "takeover after: %s\n", lags(&r.Takeover))
 	s := r.Swaps
-	fmt.Fprintf(&b, "asked: %s questions to DNS, %s loads, %s swaps (%s done, %s conflicts, %s without an answer, %s failed), %s beyond the limit\n",
-		thousands(r.Looks), thousands(r.Loads), thousands(s.Sent), thousands(s.Done), thousands(s.Conflict), thousands(s.Uncertain), thousands(s.Failed), thousands(r.Throttled))
+	fmt.Fprintf(&b, "asked: %s questions to DNS, %s loads, %s swaps (%s done, %s conflicts, %s without an answer, %s failed), %s beyond the limit; %.3g requests to the API a tick\n",
+		thousands(r.Looks), thousands(r.Loads), thousands(s.Sent), thousands(s.Done), thousands(s.Conflict), thousands(s.Uncertain), thousands(s.Failed), thousands(r.Throttled), r.PerTick())
 	fmt.Fprintf(&b, "a month: %s\n", monthOf(f.scenario.Provider, r.Bill(f.scenario.Provider)).words())
 	return b.String()
 }
