@@ -77,7 +77,7 @@ func TestLargeTexts(t *testing.T) {
 	a := newAPI(t)
 	client := web.New(web.Options{})
 	defer client.Close()
-	large := b.text(`{{ repeat("x", 10000000) }}`)
+	large := b.text(`{{ repeat("x", 3000000) }}`)
 	list := steps.Value{IsList: true}
 	var fields []steps.Field
 	for i := range 100 {
