@@ -2,11 +2,13 @@
 # people. Programs for development are pinned in tools/go.mod.
 
 tool   := go tool -modfile=$(CURDIR)/tools/go.mod
-# The explorer and the simulator are one goroutine each: the race detector would find
-# nothing in them and make them ten times slower. The end-to-end tests run a built
-# program, and the clash is of processes.
-unraced := ./elect ./sim ./internal/e2e ./internal/clash
+# The explorer and the simulator are one goroutine each, and archtest reads source: the
+# race detector would find nothing in them and make them ten times slower. The
+# end-to-end tests run a built program, and the clash is of processes.
+unraced := ./elect ./sim ./internal/e2e ./internal/clash ./internal/archtest
 raced    = $(shell go list ./... | grep -v $(patsubst ./%,-e /%$$,$(unraced)))
+# What it takes to compile the tests of the raced ones.
+parts    = $(shell go list -test -deps -f '{{if not (or .ForTest .Standard)}}{{.ImportPath}}{{end}}' $(raced) | grep -v '\.test$$')
 # Modules of their own below this one, for what weighs more than all the rest.
 apart  := adapter/leaselock tools/deploy tools/release
 search := TestExplore|TestMutants
@@ -22,16 +24,30 @@ years  ?= 25
 backlog ?= 100000
 
 # A clone may belong to somebody else than who tests it: do not ask git about it.
-test prove faults bench packaging: export GOFLAGS += -buildvcs=false
+test stories searches prove faults bench packaging: export GOFLAGS += -buildvcs=false
 
-.PHONY: test needs lint cross prove faults fuzz bench build packaging release
+.PHONY: test stories searches needs lint cross prove faults fuzz bench build packaging release
 
+# The tests themselves go one package after the other, since many keep time; what
+# keeps none goes on in the background while the stories wait for their ticks.
 test: needs lint cross packaging
+	go build -race $(parts)
 	go test -race -p 1 -timeout 15m $(raced)
-	go test -p 1 -timeout 15m -skip '$(search)|^TestFaults$$' ./elect ./sim ./internal/e2e
-	go test -v -timeout 15m -run '$(search)' ./elect
+	@$(MAKE) --no-print-directory -j 2 -O stories searches
 	cd adapter/leaselock && go test -race -p 1 -timeout 15m ./...
 	cd tools/deploy && go test -count=1 -timeout 15m ./...
+
+# Agents, servers and faults as processes, in a network of their own: what they build
+# is fetched before.
+stories:
+	go build -o /dev/null ./cmd/solotick
+	go test -exec $(CURDIR)/tools/alone -p 1 -timeout 25m ./internal/e2e ./internal/clash
+
+# States, years, and what anybody could send: all of it by number, not by time.
+searches:
+	nice -n 19 go test -p 1 -timeout 25m -skip '$(search)' ./internal/archtest ./elect ./sim
+	nice -n 19 go test -v -timeout 25m -run '$(search)' ./elect
+	nice -n 19 $(MAKE) --no-print-directory fuzz fuzz=5000x fuzzed='$(hostile)'
 
 # The servers and clients that the tests start. The one that speaks S3 is built from
 # its source, once: the go command keeps it.
@@ -64,7 +80,8 @@ prove: needs fuzz
 # Every fault on every server, and the page that tells what came of it. The tick is
 # two seconds: nothing else should run.
 faults: needs
-	go test -count 1 -timeout 60m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
+	go build -o /dev/null ./cmd/solotick
+	go test -exec $(CURDIR)/tools/alone -count 1 -timeout 90m -run '^TestFaults$$' ./internal/e2e -faults.all -faults.table $(CURDIR)/docs/faults.md
 
 # By a number of inputs, as in test, it ends for certain: by a time, go may call what
 # is under way at that moment a failure ("context deadline exceeded").

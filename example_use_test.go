@@ -76,7 +76,7 @@ func ExampleAgent_Run_leadership() {
 			fmt.Println("leading no longer")
 			return context.Cause(ctx)
 		}},
-		Policy:    elect.Policy{Lock: true, Lease: 3 * time.Second},
+		Policy:    elect.Policy{Lock: true, Lease: 6 * time.Second, KillGrace: time.Second},
 		Register:  store.At("leader.example.com"),
 		StopGrace: 10 * time.Millisecond,
 	}

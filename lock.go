@@ -202,6 +202,11 @@ func (k *Lock) Done() <-chan struct{} { return k.ctx.Done() }
 // suspend. It grows when the lock is renewed.
 func (k *Lock) Left() time.Duration { return k.tick.Left() }
 
+// Safe is Left less Policy.KillGrace: for how long what is done under the lock may go
+// on. Once it is not positive Context has ended, or ends as soon as this process gets
+// to it: one that was halted may be asked here before that.
+func (k *Lock) Safe() time.Duration { return k.Left() - k.loop.policy.KillGrace }
+
 // Renewed is signalled after each change of Left.
 func (k *Lock) Renewed() <-chan struct{} { return k.tick.Renewed() }
 

@@ -306,6 +306,28 @@ func TestLockLost(t *testing.T) {
 	}
 }
 
+// A process that was halted for most of its window, and asks before its loop is awake,
+// is told that its time is over, although its context has not ended yet.
+func TestLockHalted(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.put(free(""))
+		n := w.node(locks)
+		h := n.lock(context.Background(), (*Agent).Lock)
+		w.until(time.Second)
+		if safe, left := h.Safe(), h.Left(); safe != left-3*time.Second {
+			t.Errorf("safe for %v, with %v left", safe, left)
+		}
+		n.time.step(h.Safe()+time.Second, h.Safe()+time.Second)
+		if h.Context().Err() != nil || h.Left() != 2*time.Second || h.Safe() != -time.Second {
+			t.Errorf("after the halt: %v, safe for %v, with %v left", h.Context().Err(), h.Safe(), h.Left())
+		}
+		w.until(2500 * time.Millisecond)
+		if h.gone < 0 {
+			t.Error("its context did not end")
+		}
+	})
+}
+
 // What is done to the record by hand ends the hold with the next renewal.
 func TestLockByHand(t *testing.T) {
 	for _, c := range []struct {

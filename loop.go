@@ -16,9 +16,6 @@ import (
 	"github.com/solotick/solotick/register"
 )
 
-// ioTimeout bounds one Load, Swap or look; see patience.
-const ioTimeout = 10 * time.Second
-
 // A loop is one Run of an Agent: look, decide, act. It belongs to one
 // goroutine. At most one request is in flight, and it reports through answers,
 // so that a run can be stopped while the register is slow.
@@ -33,12 +30,15 @@ type loop struct {
 
 	snap   register.Snapshot // what the register last showed: what a swap is against
 	set    record.Set
+	before record.Record // what the swap in flight, or whose outcome is open, follows
+	gap    gap
 	sealed bool  // it did not open, and has not since
 	odd    error // about what was last seen
 
 	busy       bool   // a request is in flight
 	abandon    func() // gives up the Load or look that is in flight; nil: there is none
 	answers    chan func()
+	patience   elect.Patience
 	runs       map[bool]*run // by unarbitrated
 	offWarn    bool
 	ahead      time.Duration // of the wall clock, when the time was last read
@@ -209,29 +209,12 @@ func (l *loop) act(ctx context.Context, act elect.Action) {
 	}
 }
 
-// patience is how long a request may take. While a run is in progress that is
-// two fifths of the lease: a renewal, sent after a third, that hangs leaves time
-// for another before the run would have to be stopped. A look may take a fifth,
-// always: a tick may fall due meanwhile, and the register can be asked instead.
-// A swap has the time that it is known to take.
-func (l *loop) patience(v elect.Verb) time.Duration {
-	switch {
-	case v == elect.Look:
-		return min(ioTimeout, l.policy.Lease/5)
-	case v == elect.Swap && l.policy.SwapTime > 0:
-		return l.policy.SwapTime
-	case l.runs[false] != nil:
-		return min(ioTimeout, l.policy.Lease*2/5)
-	}
-	return ioTimeout
-}
-
 // request runs one request in the background; note runs in the loop after it.
 func (l *loop) request(ctx context.Context, v elect.Verb, do func(context.Context) (register.Snapshot, error),
 	note func(s register.Snapshot, err error, sent time.Duration, now elect.Now),
 ) {
 	l.busy = true
-	sent, patience := l.clock.elapsed(), l.patience(v)
+	sent, patience := l.clock.elapsed(), l.patience.For(&l.policy, &l.self, l.now(), v, l.runs[false] != nil)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	abandoned := false
 	if v != elect.Swap {
@@ -305,6 +288,7 @@ func (l *loop) load(ctx context.Context, act elect.Action) {
 			l.complain(first, "cannot read the record from the register; no run starts meanwhile", err)
 		} else {
 			l.answered(now)
+			l.patience.Took(ev.Took)
 			l.self.NextLook = now.Elapsed + l.poll()
 			l.see(&ev, now, s, sent)
 		}
@@ -323,8 +307,16 @@ func (l *loop) see(ev *Event, now elect.Now, s register.Snapshot, sent time.Dura
 		l.snap, l.set = s, set
 	}
 	was, stale, shown := l.self.View, l.self.Stale, l.self.Shown
+	last, open := l.self.Last, l.self.Open
 	l.self.See(now, elect.Sight{State: set.State, Record: set.Record, Sum: sum(s.Texts), FromLoad: fromLoad, Sent: sent, Got: now.Elapsed})
 	l.renewed() // a renewal whose reply was lost may have been found
+	if r := l.self.Last; r.TimerOld > last.TimerOld {
+		l.gap = gap{r.TimerOld, passed(l.policy.Schedule, last, elect.Action{Why: elect.TickDue, Next: r})}
+	}
+	if act, ok := found(&open, &l.self); ok {
+		ev.Passed = l.leavesOut(act)
+		l.tell(act, *ev)
+	}
 	if v := &l.self.View; l.policy.Lock && v.State == record.Present && !elect.IsLock(v.Record) && elect.IsLock(was.Record) {
 		l.log.Warn("the record is one of a job; it is left alone, and nothing is held here", "record", v.Record.String())
 	}
@@ -369,8 +361,11 @@ func sum(texts []string) uint64 {
 }
 
 func (l *loop) swap(ctx context.Context, act elect.Action) {
+	if l.self.Open.N == 0 {
+		l.before = l.self.Last
+	}
 	l.self.Sending(&l.policy, l.now(), act)
-	old, was, texts := l.snap, l.self.Last, l.set.With(act.Next)
+	old, texts := l.snap, l.set.With(act.Next)
 	swap := func(ctx context.Context) (register.Snapshot, error) { return l.Register.Swap(ctx, old, texts) }
 	l.request(ctx, elect.Swap, swap, func(s register.Snapshot, err error, sent time.Duration, now elect.Now) {
 		ev := Event{Verb: elect.Swap, Why: act.Why, Took: now.Elapsed - sent, Record: act.Next, Err: err, Outcome: outcome(err)}
@@ -383,7 +378,7 @@ func (l *loop) swap(ctx context.Context, act elect.Action) {
 		case elect.Done:
 			l.snap = s
 			l.set = record.ReadAs(l.Form, s.Texts, 0)
-			ev.Passed = passed(l.policy.Schedule, was, act)
+			ev.Passed = l.leavesOut(act)
 			l.tell(act, ev)
 			l.renewed()
 		case elect.Conflict:
@@ -413,6 +408,34 @@ func outcome(err error) elect.Outcome {
 		return elect.Refused
 	}
 	return elect.Unreached
+}
+
+// A gap is what somebody's claim of a tick left out. Who made it may never have
+// known of it, so whoever takes that tick over tells.
+type gap struct {
+	tick int64
+	n    int
+}
+
+// leavesOut counts the ticks that a write of this agent leaves out.
+func (l *loop) leavesOut(act elect.Action) int {
+	if (act.Why == elect.ClaimLapsed || act.Why == elect.ClaimExhausted) && act.Next.TimerOld == l.gap.tick {
+		return l.gap.n
+	}
+	return passed(l.policy.Schedule, l.before, act)
+}
+
+// found is the write whose outcome was open and which a Load has shown to be applied.
+func found(open *elect.Open, s *elect.Self) (elect.Action, bool) {
+	if s.Open.N > 0 || s.View.State != record.Present {
+		return elect.Action{}, false
+	}
+	for _, t := range open.Texts[:open.N] {
+		if open.Unsure && t.Record == s.View.Record {
+			return elect.Action{Verb: elect.Swap, Why: t.Why, Next: t.Record}, true
+		}
+	}
+	return elect.Action{}, false
 }
 
 // passed counts the ticks that a write leaves out, at most 1000: those between

@@ -3,6 +3,7 @@ package solotick
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -165,6 +166,46 @@ func TestOutageRules(t *testing.T) {
 func paused(r record.Record) record.Record {
 	r.Pause, r.Why, r.Seq = -1, "test", r.Seq+1
 	return r
+}
+
+// However short the interval, each tick is run while the register is away: also where
+// it is left alone for longer than that, or takes longer to say nothing.
+func TestOutageOfEachInterval(t *testing.T) {
+	for _, fault := range []registertest.Fault{registertest.Unreachable, registertest.Hang} {
+		for _, every := range []int64{2, 5, 10, 20, 30, 60} {
+			t.Run(fmt.Sprintf("fault %d, every %d s", fault, every), func(t *testing.T) {
+				bubble(t, func(w *world) {
+					p := elect.Policy{Schedule: grid(every), Lease: 3 * time.Second, HeadStart: 100 * time.Millisecond, Spread: 200 * time.Millisecond}
+					for _, n := range w.agents(3, p) {
+						n.work = works(100 * time.Millisecond)
+					}
+					from := 130 + every/2
+					w.until(time.Duration(from) * time.Second)
+					for _, n := range w.nodes {
+						n.reg.Loads(slices.Repeat([]registertest.Fault{fault}, 10_000)...)
+						n.reg.Swaps(slices.Repeat([]registertest.Fault{fault}, 10_000)...)
+					}
+					to := from + 30*every + 600
+					w.until(time.Duration(to) * time.Second)
+					seen := map[int64]bool{}
+					for _, r := range w.allRuns() {
+						if r.Unarbitrated {
+							seen[r.Time.Unix()-w.start.Unix()] = true
+						}
+					}
+					var missing []int64
+					for k := p.Schedule.Next(w.start.Unix()+from) - w.start.Unix(); k < to-every; k += every {
+						if !seen[k] && k > from+20+every { // they learn of it as the first questions fail
+							missing = append(missing, k)
+						}
+					}
+					if len(missing) > 0 {
+						t.Errorf("not run: %v\n%s", missing, w)
+					}
+				})
+			})
+		}
+	}
 }
 
 // A register that is away for less than outage_after changes nothing but the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/solotick/solotick/elect"
 	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/register/registertest"
 )
 
 // Values at the name that are no record stay; of several records the newest
@@ -382,17 +383,59 @@ func TestCatchUp(t *testing.T) {
 			w.agents(2, p)
 			w.until(725 * time.Second)
 			w.wantRuns(c.want...)
-			passed := 0
-			for _, n := range w.nodes {
-				n.mu.Lock()
-				for _, ev := range n.events {
-					passed += ev.Passed
-				}
-				n.mu.Unlock()
-			}
+			passed := w.passed()
 			if want := map[elect.CatchUp]int{elect.CatchUpOnce: 9, elect.CatchUpNone: 10}[c.how]; passed != want {
 				t.Errorf("catch-up %d: %d ticks counted as passed, want %d", c.how, passed, want)
 			}
+		})
+	}
+}
+
+// passed is how many ticks the agents say were left out.
+func (w *world) passed() (sum int) {
+	for _, n := range w.nodes {
+		n.mu.Lock()
+		for _, ev := range n.events {
+			sum += ev.Passed
+		}
+		n.mu.Unlock()
+	}
+	return sum
+}
+
+// What a claim left out is told even if who made it did not learn at once, or never,
+// that it had taken effect: by itself when it finds that out, or by who takes it over.
+func TestCatchUpUnanswered(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault registertest.Fault
+		kill  bool // who sent it, at once
+	}{{"answered", registertest.Pass, false}, {"reply lost", registertest.Lose, false}, {"reply lost, and its maker", registertest.Lose, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.agents(2, minutely)
+				w.until(70 * time.Second)
+				for _, n := range w.nodes {
+					n.stop()
+				}
+				w.until(700 * time.Second)
+				for _, n := range w.agents(2, minutely) {
+					n.reg.Swaps(c.fault)
+				}
+				for at := w.now(); c.kill && !w.record().Claimed; at += 10 * time.Millisecond {
+					w.until(at)
+				}
+				if c.kill {
+					incumbent(w).kill()
+				}
+				w.until(770 * time.Second)
+				if runs := w.allRuns(); len(runs) < 2 || runs[1].Time.Sub(w.start) != 660*time.Second {
+					t.Errorf("ran\n%s", w)
+				}
+				if got := w.passed(); got != 9 {
+					t.Errorf("%d ticks counted as passed, want 9\n%s", got, w)
+				}
+			})
 		})
 	}
 }

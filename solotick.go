@@ -128,7 +128,7 @@ type Event struct {
 	State      record.State
 	Protection record.Protection
 	Odd        error
-	Passed     int           // ticks of the schedule that a claim or a skip left out
+	Passed     int           // ticks that a claim or a skip of this agent left out, or a claim that it took over: who made that one may not have known of it
 	Until      time.Time     // of a Wait: when it ends if nothing happens; told once for each reason and record
 	Told       bool          // Time is the register's; else it is this machine's
 	Ahead      time.Duration // of this machine's clock, beyond what the register's answers allow; 0 if it may be right

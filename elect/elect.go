@@ -70,10 +70,10 @@ type Policy struct {
 
 	Lease     time.Duration // how long a claim lasts; whole seconds
 	SwapTime  time.Duration // what one swap takes at most, where that is more than a request: see Check
-	KillGrace time.Duration // from the order to stop to the kill
+	KillGrace time.Duration // from the order to stop to the kill; 0 beside a Lease: there is no time between
 	Skew      time.Duration // between any two agents' idea of now
-	HeadStart time.Duration // what the incumbent gets
-	Spread    time.Duration // over which everybody else is spread
+	HeadStart time.Duration // what the incumbent gets; 0 beside a Lease: nothing
+	Spread    time.Duration // over which everybody else is spread; 0 beside a Lease: not at all
 	PollMin   time.Duration // between two looks of an idle agent, at least
 	PollMax   time.Duration // and at most
 
@@ -91,7 +91,10 @@ type Policy struct {
 }
 
 // Fill replaces zero fields by the defaults of protocol section 6. KillGrace,
-// Spread and HeadStart are taken as they are when Lease is set.
+// HeadStart and Spread go with Lease: beside one that is set they are taken as they
+// are, since zero is a choice for each of them, and the defaults are too long for a
+// short lease. Whoever sets Lease sets these too: without a KillGrace a run is told
+// to stop when its time is over, and has none left to do so in.
 func (p *Policy) Fill() {
 	if p.Lock && p.Schedule == nil {
 		p.Schedule = noTicks{}

@@ -58,6 +58,9 @@ func configs() []config {
 		if c.limits[away] > 0 {
 			c.settle += 45 // an agent asks a register that was away for long after half a minute
 		}
+		if c.limits[copyBack] > 0 {
+			c.settle += int64(lagMost / time.Second) // it takes what DNS goes on to show for a lag, and waits that long
+		}
 		out = append(out, c)
 	}
 	quick := []job{{takes: 1}, {takes: 0, fails: true}, {takes: forever}, {takes: 2}, {takes: 1, skips: true}}

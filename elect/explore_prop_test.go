@@ -136,10 +136,6 @@ func (x *explorer) committed(w *world, old text, r record.Record, by int, late b
 	return bad
 }
 
-// A rollback in the middle of a run is the one thing that can bring a fence
-// back: a register that does not keep what it acknowledged. The same text may
-// also be sent again after it, and is then the same claim.
-
 // claims tells a claim or a takeover from a renewal or a claim that was put back.
 func claims(o, r record.Record) bool {
 	return r.Claimed && (!o.Claimed || o.ID != r.ID || o.TimerOld != r.TimerOld || attempt(o) != attempt(r))
@@ -147,8 +143,12 @@ func claims(o, r record.Record) bool {
 
 func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int, late bool) string {
 	g := &w.ghost
+	// A rollback in the middle of a run is the one thing that can bring a fence back: a
+	// register that does not keep what it acknowledged. The same text may also be sent
+	// again, after it or after a deletion, and is then the same claim.
+	again := r.Seq == g.fence && o == (record.Record{}) && w.used[deleted] > 1 && w.actors[by].self.Open.Vain > 0
 	bad := first(
-		x.breaks(pFence, r.Seq > g.fence || w.used[rollback] > 0 && (g.hand || r == w.hist.rec),
+		x.breaks(pFence, r.Seq > g.fence || again || w.used[rollback] > 0 && (g.hand || r == w.hist.rec),
 			"claim with fence %d after one with %d", r.Seq, g.fence),
 		x.breaks(pPause, o.Pause == 0 || o.Pause > 0 && o.Pause <= w.now+w.clock+int64(p.Skew/time.Second) || g.stepped && o.Pause > 0 || w.actors[by].job && w.actors[by].tick == r.TimerOld, // a holder puts its claim back
 			"claimed while paused"),
@@ -170,7 +170,8 @@ func (x *explorer) claimedNow(w *world, p *Policy, o, r record.Record, by int, l
 		}
 	}
 	if o.Claimed && !late && w.faults == w.used[crash] && !x.cfg.stuck && w.actors[by].self.Born.Unix() <= w.wrote { // section 10: nothing else went wrong
-		bound := max(p.Lease/3, p.HeadStart+p.Spread) + p.Lease + Margin(p.Lease) + p.Spread + time.Second + second(x.cfg.lag)
+		spread := p.Spread << w.actors[by].self.Wide
+		bound := max(p.Lease/3, p.HeadStart+spread) + p.Lease + Margin(p.Lease) + spread + time.Second + second(x.cfg.lag)
 		bound += second(x.cfg.takes())
 		if x.cfg.drift != ([most]int64{}) {
 			bound += bound/5 + time.Second // by a slow clock, in whole seconds

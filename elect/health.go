@@ -62,7 +62,7 @@ type Status struct {
 	Condition Condition
 	Last      int64  // the latest tick that was claimed; of an original record about when it ran
 	Next      int64  // when the next claim, retry or takeover is expected, the end of a pause considered; 0: not known
-	LateAfter int64  // when it counts as late
+	LateAfter int64  // when it counts as late: the run at Next, or the claim on Last while there is one
 	Overdue   int    // ticks that should have begun and have not, at most 1000
 	Original  bool   // written by the agents of 2022, which wrote no seq and kept to no grid
 	Text      string // one sentence for people, without the name of the job

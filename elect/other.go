@@ -39,11 +39,16 @@ func (d *decision) atMostOnce() Action {
 	return d.others(r)
 }
 
-// outage tells which tick may have to be run without the register, and from
-// which moment on Elapsed.
+// alone tells whether ticks may have to be run without the register.
+func (d *decision) alone() bool {
+	s, p := d.s, d.p
+	return s.Away && !p.AtMostOnce && !p.Lock && p.WithoutRegister != WithoutWait && !s.Stopping && s.Claim.Phase != InRun
+}
+
+// outage tells which tick that is now, and from which moment on Elapsed.
 func (d *decision) outage() (tick int64, from time.Duration, ok bool) {
 	s, p := d.s, d.p
-	if !s.Away || p.AtMostOnce || p.WithoutRegister == WithoutWait || s.Stopping || s.Loose.Running || s.Claim.Phase == InRun {
+	if !d.alone() || s.Loose.Running {
 		return 0, 0, false
 	}
 	k := p.Schedule.Prev(d.sec())

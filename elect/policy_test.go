@@ -30,6 +30,32 @@ func TestCheckOfTheLease(t *testing.T) {
 	}
 }
 
+// What goes with the lease is filled with it or not at all: zero is a choice beside one.
+func TestFill(t *testing.T) {
+	for _, c := range []struct {
+		name                           string
+		p                              Policy
+		lease, kill, headStart, spread time.Duration
+	}{
+		{"nothing is set", Policy{}, 15 * time.Second, 3 * time.Second, 2 * time.Second, 3 * time.Second},
+		{"all but the lease", Policy{KillGrace: 1, HeadStart: 2, Spread: 4}, 15 * time.Second, 1, 2, 4},
+		{"the lease", Policy{Lease: 3 * time.Second}, 3 * time.Second, 0, 0, 0},
+		{"the lease and one more", Policy{Lease: 6 * time.Second, KillGrace: time.Second}, 6 * time.Second, time.Second, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := c.p
+			p.Fill()
+			if p.Lease != c.lease || p.KillGrace != c.kill || p.HeadStart != c.headStart || p.Spread != c.spread {
+				t.Errorf("%v %v %v %v", p.Lease, p.KillGrace, p.HeadStart, p.Spread)
+			}
+			p.Schedule = grid(600)
+			if err := p.Check(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestCheckOfALock(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -86,6 +86,8 @@ func (d *decision) nextMoment() time.Duration {
 	at := never
 	if _, from, ok := d.outage(); ok && from > d.now.Elapsed {
 		at = from
+	} else if n := p.Schedule.Next(d.sec()); n != 0 && d.alone() { // which may have to be run alone
+		at = d.at(unix(n))
 	}
 	if s.Stopping && s.StopBy > d.now.Elapsed {
 		at = min(at, s.StopBy)

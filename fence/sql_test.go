@@ -3,19 +3,15 @@
 package fence
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/solotick/solotick/internal/pgtest"
 )
 
 // The statements that the documentation shows are run here as they stand there.
@@ -102,7 +98,7 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestPostgreSQL(t *testing.T) {
-	db := postgres(t)
+	db := pgtest.Run(t)
 	for _, b := range []string{block(t, "locks.md", "INSERT INTO fences VALUES ('deploy'"), block(t, "library.md", "UPDATE accounts")} {
 		tables, statement := parts(t, b)
 		script := tables + "PREPARE guarded(bigint) AS " + statement + ";\n"
@@ -111,7 +107,7 @@ func TestPostgreSQL(t *testing.T) {
 			script += fmt.Sprintf("EXECUTE guarded(%d);\n", c.fence)
 			want = append(want, c.changes)
 		}
-		out, err := db.psql(script)
+		out, err := db.Psql(script)
 		if err != nil {
 			t.Errorf("%s\n%v: %s", script, err, out)
 		}
@@ -127,91 +123,17 @@ func TestPostgreSQL(t *testing.T) {
 	// The script for psql fails as a whole.
 	migrate := block(t, "locks.md", "INSERT INTO fences VALUES ('migrate'")
 	migrate = strings.Replace(migrate, "-- ... the work ...", "INSERT INTO work VALUES (:fence);", 1)
-	if out, err := db.psql("CREATE TABLE work (fence bigint);"); err != nil {
+	if out, err := db.Psql("CREATE TABLE work (fence bigint);"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, c := range fences {
-		out, err := db.psql(migrate, "-v", "fence="+strconv.FormatInt(c.fence, 10))
+		out, err := db.Psql(migrate, "-v", "fence="+strconv.FormatInt(c.fence, 10))
 		if done := err == nil; done != (c.changes == 1) || !done && !strings.Contains(out, "division by zero") {
 			t.Errorf("fence %d: %v: %s", c.fence, err, out)
 		}
 	}
-	out, err := db.psql("SELECT string_agg(fence::text, ' ') FROM work;", "-t", "-A")
+	out, err := db.Psql("SELECT string_agg(fence::text, ' ') FROM work;", "-t", "-A")
 	if want := "1795413935000 1795413935000 1795413939000 1795413939001"; err != nil || strings.TrimSpace(out) != want {
 		t.Errorf("work was done under %s, want %s (%v)", out, want, err)
-	}
-}
-
-// A database is a server of PostgreSQL on a socket that nobody else sees.
-type database struct {
-	ctx context.Context
-	dir string
-	as  *syscall.Credential
-}
-
-func (d database) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(d.ctx, name, args...)
-	cmd.Dir = d.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + d.dir}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: d.as}
-	return cmd
-}
-
-func (d database) psql(script string, args ...string) (string, error) {
-	cmd := d.command("psql", append([]string{"-X", "-h", d.dir, "-d", "postgres", "-v", "ON_ERROR_STOP=1"}, args...)...)
-	cmd.Stdin = strings.NewReader(script)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func postgres(t *testing.T) database {
-	t.Helper()
-	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if err != nil || len(bins) == 0 {
-		t.Fatal("PostgreSQL is missing: tools/needs installs it")
-	}
-	bin := filepath.Dir(bins[len(bins)-1])
-	dir, err := os.MkdirTemp("", "solotick-pg-*") // short: a socket's path is bounded
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	d := database{ctx: t.Context(), dir: dir}
-	if os.Getuid() == 0 { // it refuses to run as root
-		u, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		d.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(dir, "data")
-	if out, err := d.command(filepath.Join(bin, "initdb"), "--no-sync", "-A", "trust", "-D", data).CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v: %s", err, out)
-	}
-	server := d.command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-F", "-c", "listen_addresses=")
-	var said bytes.Buffer
-	server.Stdout, server.Stderr = &said, &said
-	server.Cancel = func() error { return server.Process.Signal(syscall.SIGINT) }
-	server.WaitDelay = 20 * time.Second
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT)
-		_ = server.Wait()
-	})
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		out, err := d.psql("SELECT 1;")
-		if err == nil {
-			return d
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the server does not answer: %v: %s", err, out)
-		}
 	}
 }

@@ -113,6 +113,16 @@ func Judge(s Sight, now time.Time) Item {
 	return item
 }
 
+// NextLate is when the run that Next is of counts as late; nil: that is not known. While
+// a run is in progress LateAfter is when its claim does, which comes before the next
+// run is due and, in a paused job, may have nothing to do with one.
+func (i Item) NextLate() *time.Time {
+	if i.Claimed {
+		return nil
+	}
+	return i.LateAfter
+}
+
 // Old is how long before now it was at most that the newest record was what the
 // item shows: 0 if a server with authority shows it, else the age of a cache's
 // answer. A cache tells only for how long it keeps the answer, so full is the TTL

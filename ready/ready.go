@@ -54,10 +54,11 @@ func Agent(a *solotick.Agent) (*solotick.Agent, http.Handler, error) {
 	}), nil
 }
 
-// Lock is ready while the lock is held.
+// Lock is ready while the lock is held, and no longer than [solotick.Lock.Safe] says,
+// whether its context has ended by then or not.
 func Lock(k *solotick.Lock) http.Handler {
 	return handler(func() answer {
-		if k.Context().Err() == nil && k.Left() > 0 {
+		if k.Context().Err() == nil && k.Safe() > 0 {
 			return answer{leads: true, id: k.Agent(), fence: k.Fence()}
 		}
 		return answer{retry: time.Second}

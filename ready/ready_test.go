@@ -172,6 +172,39 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// A loop that is halted cancels no context: the handler goes by the time.
+func TestLockHalted(t *testing.T) {
+	t.Parallel()
+	var mem register.Memory
+	mem.Put(at, `{"id":"","timer":0,"timerold":0}`)
+	halt, goOn := make(chan struct{}), make(chan struct{})
+	k, err := (&solotick.Agent{
+		Job: solotick.Job{Name: "leader"}, Register: mem.At(at),
+		Policy: elect.Policy{Lock: true, Lease: 9 * time.Second, KillGrace: 2 * time.Second},
+		Observe: func(solotick.Event) {
+			select {
+			case <-halt:
+				<-goOn
+			default:
+			}
+		},
+	}).Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Lock(k)
+	if a := ask(h, http.MethodGet); a.Code != http.StatusOK {
+		t.Errorf("while held: %d", a.Code)
+	}
+	close(halt)
+	within(t, 20*time.Second, "not ready", func() bool { return ask(h, http.MethodGet).Code == http.StatusServiceUnavailable })
+	if left := k.Left(); k.Context().Err() != nil || left <= 0 {
+		t.Errorf("%v, with %v left of the window: want it still to be told, and some time", k.Context().Err(), left)
+	}
+	close(goOn)
+	_ = k.Unlock(t.Context()) // whether it was in time does not matter here
+}
+
 // What a record says of its holder is anybody's text.
 func TestHostileLeader(t *testing.T) {
 	t.Parallel()

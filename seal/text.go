@@ -45,11 +45,15 @@ func ParseSigningKey(text string) (SigningKey, error) {
 	return NewSigningKey(secret), nil
 }
 
-// ParseVerifyKey reads a verify key, as [ParseKey] does a seal key.
+// ParseVerifyKey reads a verify key, as [ParseKey] does a seal key. It refuses those
+// for which signatures can be made without a signing key.
 func ParseVerifyKey(text string) (VerifyKey, error) {
 	public, err := parse(verifyPrefix, text)
 	if err != nil {
 		return VerifyKey{}, err
+	}
+	if weak(public) {
+		return VerifyKey{}, errors.New("is no verify key: anybody could sign for it (a point of small order), or it is not written as such keys are; get the key from who made it, by solotick keygen")
 	}
 	return newVerifyKey(public), nil
 }

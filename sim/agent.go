@@ -35,6 +35,7 @@ type agent struct {
 		sum uint64
 	}
 
+	patience elect.Patience
 	busy     bool
 	requests uint32
 	ask      request
@@ -229,28 +230,13 @@ func (a *agent) sleep(until time.Duration) {
 	a.world.plan(max(in, 1), a, wake, a.wakes)
 }
 
-// patience is how long a request may take, as that of a real agent.
-func (a *agent) patience(v elect.Verb) time.Duration {
-	const most = 10 * time.Second
-	p := &a.world.s.Policy
-	switch {
-	case v == elect.Look:
-		return min(most, p.Lease/5)
-	case v == elect.Swap && p.SwapTime > 0:
-		return p.SwapTime
-	case a.runs[0].is:
-		return min(most, p.Lease*2/5)
-	}
-	return most
-}
-
 // send has the request under way be answered after took, or given up.
 func (a *agent) send(act elect.Action, now elect.Now, took time.Duration, silent bool) *request {
 	w := a.world
 	a.busy = true
 	a.requests++
 	a.ask = request{act: act, look: act.Verb == elect.Look, sent: now.Elapsed, there: w.now + took/2, out: elect.Done}
-	if patience := a.patience(act.Verb); silent || took > patience {
+	if patience := a.patience.For(&w.s.Policy, &a.self, now, act.Verb, a.runs[0].is); silent || took > patience {
 		took = patience
 		a.ask.out = elect.Unreached
 		if act.Verb == elect.Swap {
@@ -358,6 +344,7 @@ func (a *agent) loaded(r *request) {
 	} else {
 		a.hear(r)
 		now := a.clocks()
+		a.patience.Took(now.Elapsed - r.sent)
 		a.self.NextLook = now.Elapsed + a.poll()
 		c := a.world.heldAt(r.there)
 		a.held = c

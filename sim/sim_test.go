@@ -147,6 +147,25 @@ func TestOutages(t *testing.T) {
 	}
 }
 
+// TestOutagesOfShortIntervals: while the register is silent, the ticks of a job that
+// has many of them in that time are run one by one.
+func TestOutagesOfShortIntervals(t *testing.T) {
+	s := rough(t, 4)
+	tenth, err := schedule.Every(10*time.Second, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.For, s.Policy.Schedule, s.Job.Takes = 3*24*time.Hour, tenth, sim.Fixed(time.Second)
+	s.Outages = sim.Repeated{Every: 4 * time.Hour, Length: sim.Fixed(10 * time.Minute)}
+	r := run(t, s)
+	if r.Missed > 0 || r.FenceBroken > 0 {
+		t.Errorf("%d ticks missed, %d fences broken", r.Missed, r.FenceBroken)
+	}
+	if r.Passed > 60 || r.Unarbitrated < 1000 { // some as each outage begins, before anybody knows of it
+		t.Errorf("%d ticks passed over, %d unarbitrated runs", r.Passed, r.Unarbitrated)
+	}
+}
+
 // TestCache has agents look through caches: what is shown is old, and costs Loads and
 // time, but no tick.
 func TestCache(t *testing.T) {

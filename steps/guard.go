@@ -41,6 +41,9 @@ type order struct {
 	// Direct says that 1, 2 and 4 are not the agent's pipes but the user's own.
 	Direct bool           `json:"direct,omitempty"`
 	Signal syscall.Signal `json:"signal,omitempty"` // for the command's group
+	// Cores is the soft limit of cores that the command is to have; nil: the one that
+	// the guard was started with.
+	Cores *uint64 `json:"cores,omitempty"`
 }
 
 // MarshalJSON writes octets: a Unix argument or variable need not be UTF-8, as
@@ -135,6 +138,9 @@ func GuardMain() int {
 		return 0
 	}
 	tell(report{Begun: true})
+	if first.Cores != nil {
+		limitCores(*first.Cores)
+	}
 	if g.leader, err = start(first.Start, first.Direct); err != nil {
 		tell(report{Errno: errnoOf(err)})
 		return 0

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -184,12 +185,21 @@ func memoryFile() (*os.File, string) {
 	return os.NewFile(uintptr(fd), "state"), fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
 }
 
+// cores is what letOpen has changed: the soft limit that this process was started with;
+// nil: it has it still.
+var cores struct {
+	sync.Mutex
+	before *uint64
+}
+
 // letOpen lets other processes of this user open what this one has open, by its
 // name in /proc. The kernel allows that for no process that leaves no core; one that
 // was told to leave none gets a limit instead that comes to the same: 1, which is
 // less than any core has, and of which core(5) says that it also ends those that are
-// piped into a program.
+// piped into a program. Commands are given back the limit that was there before.
 func letOpen() {
+	cores.Lock()
+	defer cores.Unlock()
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil || dumpable != 0 {
 		return
@@ -198,8 +208,26 @@ func letOpen() {
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) != nil {
 		return
 	}
+	before := limit.Cur
 	limit.Cur = min(limit.Max, 1)
 	if unix.Setrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		cores.before = &before
 		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
+}
+
+// ownCores is the limit of cores that commands are to have; nil: that of this process.
+func ownCores() *uint64 {
+	cores.Lock()
+	defer cores.Unlock()
+	return cores.before
+}
+
+// limitCores sets the soft limit of cores of this process and what it starts.
+func limitCores(soft uint64) {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = min(limit.Max, soft)
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // within the hard limit, which anybody may
 	}
 }

@@ -70,7 +70,7 @@ func (s *supervisor) attend(ctx context.Context, timeout time.Duration, run Run,
 		copying.Go(func() { out.err().copy(s.streams[1]) })
 	}
 	first := s.order()
-	first.Start, first.Grace, first.Direct = &p, int64(max(run.Grace, 0)), s.direct
+	first.Start, first.Grace, first.Direct, first.Cores = &p, int64(max(run.Grace, 0)), s.direct, ownCores()
 	err := s.send(first)
 	if err == nil || errors.Is(err, syscall.EPIPE) { // a guard that is gone is seen by its reports
 		err = s.watch(ctx, timeout)

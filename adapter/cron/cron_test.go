@@ -18,7 +18,7 @@ import (
 
 	"github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
-	"github.com/solotick/solotick/record"
+	"github.com/solotick/solotick/internal/oncalltest"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/rfc2136"
 	"github.com/solotick/solotick/schedule"
@@ -33,22 +33,6 @@ func TestMain(m *testing.M) {
 
 const at = "canary.example.com"
 
-// The ticks of these tests fall every two seconds.
-const interval = 2
-
-func policy(t *testing.T) elect.Policy {
-	t.Helper()
-	s, err := schedule.Every(interval*time.Second, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return elect.Policy{Schedule: s, Lease: 3 * time.Second, HeadStart: 100 * time.Millisecond, Spread: 200 * time.Millisecond}
-}
-
-// skews are the clocks of the machines. They differ by more than the job takes,
-// which is nothing.
-var skews = []time.Duration{-700 * time.Millisecond, 0, 200 * time.Millisecond, 700 * time.Millisecond}
-
 // skewed is a schedule as a machine follows it whose clock is ahead by so much: cron
 // itself has no clock that a test could replace.
 type skewed struct {
@@ -58,89 +42,21 @@ type skewed struct {
 
 func (s skewed) Next(t time.Time) time.Time { return s.Schedule.Next(t.Add(s.by)).Add(-s.by) }
 
-// A tally counts the runs for each tick.
-type tally struct {
-	mu   sync.Mutex
-	runs map[int64]int
-}
-
-func (c *tally) add(tick int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.runs == nil {
-		c.runs = map[int64]int{}
-	}
-	c.runs[tick]++
-}
-
-// some says that there were runs for several ticks.
-func (c *tally) some() bool {
-	ticks, _ := c.count()
-	return ticks > 2
-}
-
-// twice says that a tick was run more than once.
-func (c *tally) twice() bool {
-	_, more := c.count()
-	return more > 0
-}
-
-// await waits until that is enough, or for a minute.
-func await(enough func() bool) {
-	for end := time.Now().Add(time.Minute); !enough() && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// count returns of how many ticks there were runs, and of how many more than one.
-func (c *tally) count() (ticks, more int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range c.runs {
-		if ticks++; n > 1 {
-			more++
-		}
-	}
-	return ticks, more
-}
-
-// once wants several ticks, and none twice.
-func once(t *testing.T, count *tally) {
-	t.Helper()
-	if ticks, more := count.count(); ticks < 2 || more > 0 {
-		t.Errorf("%d ticks were run, %d more than once: %v", ticks, more, count.runs)
-	}
-}
-
 // play has a cron on each of the machines until that is enough, or a minute. The job that add puts there
 // is called by the machine's own clock.
 func play(t *testing.T, enough func() bool, add func(c *cron.Cron, skew time.Duration)) {
 	t.Helper()
 	var all []*cron.Cron
-	for _, skew := range skews {
+	for _, skew := range oncalltest.Skews {
 		c := cron.New(cron.WithLocation(time.UTC))
 		add(c, skew)
 		c.Start()
 		all = append(all, c)
 	}
-	await(enough)
+	oncalltest.Await(enough)
 	for _, c := range all {
 		<-c.Stop().Done()
 	}
-}
-
-// claimed is the tick that the record says is being run.
-func claimed(t *testing.T, reg register.Register) int64 {
-	s, err := reg.Load(context.Background())
-	if err != nil || len(s.Texts) != 1 {
-		t.Errorf("load: %v, %v", s.Texts, err)
-		return 0
-	}
-	r, err := record.Parse(s.Texts[0])
-	if err != nil || !r.Claimed {
-		t.Errorf("a run without a claim: %v, %v", r, err)
-	}
-	return r.TimerOld
 }
 
 // With a lock for as long as the job runs, each machine runs it for the same tick. This
@@ -149,9 +65,9 @@ func TestLockForTheRun(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
 	mem.Put(at, `{"id":"","timer":0,"timerold":0}`)
-	every := Schedule(policy(t).Schedule)
-	var count tally
-	play(t, count.twice, func(c *cron.Cron, skew time.Duration) {
+	every := Schedule(oncalltest.Policy(t).Schedule)
+	var count oncalltest.Tally
+	play(t, count.Twice, func(c *cron.Cron, skew time.Duration) {
 		agent := &solotick.Agent{Register: mem.At(at), Policy: elect.Policy{Lock: true, Lease: 3 * time.Second, Spread: 200 * time.Millisecond}}
 		lockForTheRun := func(j cron.Job) cron.Job {
 			return cron.FuncJob(func() {
@@ -165,48 +81,48 @@ func TestLockForTheRun(t *testing.T) {
 				}
 			})
 		}
-		job := cron.FuncJob(func() { count.add((time.Now().Unix() + interval/2) / interval) })
+		job := cron.FuncJob(func() { count.Add((time.Now().Unix() + oncalltest.Interval/2) / oncalltest.Interval) })
 		c.Schedule(skewed{every, skew}, cron.NewChain(lockForTheRun).Then(job))
 	})
-	if _, more := count.count(); more == 0 {
-		t.Errorf("no tick was run more than once: %v", count.runs)
+	if !count.Twice() {
+		t.Error("no tick was run more than once")
 	}
 }
 
 func TestWrapperOncePerTick(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
-	var count tally
-	play(t, count.some, func(c *cron.Cron, skew time.Duration) {
-		wrapper, err := Wrapper(t.Context(), &solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: policy(t)})
+	var count oncalltest.Tally
+	play(t, count.Some, func(c *cron.Cron, skew time.Duration) {
+		wrapper, err := Wrapper(t.Context(), &solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: oncalltest.Policy(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		job := cron.FuncJob(func() { count.add(claimed(t, mem.At(at))) })
-		c.Schedule(skewed{Schedule(policy(t).Schedule), skew}, cron.NewChain(cron.Recover(cron.DiscardLogger), wrapper).Then(job))
+		job := cron.FuncJob(func() { count.Add(oncalltest.Claimed(t, mem.At(at))) })
+		c.Schedule(skewed{Schedule(oncalltest.Policy(t).Schedule), skew}, cron.NewChain(cron.Recover(cron.DiscardLogger), wrapper).Then(job))
 	})
-	once(t, &count)
+	count.Once(t)
 }
 
 // The same over DNS UPDATE, where every round trip takes its time, and by Add.
 func TestAddOverDNS(t *testing.T) {
 	t.Parallel()
 	client := server(t)
-	var count tally
+	var count oncalltest.Tally
 	var mu sync.Mutex
 	last := int64(0)
-	play(t, count.some, func(c *cron.Cron, skew time.Duration) {
+	play(t, count.Some, func(c *cron.Cron, skew time.Duration) {
 		reg, err := client.Register(at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := policy(t)
+		p := oncalltest.Policy(t)
 		id, err := Add(t.Context(), c, &solotick.Agent{
 			Job: solotick.Job{Name: "canary", Do: func(_ context.Context, tick solotick.Tick) error {
-				count.add(tick.Time.Unix())
+				count.Add(tick.Time.Unix())
 				mu.Lock()
 				defer mu.Unlock()
-				if tick.Fence <= last || tick.Time.Unix() != claimed(t, reg) {
+				if tick.Fence <= last || tick.Time.Unix() != oncalltest.Claimed(t, reg) {
 					t.Errorf("tick %v has fence %d after %d", tick.Time, tick.Fence, last)
 				}
 				last = tick.Fence
@@ -221,7 +137,7 @@ func TestAddOverDNS(t *testing.T) {
 		c.Remove(id)
 		c.Schedule(skewed{entry.Schedule, skew}, entry.WrappedJob)
 	})
-	once(t, &count)
+	count.Once(t)
 }
 
 // server is the embedded server with a zone whose key may write the record.
@@ -269,7 +185,7 @@ func TestGoesOn(t *testing.T) {
 	tick := hourly.Prev(time.Now().Unix())
 	mem.Put(at, fmt.Sprintf(`{"id":"X","timer":%d,"timerold":%d,"seq":%d,"until":%d,"lease":1}`, tick, tick-3600, tick-3600000, tick-3599))
 	var got []solotick.Tick
-	p := policy(t)
+	p := oncalltest.Policy(t)
 	p.Schedule = hourly
 	c := cron.New()
 	id, err := Add(t.Context(), c, &solotick.Agent{
@@ -293,7 +209,7 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
 	now := time.Now().Unix()
-	p := policy(t)
+	p := oncalltest.Policy(t)
 	p.Schedule, _ = schedule.Every(time.Hour, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -329,7 +245,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
 	do := func(context.Context, solotick.Tick) error { return nil }
-	good := solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: policy(t)}
+	good := solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: oncalltest.Policy(t)}
 	c := cron.New()
 	for name, change := range map[string]func(a *solotick.Agent){
 		"no register": func(a *solotick.Agent) { a.Register = nil },
@@ -368,7 +284,7 @@ func TestRefused(t *testing.T) {
 
 func TestSchedule(t *testing.T) {
 	t.Parallel()
-	s := Schedule(policy(t).Schedule)
+	s := Schedule(oncalltest.Policy(t).Schedule)
 	berlin, err := schedule.Location("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)

@@ -14,24 +14,13 @@ import (
 
 	"github.com/solotick/solotick"
 	"github.com/solotick/solotick/elect"
+	"github.com/solotick/solotick/internal/oncalltest"
 	"github.com/solotick/solotick/record"
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/schedule"
 )
 
 const at = "canary.example.com"
-
-// The ticks of these tests fall every two seconds.
-const interval = 2
-
-func policy(t *testing.T) elect.Policy {
-	t.Helper()
-	s, err := schedule.Every(interval*time.Second, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return elect.Policy{Schedule: s, Lease: 3 * time.Second, HeadStart: 100 * time.Millisecond, Spread: 200 * time.Millisecond}
-}
 
 // leading is a policy for who wants the record itself.
 var leading = elect.Policy{Lock: true, Lease: 3 * time.Second, Spread: 200 * time.Millisecond}
@@ -46,70 +35,11 @@ func (c skewed) Now() time.Time                       { return c.Clock.Now().Add
 func (c skewed) Since(then time.Time) time.Duration   { return c.Now().Sub(then) }
 func (c skewed) Until(moment time.Time) time.Duration { return moment.Sub(c.Now()) }
 
-// skews are the clocks of the machines. They differ by more than the job takes,
-// which is nothing.
-var skews = []time.Duration{-700 * time.Millisecond, 0, 200 * time.Millisecond, 700 * time.Millisecond}
-
-// A tally counts the runs for each tick.
-type tally struct {
-	mu   sync.Mutex
-	runs map[int64]int
-}
-
-func (c *tally) add(tick int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.runs == nil {
-		c.runs = map[int64]int{}
-	}
-	c.runs[tick]++
-}
-
-// some says that there were runs for several ticks.
-func (c *tally) some() bool {
-	ticks, _ := c.count()
-	return ticks > 2
-}
-
-// twice says that a tick was run more than once.
-func (c *tally) twice() bool {
-	_, more := c.count()
-	return more > 0
-}
-
-// await waits until that is enough, or for a minute.
-func await(enough func() bool) {
-	for end := time.Now().Add(time.Minute); !enough() && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// count returns of how many ticks there were runs, and of how many more than one.
-func (c *tally) count() (ticks, more int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range c.runs {
-		if ticks++; n > 1 {
-			more++
-		}
-	}
-	return ticks, more
-}
-
-// claimed is the tick that the record says is being run.
-func claimed(t *testing.T, mem *register.Memory) int64 {
-	r, err := record.Parse(mem.Texts(at)[0])
-	if err != nil || !r.Claimed {
-		t.Errorf("a run without a claim: %v, %v", r, err)
-	}
-	return r.TimerOld
-}
-
 // play has a scheduler on each of the machines until that is enough, or a minute.
 func play(t *testing.T, enough func() bool, furnish func(machine int) []gocron.SchedulerOption, add func(s gocron.Scheduler, machine int)) {
 	t.Helper()
 	var all []gocron.Scheduler
-	for i, skew := range skews {
+	for i, skew := range oncalltest.Skews {
 		opts := []gocron.SchedulerOption{gocron.WithClock(skewed{clockwork.NewRealClock(), skew}), gocron.WithLocation(time.UTC)}
 		s, err := gocron.NewScheduler(append(opts, furnish(i)...)...)
 		if err != nil {
@@ -119,7 +49,7 @@ func play(t *testing.T, enough func() bool, furnish func(machine int) []gocron.S
 		s.Start()
 		all = append(all, s)
 	}
-	await(enough)
+	oncalltest.Await(enough)
 	for _, s := range all {
 		if err := s.Shutdown(); err != nil {
 			t.Error(err)
@@ -148,61 +78,53 @@ func TestLockForTheRun(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
 	mem.Put(at, `{"id":"","timer":0,"timerold":0}`)
-	var count tally
-	play(t, count.twice, func(int) []gocron.SchedulerOption {
+	var count oncalltest.Tally
+	play(t, count.Twice, func(int) []gocron.SchedulerOption {
 		return []gocron.SchedulerOption{gocron.WithDistributedLocker(forTheRun{&solotick.Agent{Register: mem.At(at), Policy: leading}})}
 	}, func(s gocron.Scheduler, _ int) {
-		addTo(t, s, func() { count.add((time.Now().Unix() + interval/2) / interval) })
+		addTo(t, s, func() { count.Add((time.Now().Unix() + oncalltest.Interval/2) / oncalltest.Interval) })
 	})
-	if _, more := count.count(); more == 0 {
-		t.Errorf("no tick was run more than once: %v", count.runs)
+	if !count.Twice() {
+		t.Error("no tick was run more than once")
 	}
 }
 
 func TestLockerOncePerTick(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
-	var count tally
-	play(t, count.some, func(int) []gocron.SchedulerOption {
-		l, err := NewLocker(&solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: policy(t)})
+	var count oncalltest.Tally
+	play(t, count.Some, func(int) []gocron.SchedulerOption {
+		l, err := NewLocker(&solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: oncalltest.Policy(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return []gocron.SchedulerOption{gocron.WithDistributedLocker(l)}
-	}, func(s gocron.Scheduler, _ int) { addTo(t, s, func() { count.add(claimed(t, &mem)) }) })
-	once(t, &count)
+	}, func(s gocron.Scheduler, _ int) { addTo(t, s, func() { count.Add(oncalltest.Claimed(t, mem.At(at))) }) })
+	count.Once(t)
 }
 
 func TestAddOncePerTick(t *testing.T) {
 	t.Parallel()
 	var mem register.Memory
-	var count tally
+	var count oncalltest.Tally
 	last := int64(0)
-	play(t, count.some, func(int) []gocron.SchedulerOption { return nil }, func(s gocron.Scheduler, _ int) {
+	play(t, count.Some, func(int) []gocron.SchedulerOption { return nil }, func(s gocron.Scheduler, _ int) {
 		_, err := Add(s, &solotick.Agent{
 			Job: solotick.Job{Name: "canary", Do: func(_ context.Context, tick solotick.Tick) error {
-				count.add(claimed(t, &mem))
-				if tick.Fence <= last || tick.Time.Unix() != claimed(t, &mem) {
+				count.Add(oncalltest.Claimed(t, mem.At(at)))
+				if tick.Fence <= last || tick.Time.Unix() != oncalltest.Claimed(t, mem.At(at)) {
 					t.Errorf("tick %v has fence %d after %d", tick.Time, tick.Fence, last)
 				}
 				last = tick.Fence
 				return nil
 			}},
-			Register: mem.At(at), Policy: policy(t),
+			Register: mem.At(at), Policy: oncalltest.Policy(t),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	})
-	once(t, &count)
-}
-
-// once wants several ticks, and none twice.
-func once(t *testing.T, count *tally) {
-	t.Helper()
-	if ticks, more := count.count(); ticks < 2 || more > 0 {
-		t.Errorf("%d ticks were run, %d more than once: %v", ticks, more, count.runs)
-	}
+	count.Once(t)
 }
 
 // within waits until a condition holds.
@@ -225,7 +147,7 @@ func TestLockerHeld(t *testing.T) {
 	}
 	tick := hourly.Prev(time.Now().Unix())
 	mem.Put(at, fmt.Sprintf(`{"id":"Z","timer":%d,"timerold":%d,"seq":1}`, tick, tick-3600))
-	p := policy(t)
+	p := oncalltest.Policy(t)
 	p.Schedule = hourly
 	l, err := NewLocker(&solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: mem.At(at), Policy: p})
 	if err != nil {
@@ -239,7 +161,7 @@ func TestLockerHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, got, ok := l.Held("canary")
-	if !ok || ctx.Err() != nil || got.Fence == 0 || got.Time.Unix() != claimed(t, &mem) {
+	if !ok || ctx.Err() != nil || got.Fence == 0 || got.Time.Unix() != oncalltest.Claimed(t, mem.At(at)) {
 		t.Errorf("held: %v, %+v", ok, got)
 	}
 	if _, err := l.Lock(t.Context(), "canary"); !errors.Is(err, solotick.ErrHeld) {
@@ -295,7 +217,7 @@ func TestElector(t *testing.T) {
 	var running sync.WaitGroup
 	var all []*Elector
 	var stops []context.CancelFunc
-	for range skews {
+	for range oncalltest.Skews {
 		e, err := NewElector(&solotick.Agent{Job: solotick.Job{Name: "scheduler"}, Register: mem.At(at), Policy: leading})
 		if err != nil {
 			t.Fatal(err)
@@ -356,7 +278,7 @@ func TestElector(t *testing.T) {
 // What would not be safe is refused.
 func TestRefused(t *testing.T) {
 	var mem register.Memory
-	reg, s := mem.At(at), policy(t).Schedule
+	reg, s := mem.At(at), oncalltest.Policy(t).Schedule
 	do := func(context.Context, solotick.Tick) error { return nil }
 	good := solotick.Agent{Job: solotick.Job{Name: "canary"}, Register: reg, Policy: elect.Policy{Schedule: s}}
 	for name, change := range map[string]func(a *solotick.Agent){

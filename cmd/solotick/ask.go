@@ -44,6 +44,9 @@ func (a *app) queryFlags(c *cobra.Command, q *query) {
 	keyFlag(c, &q.keys)
 }
 
+// keyHint is what to give to --key.
+const keyHint = "name the file of a seal key (solotick keygen seal), or of a verify key, which solotick keygen sign prints"
+
 func keyFlag(c *cobra.Command, files *[]string) {
 	c.Flags().StringArrayVar(files, "key", nil, "a `FILE` with a seal key, to open records, or a verify key, for their signatures; may be repeated")
 }
@@ -60,10 +63,10 @@ func (q *query) addKeys(sites []site, c *config.Config) error {
 	for _, path := range q.keys {
 		text, err := readKeyFile(path)
 		if err != nil {
-			return &failure{code: exitConfig, err: fmt.Errorf("--key: %w", err), means: "nothing was asked"}
+			return &failure{code: exitConfig, err: fmt.Errorf("--key: %w", err), means: "nothing was asked", do: keyHint}
 		}
 		if err := ring.Add(text); err != nil {
-			return &failure{code: exitConfig, err: fmt.Errorf("--key: %s %w", path, err), means: "nothing was asked", do: "name the file of a seal key (solotick keygen seal), or of a verify key, which solotick keygen sign prints"}
+			return &failure{code: exitConfig, err: fmt.Errorf("--key: %s %w", path, err), means: "nothing was asked", do: keyHint}
 		}
 	}
 	if ring.Empty() {
@@ -84,7 +87,7 @@ func readKeyFile(path string) (string, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return "", err // which names it
 	}
 	return string(text), nil
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/solotick/solotick/config"
 	"github.com/solotick/solotick/internal/conformance"
 	"github.com/solotick/solotick/register"
 )
@@ -222,7 +221,7 @@ func (a *app) keep(s *service, r conformance.Report) {
 	dir, err := conformance.StateDir(a.env)
 	if err == nil {
 		err = conformance.Save(dir, conformance.Saved{
-			Provider: s.dns.Provider, Zone: s.dns.Zone, Account: account(s.dns),
+			Provider: s.dns.Provider, Zone: s.dns.Zone, Account: s.account(),
 			When: r.Began, Version: buildInfo().Version, Class: r.Class, Passed: r.Passed,
 		})
 	}
@@ -237,15 +236,18 @@ func (a *app) lastConformance(s *service) (conformance.Saved, error) {
 	if err != nil {
 		return conformance.Saved{}, err
 	}
-	return conformance.Find(dir, s.dns.Provider, s.dns.Zone, account(s.dns))
+	return conformance.Find(dir, s.dns.Provider, s.dns.Zone, s.account())
 }
 
 // account tells apart what may differ between two registers of one zone: whose they
-// are, and how they work. None of it is a secret.
-func account(d config.DNS) string {
+// are, by which key, and how they work. None of it is a secret: of a key it is the name,
+// of which another has other rights. A token has none, and one that was renewed is the
+// same account's.
+func (s *service) account() string {
+	d := s.dns
 	var all []string
 	for _, part := range []string{
-		d.Server, d.Endpoint, d.ZoneID, d.AccessKeyID, d.Profile, d.RoleARN, d.Project, d.ManagedZone,
+		s.key.Name, d.Server, d.Endpoint, d.ZoneID, d.AccessKeyID, d.Profile, d.RoleARN, d.Project, d.ManagedZone,
 		d.Subscription, d.ResourceGroup, d.ClientID, endpointOf(d.URL), strings.Join(d.Command, " "),
 	} {
 		if part != "" {

@@ -126,6 +126,39 @@ func TestElectAnswersOnTheLeader(t *testing.T) {
 	}
 }
 
+// A process whose loop is halted says no later than kill_grace before its window ends
+// that it leads no longer.
+func TestElectAnswersHalted(t *testing.T) {
+	k, url := sidecar(t, `{"id":"X","timer":0,"timerold":0}`)
+	k.Policy.Lease, k.Policy.KillGrace = 9*time.Second, 2*time.Second
+	halt, goOn := make(chan struct{}), make(chan struct{})
+	k.Observe = func(ev solotick.Event) {
+		k.see(ev)
+		select {
+		case <-halt:
+			<-goOn
+		default:
+		}
+	}
+	held, err := k.win(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(halt)
+	for led, end := true, time.Now().Add(20*time.Second); led; time.Sleep(10 * time.Millisecond) {
+		if _, _, st := get(t, url+"/leader"); !st.IsLeader {
+			led = false
+		} else if time.Now().After(end) {
+			t.Fatal("it leads for ever")
+		}
+	}
+	if left := held.Left(); held.Context().Err() != nil || left <= 0 {
+		t.Errorf("%v, with %v left: want its context not to have ended yet, and some time", held.Context().Err(), left)
+	}
+	close(goOn)
+	_ = held.Unlock(t.Context()) // whether it was in time does not matter here
+}
+
 // However many connect and say nothing, no more than so many are served at once.
 func TestElectConnections(t *testing.T) {
 	_, url := sidecar(t, "")

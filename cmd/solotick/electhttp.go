@@ -38,8 +38,8 @@ func (c *campaign) status() electStatus {
 		st.Paused = r.Pause < 0 || r.Pause > seen.Unix()
 	}
 	if held := c.leading.Load(); held != nil {
-		if left := held.Left(); left > 0 && held.Context().Err() == nil {
-			until := time.Now().Add(left).UTC().Truncate(time.Millisecond)
+		if held.Safe() > 0 && held.Context().Err() == nil {
+			until := time.Now().Add(held.Left()).UTC().Truncate(time.Millisecond)
 			st.IsLeader, st.Leader, st.Fence, st.Until = true, c.ID, held.Fence(), &until
 			return st
 		}

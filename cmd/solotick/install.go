@@ -63,6 +63,11 @@ func (i *installation) put(a *app, name, text string, steps []string) error {
 	return nil
 }
 
+// filledIn has a template say that it is none any more.
+func filledIn(text string) string {
+	return strings.Replace(text, " prints this filled in.", " filled this in.", 1)
+}
+
 // setLines puts lines in the place of the first line of a text that begins with
 // prefix. None: the line is left as it is.
 func setLines(text, prefix string, lines ...string) string {

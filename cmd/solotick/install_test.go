@@ -86,6 +86,9 @@ func TestInstallSystemd(t *testing.T) {
 					t.Errorf("the steps do not tell %q:\n%s", want, steps)
 				}
 			}
+			if strings.Contains(unit, "prints this") || !strings.HasPrefix(unit, "# An agent as a service: solotick install systemd -c FILE filled this in.\n") {
+				t.Errorf("it does not say that it is filled in: %.100s", unit)
+			}
 			if strings.Contains(steps, "PORT=") {
 				t.Errorf("what has a default is asked for:\n%s", steps)
 			}
@@ -102,6 +105,9 @@ func TestInstallCF(t *testing.T) {
 			service := within(name)
 			file := outlinedFile(t, name, "${vcap:"+service+".dns.key}")
 			text, steps := install(t, 0, "cf", "-c", file)
+			if strings.Contains(text, "prints this") {
+				t.Errorf("it does not say that it is filled in: %.300s", text)
+			}
 			app := platformtest.ReadManifest(t, text).Applications[0]
 			if !slices.Equal(app.Services, []string{service}) {
 				t.Errorf("services %q, want %q", app.Services, service)

@@ -69,7 +69,7 @@ func manifestFor(file string, o *config.Outline) (manifest string, steps []strin
 	if asksPort(o) {
 		manifest = deploy.ManifestHTTP
 	}
-	manifest = strings.ReplaceAll(manifest, "command: exec ./solotick run -c solotick.yaml", "command: "+quoteYAML("exec ./solotick run -c "+quoteShell(name)))
+	manifest = strings.ReplaceAll(filledIn(manifest), "command: exec ./solotick run -c solotick.yaml", "command: "+quoteYAML("exec ./solotick run -c "+quoteShell(name)))
 	services := servicesOf(o)
 	manifest = setServices(manifest, services)
 	for _, s := range services {

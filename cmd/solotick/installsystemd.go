@@ -75,7 +75,7 @@ func unitFor(file string, o *config.Outline) (unit string, steps []string, err e
 	if hiddenFromUnits(file) {
 		steps = append(steps, fmt.Sprintf("# The sandbox shows nothing of %s: move the file to /etc/solotick, and do this again.", plain(filepath.Dir(file))))
 	}
-	unit = setLines(deploy.Unit, "ExecStart=", "ExecStart="+quoteUnit(program, false)+" run -c "+quoteUnit(file, true))
+	unit = setLines(filledIn(deploy.Unit), "ExecStart=", "ExecStart="+quoteUnit(program, false)+" run -c "+quoteUnit(file, true))
 	longest := o.Agent.Grace
 	for _, j := range o.Jobs {
 		longest = max(longest, j.KillGrace)

@@ -32,7 +32,13 @@ a folder instead, where man finds them: those of commands, of topics, and of the
 			case len(args) > 0:
 				return usage("-o writes all pages: want no command beside it")
 			}
-			return writePages(dir, pages)
+			if err := writePages(dir, pages); err != nil {
+				return &failure{
+					code: exitFailed, err: fmt.Errorf("cannot write the pages: %w", err),
+					do: "name a folder that is yours to write to, or that can be made: solotick manual -o ~/.local/share/man",
+				}
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVarP(&dir, "output", "o", "", "a `FOLDER` to write all pages to; older ones are replaced")

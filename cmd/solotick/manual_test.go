@@ -156,3 +156,15 @@ func TestTopicExpressions(t *testing.T) {
 		t.Errorf("%d\n%s\n%s", code, &out, text)
 	}
 }
+
+// TestManualNowhere: pages that cannot be written are an error with a way out.
+func TestManualNowhere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	if code := run(t.Context(), []string{"manual", "-o", file}, strings.NewReader(""), io.Discard, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "cannot write the pages: mkdir "+file) || !strings.Contains(stderr.String(), "to do:   name a folder") {
+		t.Errorf("code %d: %s", code, stderr.String())
+	}
+}

@@ -118,6 +118,9 @@ func (d *metrics) see(m member, ev solotick.Event) {
 		}
 	case elect.Wait, elect.Stop, elect.End:
 	}
+	if ev.Passed > 0 {
+		d.ticks.WithLabelValues(m.Name, "passed").Add(float64(ev.Passed))
+	}
 }
 
 func (d *metrics) run(m member, ev solotick.Event) {
@@ -175,9 +178,6 @@ func (d *metrics) swap(m member, ev solotick.Event) {
 	d.jobs.showed(m, ev.Record, d.id) // what it wrote itself is nobody else's
 	if ev.Why == elect.ClaimLapsed {
 		d.takeovers.WithLabelValues(m.Name).Inc()
-	}
-	if ev.Passed > 0 {
-		d.ticks.WithLabelValues(m.Name, "passed").Add(float64(ev.Passed))
 	}
 }
 

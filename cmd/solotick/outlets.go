@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	solotick "github.com/solotick/solotick"
 	"github.com/solotick/solotick/config"
@@ -63,7 +64,7 @@ func (f *fleet) keepJournal(a config.Agent, d *desk) {
 }
 
 // hide has what may be secret not be told of what commands print: what a file says,
-// and the key in use.
+// and the key in use; and has commands not inherit what the file takes from the environment.
 func (f *fleet) hide(c *config.Config, svc *service) {
 	all := c.Secrets()
 	if len(svc.key.Secret) > 0 {
@@ -71,5 +72,10 @@ func (f *fleet) hide(c *config.Config, svc *service) {
 	}
 	f.secrets.Store(&all)
 	withheld := withheldBy(f.file, c)
+	if before := f.withheld.Load(); before != nil { // what a file named once is in the environment still
+		withheld = slices.Concat(withheld, *before)
+	}
+	slices.Sort(withheld)
+	withheld = slices.Compact(withheld)
 	f.withheld.Store(&withheld)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -70,27 +69,4 @@ func warnOfOpenFiles(log *slog.Logger, paths ...string) {
 	for _, w := range openFiles(paths) {
 		log.Warn(w)
 	}
-}
-
-// named finds the variables that a file takes something from.
-var named = regexp.MustCompile(`\$\{env:([A-Za-z_][A-Za-z0-9_]*)`)
-
-// everybodys are variables that a command may have to have, whatever a file takes
-// from them.
-var everybodys = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "LANG", "TERM", "TZ", "TMPDIR", "HOSTNAME"}
-
-// withheldBy are the variables that commands do not inherit: those that a file takes
-// by ${env:NAME}, or grants to a list from elsewhere. They are meant for the agent,
-// and mostly secret; a command that needs one is given it by env:.
-func withheldBy(path string, c *config.Config) []string {
-	var all []string
-	if c.From != nil {
-		all = append(all, c.From.Allow.Env...)
-	}
-	if text, err := os.ReadFile(path); err == nil { // one that is gone was read a moment ago
-		for _, m := range named.FindAllSubmatch(text, -1) {
-			all = append(all, string(m[1]))
-		}
-	}
-	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(everybodys, name) })
 }

@@ -165,8 +165,8 @@ func (a *app) statusLong(s sight, item monitor.Item, now time.Time) {
 	}
 	if item.Next != nil {
 		late := ""
-		if item.LateAfter != nil {
-			late = "LATE after " + moment(item.LateAfter.Unix(), now)
+		if after := item.NextLate(); after != nil {
+			late = "LATE after " + moment(after.Unix(), now)
 		}
 		a.row("next run", moment(item.Next.Unix(), now), fromNow(item.Next.Sub(now)), late)
 	}

@@ -65,6 +65,10 @@ var table = []row{
 		why: "what the adapters for schedulers share; no scheduler",
 	},
 	{
+		dir: "internal/oncalltest", own: []string{"elect", "record", "register", "schedule"},
+		why: "what tests of these adapters share; no scheduler either",
+	},
+	{
 		dir: "adapter/gocron", own: []string{".", "elect", "internal/lead", "internal/oncall"}, other: []string{"github.com/go-co-op/gocron/v2"},
 		why: "an adapter: the library on one side, one scheduler on the other, no provider",
 	},
@@ -299,6 +303,10 @@ var table = []row{
 	{
 		dir: "internal/platformtest", other: []string{"go.yaml.in/yaml/v4"},
 		why: "judges units and manifests for tests, by systemd's programs and published rules, and nothing of what makes them",
+	},
+	{
+		dir: "internal/pgtest",
+		why: "a database for tests, which knows nothing of what is in it",
 	},
 	{
 		dir: "internal/dnstest",

@@ -86,6 +86,10 @@ type Config struct {
 	// Upstream is the server that Unbound asks for the zone, as IP address and port, or
 	// that a Knot is a secondary of.
 	Upstream string
+	// Database is a database of PostgreSQL in which PowerDNS keeps its zone, in the place
+	// of one of SQLite's: more than one server may have the same. The first makes the
+	// zone and the keys.
+	Database Database
 	// Settings are more lines of the zone's statement of BIND or Knot; one takes the
 	// place of the line here that sets the same. PORT in it is the server's port.
 	Settings []string
@@ -94,6 +98,11 @@ type Config struct {
 	// Before is a program with its arguments that becomes the server's, and gets its
 	// command as more arguments: env FAKETIME=+600s.
 	Before []string
+}
+
+// A Database is where one of PostgreSQL is; everybody who comes is let in.
+type Database struct {
+	Host, Name, User string // Host may be the folder of its socket
 }
 
 // A Server is a running DNS server. Its methods are for one goroutine.

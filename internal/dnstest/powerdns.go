@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-const powerDNSSchema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
+const powerDNSSchemas = "/usr/share/pdns-backend-"
 
-// writePowerDNS writes the configuration and the SQLite database of a PowerDNS
-// server and returns its command. It is one process with every cache off, since
-// another process's or a cache's older answer would be a read that lags.
+// writePowerDNS writes the configuration and the database of a PowerDNS server and
+// returns its command. It is one process with every cache off, since another
+// process's or a cache's older answer would be a read that lags.
 func writePowerDNS(cfg Config, host string, port int) ([]string, error) {
 	server, err := program("pdns_server", "pdns-server pdns-backend-sqlite3")
 	if err != nil {
@@ -22,13 +22,11 @@ func writePowerDNS(cfg Config, host string, port int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	sqlite, err := program("sqlite3", "sqlite3")
-	if err != nil {
-		return nil, err
+	backend := fmt.Sprintf("launch=gsqlite3\ngsqlite3-database=%s/zone.sqlite\n", cfg.Dir)
+	if db := cfg.Database; db != (Database{}) {
+		backend = fmt.Sprintf("launch=gpgsql\ngpgsql-host=%s\ngpgsql-dbname=%s\ngpgsql-user=%s\n", db.Host, db.Name, db.User)
 	}
-	conf := fmt.Sprintf(`launch=gsqlite3
-gsqlite3-database=%[1]s/zone.sqlite
-local-address=%[3]s
+	conf := fmt.Sprintf(`local-address=%[3]s
 local-port=%[2]d
 socket-dir=%[1]s
 daemon=no
@@ -43,7 +41,7 @@ zone-cache-refresh-interval=0
 consistent-backends=no
 loglevel=5
 `, cfg.Dir, port, host)
-	files := map[string]string{"pdns.conf": conf, "policy.lua": powerDNSPolicy(cfg), "zone": zoneFile(cfg)}
+	files := map[string]string{"pdns.conf": backend + conf, "policy.lua": powerDNSPolicy(cfg), "zone": zoneFile(cfg)}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(cfg.Dir, name), []byte(text), 0o600); err != nil {
 			return nil, err
@@ -51,17 +49,9 @@ loglevel=5
 	}
 
 	command := []string{server, "--config-dir=" + cfg.Dir}
-	if _, err := os.Stat(filepath.Join(cfg.Dir, "zone.sqlite")); err == nil {
-		return command, nil // an earlier attempt at another port made it
-	}
-	schema, err := os.ReadFile(powerDNSSchema)
-	if err != nil {
-		return nil, fmt.Errorf("apt-get install pdns-backend-sqlite3: %w", err)
-	}
-	create := exec.Command(sqlite, filepath.Join(cfg.Dir, "zone.sqlite"))
-	create.Stdin = strings.NewReader(string(schema))
-	if out, err := create.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("sqlite3: %w: %s", err, out)
+	empty, err := makeTables(cfg)
+	if err != nil || !empty {
+		return command, err
 	}
 	zone := strings.TrimSuffix(cfg.Zone, ".")
 	steps := [][]string{{"load-zone", zone, filepath.Join(cfg.Dir, "zone")}}
@@ -79,6 +69,38 @@ loglevel=5
 		}
 	}
 	return command, nil
+}
+
+// makeTables makes those of PowerDNS, unless they are there: an earlier attempt at
+// another port made them, or another server.
+func makeTables(cfg Config) (made bool, err error) {
+	args, schema, there := []string{"sqlite3", filepath.Join(cfg.Dir, "zone.sqlite")}, "sqlite3/schema/schema.sqlite3.sql", "SELECT 1 FROM sqlite_master WHERE name = 'domains';"
+	if db := cfg.Database; db != (Database{}) {
+		args = []string{"psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-h", db.Host, "-U", db.User, "-d", db.Name}
+		schema, there = "pgsql/schema/schema.pgsql.sql", "SELECT 1 FROM pg_tables WHERE tablename = 'domains';"
+	}
+	if args[0], err = program(args[0], "sqlite3 postgresql-client"); err != nil {
+		return false, err
+	}
+	run := func(sql string) (string, error) {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Stdin = strings.NewReader(sql)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("%s: %w: %s", args[0], err, out)
+		}
+		return strings.TrimSpace(string(out)), nil
+	}
+	out, err := run(there)
+	if err != nil || out != "" {
+		return false, err
+	}
+	tables, err := os.ReadFile(powerDNSSchemas + schema)
+	if err != nil {
+		return false, fmt.Errorf("apt-get install pdns-backend-%s: %w", strings.SplitN(schema, "/", 2)[0], err)
+	}
+	_, err = run(string(tables))
+	return true, err
 }
 
 // powerDNSPolicy is the Lua policy that grants each key its names: without one,

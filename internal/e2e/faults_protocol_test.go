@@ -3,7 +3,10 @@ package e2e
 import (
 	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/solotick/solotick/internal/dnstest"
 )
 
 // protocolFaults are those that our own protocol adds.
@@ -12,6 +15,11 @@ var protocolFaults = []fault{
 		id: "P01", what: "the register takes no requests while its zone is still answered, and comes back", how: "faultproxy has TCP connections be silent, and passes datagrams",
 		holds: "ticks are run without the register after outage_after, and have no fence; when it is back none of them is run again, and fences grow as before",
 		quick: "bind", try: unarbitrated, shown: ". TestOutage, . TestOutageEndsDuringRun",
+	},
+	{
+		id: "N03", what: "the server forgets at its restart what it acknowledged since its start", how: "Knot with zonefile-load: difference-no-serial, which takes the zone file for what is right; SIGKILL, and start", on: []string{"knot"},
+		holds: "the record is made anew, and an agent says so; fences go on growing; no tick is run twice. F23 has the setting that docs/providers/knot.md wants, with which nothing is gone",
+		quick: "knot", try: forgetful,
 	},
 	{
 		id: "P02", what: "an operator pauses the job amid a run, and resumes it", how: "solotick pause and solotick resume",
@@ -46,6 +54,35 @@ var protocolFaults = []fault{
 			}
 		},
 	},
+}
+
+func forgetful(m *trial) {
+	m.at = startWith(m.T, dnstest.Config{Kind: dnstest.Knot, Settings: []string{"zonefile-load: difference-no-serial", "journal-content: all"}})
+	c := m.cluster()
+	c.more(2)
+	c.betweenRuns()
+	for _, a := range c.agents { // so that they do not write before it is looked at
+		if err := freeze(a.cmd.Process); err != nil {
+			m.Fatal(err)
+		}
+	}
+	m.at.Kill()
+	if err := m.at.Restart(); err != nil {
+		m.Fatal(err)
+	}
+	if text := c.query(c.name, "TXT"); text != "" {
+		m.Errorf("the server still has the record %s: it has forgotten nothing", text)
+	}
+	began := time.Now()
+	for _, a := range c.agents {
+		a.signal(m.T, syscall.SIGCONT)
+	}
+	m.since(c, began, healed)
+	c.more(3)
+	if c.logged(func(l logLine) bool { return l.Msg == "record written" && l.Why == "record vanished" }) == 0 {
+		m.Error("no agent says that the record was gone")
+	}
+	c.check()
 }
 
 func unarbitrated(m *trial) {

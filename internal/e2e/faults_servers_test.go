@@ -139,9 +139,9 @@ var serverFaults = []fault{
 		try:   twoViews,
 	},
 	{
-		id: "F36", what: "two PowerDNS serve one database at READ COMMITTED", how: "-", on: []string{"powerdns"},
-		holds: "nothing can: two claims may win, and two records may be at the name, of which F28 makes one; one process, or REPEATABLE READ, is what docs/providers/powerdns.md wants",
-		not:   "not tried: no test has PowerDNS on PostgreSQL",
+		id: "F36", what: "two PowerDNS serve one database at READ COMMITTED", how: "PostgreSQL, two processes of PowerDNS, six that swap one record at both; then three agents at both; then all of it with the isolation that docs/providers/powerdns.md wants", on: []string{"powerdns"},
+		holds: "nothing can keep two from winning one swap; agents make one record of what is left, and go on. At REPEATABLE READ one wins, and no tick is run twice",
+		try:   (*trial).twoPowerDNS,
 	},
 	{
 		id: "F37", what: "the server answers with each error", how: "faultproxy answers in the place of the server: FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, YXRRSET, NXRRSET, NOTAUTH, NOTZONE, for a tick each; the request is applied",

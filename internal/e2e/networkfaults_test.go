@@ -17,10 +17,6 @@ import (
 // section 2.2).
 const rcodeNXRRSET = 8
 
-// everyTick is for trials in which a claim may take effect that nobody learns of: what
-// it would coalesce nobody could tell of.
-const everyTick = "catch_up: all"
-
 // waits is for trials in which the register is away and DNS is not: only claims run.
 const waits = "without_register: wait"
 
@@ -32,7 +28,7 @@ var networkFaults = []fault{
 		holds: "no tick is run twice or lost; ticks may start late",
 		quick: "bind", try: func(m *trial) {
 			p := m.network()
-			c := m.cluster(everyTick)
+			c := m.cluster()
 			p.Requests(faultproxy.Faults{Only: "udp", Drop: 0.3})
 			p.Replies(faultproxy.Faults{Only: "udp", Drop: 0.3})
 			c.more(4)
@@ -67,7 +63,7 @@ var networkFaults = []fault{
 		holds: "the second copy of a swap is refused by its prerequisite; a claim whose refusal comes first is nobody's and lapses: no tick is run twice or lost",
 		quick: "own", try: func(m *trial) {
 			p := m.network()
-			c := m.cluster(everyTick)
+			c := m.cluster()
 			p.Requests(faultproxy.Faults{Duplicate: 1})
 			p.Replies(faultproxy.Faults{Only: "udp", Duplicate: 1, Late: 0.5, LateBy: 2 * time.Second})
 			c.more(6)
@@ -106,7 +102,7 @@ var networkFaults = []fault{
 		id: "F24", what: "the server hangs for two leases", how: "SIGSTOP, SIGCONT",
 		holds: "requests end in time, nobody runs; what it does late, when it goes on, changes nothing that was run",
 		quick: "knot", try: func(m *trial) {
-			c := m.cluster(everyTick)
+			c := m.cluster()
 			c.more(1)
 			c.betweenRuns()
 			if err := m.at.Pause(); err != nil {
@@ -133,7 +129,9 @@ var networkFaults = []fault{
 	{
 		id: "N02", what: "the register is silent and DNS is not", how: "faultproxy: connections are accepted and nothing comes, so that each question to it takes longer than a tick; UDP is well",
 		holds: unarbitratedHolds,
-		not:   "known not to hold: where a question to a silent register takes longer than the schedule has from tick to tick, no tick is run until it answers",
+		quick: "bind", try: func(m *trial) {
+			m.registerAway(func(p *faultproxy.Proxy) { p.Deaf(true) })
+		},
 	},
 }
 
@@ -149,7 +147,7 @@ func (m *trial) none(c *cluster, n int) {
 
 func (m *trial) answersLost() {
 	p := m.network()
-	c := m.cluster(everyTick)
+	c := m.cluster()
 	c.more(1)
 	c.betweenRuns()
 	n := len(c.runs())
@@ -267,7 +265,7 @@ func falseAnswer(n int, message []byte) []byte {
 
 func (m *trial) falseAnswers() {
 	p := m.network()
-	c := m.cluster(waits, everyTick)
+	c := m.cluster(waits)
 	n := 0
 	p.Replies(faultproxy.Faults{Only: "udp", Edit: func(message []byte) [][]byte {
 		n++
@@ -338,7 +336,7 @@ func (a *agent) sockets() (n int) {
 
 func (m *trial) tornConnections() {
 	p := m.network()
-	c := m.cluster(waits, everyTick)
+	c := m.cluster(waits)
 	p.Requests(faultproxy.Faults{Only: "tcp", Slice: 4})
 	p.Replies(faultproxy.Faults{Only: "tcp", Slice: 4})
 	c.more(3)
@@ -362,7 +360,7 @@ func (m *trial) tornConnections() {
 }
 
 func (m *trial) serverKilled() {
-	c := m.cluster(everyTick)
+	c := m.cluster()
 	c.more(1)
 	var pardons []pardon
 	var worst time.Duration
@@ -408,9 +406,9 @@ func (m *trial) registerAway(breaks func(p *faultproxy.Proxy)) {
 		}
 		return all
 	}
-	c.await("two ticks that are run unarbitrated", 6*interval+30*time.Second, func() bool {
+	c.await("six ticks that are run unarbitrated", 10*interval+30*time.Second, func() bool {
 		all := loose()
-		return len(all) > 1 && all[len(all)-1].tick > all[0].tick
+		return len(all) > 1 && all[len(all)-1].tick >= all[0].tick+6*int64(interval/time.Second)
 	})
 	latest := loose()[len(loose())-1]
 	c.await("its end", 30*time.Second, func() bool { return len(c.ended()) == len(c.runs()) })
@@ -424,6 +422,11 @@ func (m *trial) registerAway(breaks func(p *faultproxy.Proxy)) {
 	for _, r := range loose() {
 		// Who ran the latest may not be the first to reach the register again.
 		unarbitrated[r.tick] = r.tick < latest.tick
+	}
+	for k := loose()[0].tick; k <= latest.tick; k += int64(interval / time.Second) {
+		if _, ok := unarbitrated[k]; !ok {
+			m.Errorf("tick %d was not run while the register was away", k)
+		}
 	}
 	for _, r := range c.runs() {
 		if r.fence != "" && unarbitrated[r.tick] {

@@ -228,15 +228,14 @@ func (j *judge) leftOut() (Cause, string, bool) {
 		if s == nil || s.none() || e.Did == Swap && e.Outcome != elect.Done.String() {
 			continue
 		}
-		own := e.Did == Swap
 		switch {
-		case s.TimerOld > j.t && own && e.Passed > 0:
-			return Passed, fmt.Sprintf("it left the tick out when it claimed that of %s: of those that nobody ran in time the latest is run (catch_up)", clockOf(s.TimerOld)), true
+		case s.TimerOld > j.t && e.Passed > 0:
+			return Passed, fmt.Sprintf("the claim of the tick of %s, its own or one that it took over, left this one out: of those that nobody ran in time the latest is run (catch_up)", clockOf(s.TimerOld)), true
 		case s.TimerOld > j.t && before == nil:
 			return "", "", false // it was not there
 		case s.TimerOld > j.t:
 			return Unseen, fmt.Sprintf("it did not see who ran it, if anybody did: when it looked again, at %s, %s had claimed the tick of %s", clock(e.Time), s.ID, clockOf(s.TimerOld)), true
-		case s.Timer > j.t && s.done() && own && e.Passed > 0:
+		case s.Timer > j.t && s.done() && e.Passed > 0:
 			return Passed, fmt.Sprintf("it skipped the tick at %s: %s", clock(e.Time), e.Why), true
 		case s.Timer > j.t && s.TimerOld < j.t && before != nil && before.Timer <= j.t && !e.Time.Before(j.tick):
 			return Passed, fmt.Sprintf("the tick was passed over: at %s the record went on to %s, and nobody had claimed this one", clock(e.Time), clockOf(s.Timer)), true

@@ -22,7 +22,7 @@ func (e *Entry) text() string {
 		if e.Seen == nil {
 			return fmt.Sprintf("asked %s, in vain: %s", from, e.Error)
 		}
-		return fmt.Sprintf("read from %s: %s", from, e.Seen.text())
+		return fmt.Sprintf("read from %s: %s", from, e.Seen.text()) + e.leaving()
 	case Swap:
 		return e.swap()
 	case Wait:
@@ -52,19 +52,25 @@ func (e *Entry) swap() string {
 	}
 	switch e.Outcome {
 	case elect.Done.String():
-		if e.Passed > 0 {
-			what += fmt.Sprintf(", leaving out %d tick", e.Passed)
-			if e.Passed > 1 {
-				what += "s"
-			}
-		}
-		return "wrote: " + what
+		return "wrote: " + what + e.leaving()
 	case elect.Conflict.String():
 		return "was refused, as the record had changed first: " + what
 	case elect.Uncertain.String():
 		return "has no answer to its write: " + what + ": " + e.Error
 	}
 	return "could not write: " + what + ": " + e.Error
+}
+
+// leaving tells how many ticks a write left out: one of its own, or one that it took
+// over, or found only now.
+func (e *Entry) leaving() string {
+	switch e.Passed {
+	case 0:
+		return ""
+	case 1:
+		return ", leaving out 1 tick"
+	}
+	return fmt.Sprintf(", leaving out %d ticks", e.Passed)
 }
 
 // text tells what a record says.

@@ -100,8 +100,8 @@ func (r Result) long() []string {
 	}
 	if item.Next != nil {
 		text := "next run: " + when(*item.Next)
-		if item.LateAfter != nil {
-			text += ", late after " + when(*item.LateAfter)
+		if after := item.NextLate(); after != nil {
+			text += ", late after " + when(*after)
 		}
 		add("%s", text)
 	}

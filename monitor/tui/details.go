@@ -77,8 +77,8 @@ func (m *model) summary(item *monitor.Item) []line {
 	if item.Next != nil {
 		l := m.fact("next run", k.at(*item.Next)+", "+k.fromNow(*item.Next)+"  ", normal)
 		l.join(bar(g, *item, m.now, 20))
-		if item.LateAfter != nil {
-			l.put("  late after "+k.at(*item.LateAfter), faint)
+		if after := item.NextLate(); after != nil {
+			l.put("  late after "+k.at(*after), faint)
 		}
 		lines = append(lines, l)
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,11 +45,37 @@ func (e *edition) common(ctx context.Context, work string, licences *notices) ([
 		if err != nil {
 			return nil, err
 		}
+		if strings.HasSuffix(name, ".md") {
+			text = published(text, e.ref())
+		}
 		all = append(all, file{name, text, 0o644})
 	}
 	all = append(all, file{"THIRD-PARTY-NOTICES", licences.text(), 0o644})
 	sortFiles(all)
 	return all, nil
+}
+
+// ref is where the source of this edition is found: its tag, or its commit.
+func (e *edition) ref() string {
+	if strings.HasPrefix(e.version, "0.0.0-") {
+		return e.commit
+	}
+	return "v" + e.version
+}
+
+var relative = regexp.MustCompile(`(!?)(\[[^\]]*\])\(([^)#:\s][^):\s]*)\)`)
+
+// published is a page whose links into the source lead to where that is published: the
+// page is installed without it.
+func published(page []byte, ref string) []byte {
+	return relative.ReplaceAllFunc(page, func(link []byte) []byte {
+		m := relative.FindSubmatch(link)
+		to := "https://github.com/solotick/solotick/blob/" + ref + "/"
+		if len(m[1]) > 0 {
+			to = "https://raw.githubusercontent.com/solotick/solotick/" + ref + "/"
+		}
+		return fmt.Appendf(nil, "%s%s(%s%s)", m[1], m[2], to, m[3])
+	})
 }
 
 // written are the files that the program writes itself, so that one for this
