@@ -120,7 +120,7 @@ func (b *battle) backlog(n int) {
 	first := last - int64(n) + 1
 	p := plan{
 		Records: []string{"backlog." + zoneName}, Every: time.Second, Lease: 3 * time.Second, Most: n + 1e6,
-		Lives: 100 * time.Millisecond, Faulty: 200,
+		Lives: 100 * time.Millisecond, Faulty: 200, Long: 15,
 	}
 	b.prepare(p.Records, first, 1)
 	kills := 0
@@ -128,8 +128,13 @@ func (b *battle) backlog(n int) {
 	s := b.fight(&p, func(sides []*side) bool {
 		_, r := b.shown(p.Records[0])
 		if at := int(r.TimerOld - first); kills < 2 && at > (kills+1)*n/3 {
+			i := inRun(b.t, p.Dir)
+			if i < 0 && at < (kills+1)*n/3+n/4 {
+				return false // amid a run, if there is one soon
+			} else if i < 0 {
+				i = rand.IntN(len(sides))
+			}
 			kills++
-			i := rand.IntN(len(sides))
 			sides[i].kill()
 			sides[i] = b.side(&p, i)
 		}
@@ -248,6 +253,8 @@ func (b *battle) side(p *plan, i int) *side {
 	own.Process = i
 	if i < 2 {
 		own.Lives = 0
+	} else {
+		own.Long = 0
 	}
 	return begin(b.t, agentEnv, own, os.Stderr)
 }
