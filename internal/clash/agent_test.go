@@ -37,7 +37,7 @@ type plan struct {
 	Lives time.Duration
 	// Faulty has one in so many swaps go wrong.
 	Faulty int
-	// Long has one in so many runs take up to 600 ms, so that there is one to be killed in,
+	// Long has one in so many runs take up to 400 ms, so that there is one to be killed in,
 	// or to be run beside. 0: none.
 	Long int
 }
@@ -93,7 +93,7 @@ func fight(p plan) error {
 			log.line(runBegan, t.Time.Unix(), name, clock(), t.Attempt, t.Fence, t.Agent)
 			if p.Long > 0 && rand.IntN(p.Long) == 0 {
 				select {
-				case <-time.After(rand.N(600 * time.Millisecond)):
+				case <-time.After(rand.N(400 * time.Millisecond)):
 				case <-ctx.Done():
 				}
 			}

@@ -120,7 +120,7 @@ func (b *battle) backlog(n int) {
 	first := last - int64(n) + 1
 	p := plan{
 		Records: []string{"backlog." + zoneName}, Every: time.Second, Lease: 3 * time.Second, Most: n + 1e6,
-		Lives: 100 * time.Millisecond, Faulty: 200, Long: 15,
+		Lives: 100 * time.Millisecond, Faulty: 200, Long: 50,
 	}
 	b.prepare(p.Records, first, 1)
 	kills := 0
@@ -129,9 +129,10 @@ func (b *battle) backlog(n int) {
 		_, r := b.shown(p.Records[0])
 		if at := int(r.TimerOld - first); kills < 2 && at > (kills+1)*n/3 {
 			i := inRun(b.t, p.Dir)
-			if i < 0 && at < (kills+1)*n/3+n/4 {
-				return false // amid a run, if there is one soon
-			} else if i < 0 {
+			for end := time.Now().Add(2 * time.Second); i < 0 && time.Now().Before(end); i = inRun(b.t, p.Dir) {
+				time.Sleep(5 * time.Millisecond)
+			}
+			if i < 0 { // there was no long run
 				i = rand.IntN(len(sides))
 			}
 			kills++
@@ -253,8 +254,6 @@ func (b *battle) side(p *plan, i int) *side {
 	own.Process = i
 	if i < 2 {
 		own.Lives = 0
-	} else {
-		own.Long = 0
 	}
 	return begin(b.t, agentEnv, own, os.Stderr)
 }
