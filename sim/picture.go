@@ -178,7 +178,7 @@ func columns(b *strings.Builder, title string, d *Distribution, x, y int) {
 	least, most := slices.Min(keys), slices.Max(keys)
 	slices.SortFunc(keys, func(a, b int32) int { return cmp.Compare(counts[b], counts[a]) })
 	highest := float64(counts[keys[0]])
-	wide := min(40, float64(width/2-40)/float64(most-least+1))
+	wide := min(40, float64(width/2-80)/float64(most-least+1))
 	for k := least; k <= most; k++ {
 		at := float64(x) + float64(k-least)*wide
 		if n := counts[k]; n > 0 {

@@ -8,7 +8,7 @@ import (
 // A Tariff is what a provider takes, in US dollars, and who says so when.
 type Tariff struct {
 	Zone     float64 // a month
-	Million  float64 // for a million questions to its name servers
+	Million  float64 // for a million questions to its name servers, of the first billion a month
 	Requests float64 // for a million requests to its API; nobody is known to take any
 	As       string  // year and month
 	Source   string
@@ -38,12 +38,12 @@ func Providers() []Provider {
 		api(Provider{
 			Name: "route53", Lag: 10 * time.Second, PerLoad: 1, PerSwap: 1, Publish: Delay{time.Second, 8 * time.Second, 55 * time.Second},
 			Loads: Limit{Requests: 10, Per: time.Second, Burst: 50}, Shared: true,
-			Tariff: Tariff{Zone: 0.50, Million: 0.40, As: "2026-11", Source: "aws.amazon.com/route53/pricing, as others tell it"},
+			Tariff: Tariff{Zone: 0.50, Million: 0.40, As: "2026-09", Source: "aws.amazon.com/route53/pricing, as others have copied it"},
 		}),
 		api(Provider{
 			Name: "clouddns", Lag: 10 * time.Second, PerLoad: 1, PerSwap: 1, Publish: Delay{time.Second, 8 * time.Second, 60 * time.Second},
 			Loads: Limit{Requests: 300, Per: time.Minute, Burst: 50}, Swaps: Limit{Requests: 300, Per: time.Minute, Burst: 50},
-			Tariff: Tariff{Zone: 0.20, Million: 0.40, As: "2026-11", Source: "cloud.google.com/dns/pricing, from memory"},
+			Tariff: Tariff{Zone: 0.20, Million: 0.40, As: "2026-09", Source: "cloud.google.com/dns/pricing, as others have copied it"},
 		}),
 		api(Provider{
 			Name: "azuredns", Lag: 10 * time.Second, PerLoad: 1, PerSwap: 1, Publish: Delay{time.Second, 8 * time.Second, 60 * time.Second},

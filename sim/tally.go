@@ -19,8 +19,8 @@ type Report struct {
 	Seed   uint64
 
 	// Ticks are those that fell due from the first one of the record on, up to an hour
-	// before the end, or the last quarter of a scenario of less than four: what comes
-	// of a late one is seen. Each is one of the next five, which tell how often it was
+	// before the end, or the last quarter of a scenario of less than four, or to a run in
+	// progress that began before that: what comes of a late one is seen. Each is one of the next five, which tell how often it was
 	// run to an end.
 	Ticks  int64
 	Once   int64
@@ -330,6 +330,9 @@ func (w *world) report() *Report {
 	t.Course = hex.EncodeToString(t.course.Sum(nil))
 	last := w.shown[len(w.shown)-1].texts.rec
 	end := w.unix(w.s.For - min(time.Hour, w.s.For/4)).Unix()
+	if last.Claimed && t.holding > 0 {
+		end = min(end, last.TimerOld-1) // what comes after a run in progress has to wait
+	}
 	for {
 		tick := t.schedule.Next(t.settled)
 		if tick == 0 || tick > end {

@@ -26,6 +26,17 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestEndless has nobody miss the ticks behind a run that outlasts the scenario.
+func TestEndless(t *testing.T) {
+	r, err := Run(Scenario{Seed: 1, For: 12 * time.Hour, Policy: elect.Policy{Schedule: minutes{}}, Job: Job{Takes: Fixed(24 * time.Hour)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Broken() || r.Runs != 1 {
+		t.Errorf("%d runs, %d of %d ticks missed", r.Runs, r.Missed, r.Ticks)
+	}
+}
+
 // TestTally has what must not be be counted, by a register that takes it all.
 func TestTally(t *testing.T) {
 	at := func(second int64) int64 { return 1_767_225_600 + second }

@@ -37,6 +37,9 @@ type plan struct {
 	Lives time.Duration
 	// Faulty has one in so many swaps go wrong.
 	Faulty int
+	// Long has one in so many runs take up to 400 ms, so that there is one to be killed in,
+	// or to be run beside. 0: none.
+	Long int
 }
 
 // clock is the same for all processes, and nobody sets it.
@@ -86,8 +89,14 @@ func fight(p plan) error {
 			},
 			Register: &recorded{Register: &unlucky{Faulty: faulty, one: p.Faulty}, name: name, log: log, gate: gate},
 		}
-		agent.Job = solotick.Job{Name: name, Do: func(_ context.Context, t solotick.Tick) error {
+		agent.Job = solotick.Job{Name: name, Do: func(ctx context.Context, t solotick.Tick) error {
 			log.line(runBegan, t.Time.Unix(), name, clock(), t.Attempt, t.Fence, t.Agent)
+			if p.Long > 0 && rand.IntN(p.Long) == 0 {
+				select {
+				case <-time.After(rand.N(400 * time.Millisecond)):
+				case <-ctx.Done():
+				}
+			}
 			log.line(runEnded, t.Time.Unix(), name, clock(), t.Attempt, t.Fence, t.Agent)
 			return nil
 		}}

@@ -120,7 +120,7 @@ func (b *battle) backlog(n int) {
 	first := last - int64(n) + 1
 	p := plan{
 		Records: []string{"backlog." + zoneName}, Every: time.Second, Lease: 3 * time.Second, Most: n + 1e6,
-		Lives: 100 * time.Millisecond, Faulty: 200,
+		Lives: 100 * time.Millisecond, Faulty: 200, Long: 50,
 	}
 	b.prepare(p.Records, first, 1)
 	kills := 0
@@ -128,8 +128,14 @@ func (b *battle) backlog(n int) {
 	s := b.fight(&p, func(sides []*side) bool {
 		_, r := b.shown(p.Records[0])
 		if at := int(r.TimerOld - first); kills < 2 && at > (kills+1)*n/3 {
+			i := inRun(b.t, p.Dir)
+			for end := time.Now().Add(2 * time.Second); i < 0 && time.Now().Before(end); i = inRun(b.t, p.Dir) {
+				time.Sleep(5 * time.Millisecond)
+			}
+			if i < 0 { // there was no long run
+				i = rand.IntN(len(sides))
+			}
 			kills++
-			i := rand.IntN(len(sides))
 			sides[i].kill()
 			sides[i] = b.side(&p, i)
 		}

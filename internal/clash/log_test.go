@@ -2,6 +2,7 @@ package clash
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -157,6 +159,30 @@ func read(t *testing.T, dir string) map[string]*story {
 		}
 	}
 	return all
+}
+
+// inRun is a process that lives, has begun a run and not ended it, or -1.
+func inRun(t *testing.T, dir string) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, ended := bytes.LastIndex(text, []byte("\n"+runBegan)), bytes.LastIndex(text, []byte("\n"+runEnded))
+		process, pid := 0, 0
+		if _, err := fmt.Sscanf(filepath.Base(path), "%d-%d.journal", &process, &pid); err != nil {
+			t.Fatal(err)
+		}
+		if began > ended && syscall.Kill(pid, 0) == nil {
+			return process
+		}
+	}
+	return -1
 }
 
 // readOne is the journal of one process. Its last line may be cut.
