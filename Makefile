@@ -63,10 +63,11 @@ lint:
 	go mod tidy -diff
 	for m in $(apart); do (cd $$m && go vet ./... && $(tool) staticcheck -checks all ./... && go mod tidy -diff) || exit 1; done
 
-# Everything compiles for the other systems: tests too where they can run.
+# Everything compiles for the other systems: tests too where they can run. An int has
+# 32 bits on one of them, as in a release for armv7.
 cross:
 	GOOS=darwin go vet ./...
-	GOOS=windows go build . ./adapter/... ./cmd/... ./fence/... ./ready/... ./register/... ./examples/...
+	GOOS=windows GOARCH=386 go build . ./adapter/... ./cmd/... ./fence/... ./ready/... ./register/... ./examples/...
 	cd adapter/leaselock && GOOS=darwin go vet ./... && GOOS=windows go build ./...
 
 # What make test does in minutes, for as long as it takes: more states, more years, a
@@ -86,7 +87,8 @@ faults: needs
 # By a number of inputs, as in test, it ends for certain: by a time, go may call what
 # is under way at that moment a failure ("context deadline exceeded").
 fuzz:
-	@go test -list ^Fuzz $(fuzzed) | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
+	@list=$$(go test -list ^Fuzz $(fuzzed)) || { echo "$$list" >&2; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ {f[++n] = $$1} /^ok/ {for (; n; n--) print $$2, f[n]}' | \
 	while read -r package name; do go test -run ^$$ -fuzz "^$$name\$$" -fuzztime $(fuzz) "$$package" || exit 1; done
 
 # Figures beside those of other programs in the same run. Nothing else should run.

@@ -93,7 +93,7 @@ func (w *world) backups(rw http.ResponseWriter, _ *http.Request) {
 	}
 	var all []map[string]any
 	for i := range 3 {
-		all = append(all, map[string]any{"name": "db", "finished": newest.Add(-time.Duration(i) * 24 * time.Hour).UTC().Format(time.RFC3339), "bytes": 52_000_000_000 - i})
+		all = append(all, map[string]any{"name": "db", "finished": newest.Add(-time.Duration(i) * 24 * time.Hour).UTC().Format(time.RFC3339), "bytes": int64(52_000_000_000) - int64(i)})
 	}
 	answer(rw, map[string]any{"backups": all})
 	w.say("api: the newest backup is of %s", newest.UTC().Format(time.DateTime))
