@@ -46,8 +46,11 @@ func TestSim(t *testing.T) {
 			s.Members[0].Stop = 4*time.Minute + 2*time.Second
 			s.Job.Takes = sim.Fixed(5500 * time.Millisecond)
 		},
-		"no affinity":  func(s *sim.Scenario) { s.Policy.NoAffinity = true },
-		"at most once": func(s *sim.Scenario) { s.Policy.AtMostOnce = true },
+		"the register is away":       away(60),
+		"it is away for a few ticks": away(30),
+		"it is away for many ticks":  away(20),
+		"no affinity":                func(s *sim.Scenario) { s.Policy.NoAffinity = true },
+		"at most once":               func(s *sim.Scenario) { s.Policy.AtMostOnce = true },
 		"replace": func(s *sim.Scenario) {
 			s.Policy.Overlap = elect.OverlapReplace
 			s.Job.Takes = sim.Fixed(70 * time.Second)
@@ -76,6 +79,9 @@ func TestSim(t *testing.T) {
 				}
 				for _, m := range s.Members {
 					n := w.node(s.Policy)
+					n.away = func() bool {
+						return slices.ContainsFunc(s.Away, func(a sim.Span) bool { return a.From <= w.now() && w.now() < a.Until })
+					}
 					n.ID, n.rtt, n.lag, n.work = m.ID, s.Provider.Load.Min, s.Provider.Publish.Min, works(s.Job.Takes.Min)
 					n.seen = func(ev Event) {
 						if n.isDead() {
@@ -101,6 +107,20 @@ func TestSim(t *testing.T) {
 				t.Errorf("simulated (-) and real (+):\n%s", strings.Join(slices.Collect(strings.Lines(diff))[:min(60, strings.Count(diff, "\n"))], ""))
 			}
 		})
+	}
+}
+
+// away has a register be away for a moment, and for some ticks, amid a run and between two.
+func away(every int64) func(s *sim.Scenario) {
+	return func(s *sim.Scenario) {
+		s.Members = s.Members[:1] // of several that ask at one moment, which is first is left to chance
+		s.Policy.Schedule = grid(every)
+		s.Job.Takes = sim.Fixed(3 * time.Second)
+		s.Away = []sim.Span{
+			{From: 4 * time.Minute, Until: 4*time.Minute + 700*time.Millisecond},
+			{From: 6*time.Minute + 2*time.Second, Until: 9*time.Minute + 31*time.Second},
+			{From: 12*time.Minute + 13*time.Second, Until: 15*time.Minute + 7*time.Second},
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package solotick
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -42,6 +43,10 @@ func (n *node) half(ctx context.Context) error {
 }
 
 func (v way) Load(ctx context.Context) (register.Snapshot, error) {
+	if away := v.n.how().away; away != nil && away() {
+		<-ctx.Done()
+		return register.Snapshot{}, ctx.Err()
+	}
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, err
 	}
@@ -56,6 +61,10 @@ func (v way) Swap(ctx context.Context, old register.Snapshot, texts []string) (r
 	how := v.n.how()
 	if how.swap != nil {
 		how.swap(texts)
+	}
+	if how.away != nil && how.away() {
+		time.Sleep(how.rtt)
+		return register.Snapshot{}, errors.New("no way to the register")
 	}
 	if err := v.n.half(ctx); err != nil {
 		return register.Snapshot{}, fmt.Errorf("%w: %w", register.ErrUncertain, err)

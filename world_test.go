@@ -85,6 +85,7 @@ type ways struct {
 	swap  func([]string)                          // before a Swap is sent
 	seen  func(Event)                             // each event
 	slow  time.Duration                           // that a Swap takes after it was applied
+	away  func() bool                             // the register is: Loads are not answered, Swaps cannot be sent
 	stuck bool                                    // each Swap is refused as a conflict, as by a stale server
 }
 

@@ -258,7 +258,7 @@ func (a *agent) read(act elect.Action, now elect.Now) {
 	}
 	w.tally.Loads++
 	took := p.Load.draw(w.rnd)
-	r := a.send(act, now, took, w.lasts(&w.outage, w.now) || chance(w.rnd, p.LoadFails))
+	r := a.send(act, now, took, w.away() || chance(w.rnd, p.LoadFails))
 	if r.out == elect.Done && !w.loads.take(w.now) {
 		w.tally.Throttled++
 		r.out = elect.Unreached
@@ -278,7 +278,7 @@ func (a *agent) swap(act elect.Action, now elect.Now) {
 	next := present(act.Next)
 	var r *request
 	switch {
-	case w.lasts(&w.outage, w.now): // it refuses connections
+	case w.away(): // it refuses connections
 		r = a.send(act, now, took, false)
 		r.out = elect.Unreached
 	case !limit.take(w.now):

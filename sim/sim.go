@@ -45,6 +45,7 @@ type Scenario struct {
 	Restarts Repeated // of all agents, one after the other, as in a roll-out: asked to end, and replaced after Length
 	Outages  Repeated // of the register: it answers nobody
 	DNSOut   Repeated // of the name servers
+	Away     []Span   // outages of the register at known times
 
 	// Watch is told what the agents do, in the order of time. nil: nobody.
 	Watch func(Step)
@@ -77,6 +78,9 @@ type Repeated struct {
 	Every  time.Duration // 0: never
 	Length Delay
 }
+
+// A Span is a time since the start, up to but not including Until.
+type Span struct{ From, Until time.Duration }
 
 // A Step is something that an agent did, as solotick.Event tells it of a real one.
 type Step struct {

@@ -111,6 +111,16 @@ func (w *world) lasts(v *window, at time.Duration) bool {
 	return v.from <= at && at < v.until
 }
 
+// away tells whether the register answers nobody now.
+func (w *world) away() bool {
+	for _, span := range w.s.Away {
+		if span.From <= w.now && w.now < span.Until {
+			return true
+		}
+	}
+	return w.lasts(&w.outage, w.now)
+}
+
 func (w *world) plan(in time.Duration, a *agent, k kind, arg uint32) {
 	w.queue.plan(event{at: w.now + max(in, 0), agent: a.n, kind: k, arg: arg})
 }
