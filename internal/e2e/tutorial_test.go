@@ -261,7 +261,7 @@ func (s *student) open(name string, l lesson) {
 		address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(l.text)
 		s.await(l, func() (string, bool) {
 			if address == "" { // it is in the server's own file
-				return w.text(), strings.HasSuffix(strings.TrimSpace(w.text()), " running")
+				return w.text(), strings.Contains(w.text(), " running\n")
 			}
 			conn, err := net.DialTimeout("tcp", address, time.Second)
 			if err == nil {
