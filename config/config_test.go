@@ -404,3 +404,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The ways in which the agents of 2022 wrote are refused with what is wrong with them.
+func TestModesOfTheOriginal(t *testing.T) {
+	const file = "version: 1\ndns: { provider: cloudflare, zone: example.com, token: \"${env:MODES_TOKEN}\", mode: %s }\njobs:\n  canary: { every: 60s, exec: [true] }\n"
+	t.Setenv("MODES_TOKEN", "secret")
+	for _, mode := range []string{"patch", "put", "id", "entryid"} {
+		_, err := config.Parse("f.yaml", fmt.Appendf(nil, file, mode))
+		if err == nil || !strings.Contains(err.Error(), "two agents both run a tick") || !strings.Contains(err.Error(), "leave mode: out") {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	if _, err := config.Parse("f.yaml", fmt.Appendf(nil, file, "batch")); err != nil {
+		t.Errorf("batch: %v", err)
+	}
+}

@@ -97,7 +97,7 @@ func Judge(s Sight, now time.Time) Item {
 		item.Error, item.Text = s.Err.Error(), "DNS does not tell"
 		return item
 	}
-	st, r := s.health(now), s.Set.Record
+	st, r := s.Health(now), s.Set.Record
 	item.Protection = s.protection()
 	item.State, item.Text, item.Overdue, item.Original = st.Condition, st.Text, st.Overdue, st.Original
 	item.LastTick, item.Next, item.LateAfter = instant(st.Last), instant(st.Next), instant(st.LateAfter)

@@ -132,9 +132,9 @@ func (s Sight) unprotected() bool {
 	return record.ReadAs(lax.Form(s.Target.Name), s.Answer().Texts, s.Time.Unix()).State == record.Present
 }
 
-// health is what the record amounts to, forgeries considered: what somebody without
+// Health is what the record amounts to, forgeries considered: what somebody without
 // a key has written is damaged, whatever it says.
-func (s Sight) health(now time.Time) elect.Status {
+func (s Sight) Health(now time.Time) elect.Status {
 	st := elect.Health(s.Target.Policy, now, elect.View{State: s.Set.State, Record: s.Set.Record})
 	p := s.protection()
 	switch {

@@ -216,11 +216,11 @@ func (t *track) turn(was, is record.State) {
 		t.closeRun(record.None, 0)
 		t.say(KindGone, elect.LevelBad, "the record is gone: somebody removed it; an agent writes it again")
 	case t.forged():
-		t.say(KindDamaged, elect.LevelBad, "%s", t.good.health(t.at).Text)
+		t.say(KindDamaged, elect.LevelBad, "%s", t.good.Health(t.at).Text)
 	case is == record.Damaged:
 		t.say(KindDamaged, elect.LevelBad, "the record can no longer be read; agents replace it once it stayed so for a lease")
 	case is == record.Unopenable:
-		t.say(KindDamaged, elect.LevelUnknown, "%s", t.good.health(t.at).Text)
+		t.say(KindDamaged, elect.LevelUnknown, "%s", t.good.Health(t.at).Text)
 	case was == record.Absent:
 		t.say(KindCreated, elect.LevelFine, "the record is there")
 	default:
@@ -420,7 +420,7 @@ func (t *track) judge(now time.Time) {
 	if !t.seen || t.failed.Err != nil {
 		return
 	}
-	st := t.good.health(now)
+	st := t.good.Health(now)
 	was := t.cond
 	t.cond = st.Condition
 	if was == st.Condition || was.Level() == elect.LevelFine && st.Condition.Level() == elect.LevelFine || was == "" && st.Condition.Level() == elect.LevelFine {

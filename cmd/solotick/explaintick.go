@@ -200,7 +200,7 @@ func onSchedule(s elect.Schedule, tick time.Time) *tickOnSchedule {
 func recordOf(s sight, tick, now time.Time) string {
 	r, t := s.Set.Record, tick.Unix()
 	if s.Set.State != record.Present {
-		return elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: r}).Text
+		return s.Health(now).Text
 	}
 	who, at := plain(r.ID), moment(r.TimerOld, now)
 	switch {
@@ -223,7 +223,7 @@ func recordOf(s sight, tick, now time.Time) string {
 	case r.Timer > t:
 		return fmt.Sprintf("nobody has claimed it, and nobody will: the record goes from %s to %s", at, moment(r.Timer, now))
 	}
-	return "nobody has claimed it yet: " + elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: r}).Text
+	return "nobody has claimed it yet: " + s.Health(now).Text
 }
 
 // parseTick reads what names a tick; zero: the latest.

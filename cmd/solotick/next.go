@@ -54,7 +54,7 @@ schedule alone.`,
 			if err != nil {
 				return err
 			}
-			return a.next(cmd, sights, many, asJSON)
+			return a.next(cmd, &q, sights, many, asJSON)
 		},
 	}
 	a.queryFlags(c, &q)
@@ -63,12 +63,13 @@ schedule alone.`,
 	return c
 }
 
-func (a *app) next(cmd *cobra.Command, sights []sight, many int, asJSON bool) error {
+func (a *app) next(cmd *cobra.Command, q *query, sights []sight, many int, asJSON bool) error {
 	now := time.Now()
 	doc := nextDoc{Schema: "solotick.next/v1", Time: now.UTC().Truncate(time.Millisecond), Records: []nextItem{}}
 	code := exitOK
 	for _, s := range sights {
-		health := elect.Health(s.policy, now, elect.View{State: s.Set.State, Record: s.Set.Record})
+		_, old := q.judge(s, now)
+		health := s.Health(now.Add(-old))
 		item := nextItem{Name: s.name, Job: s.job, Runs: runsToCome(s, health, now, many)}
 		switch {
 		case s.err != nil:

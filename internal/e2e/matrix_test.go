@@ -150,8 +150,8 @@ func TestFaults(t *testing.T) {
 				}
 				t.Run(f.id+"-"+s.name, func(t *testing.T) {
 					t.Parallel()
-					m := &trial{T: t, fault: f, at: s.start(t), took: "holds"}
-					t.Cleanup(func() {
+					m := &trial{T: t, fault: f, took: "holds"}
+					t.Cleanup(func() { // also where it does not come to a start
 						if t.Failed() {
 							m.took = failedWords
 						}
@@ -159,6 +159,7 @@ func TestFaults(t *testing.T) {
 						defer mu.Unlock()
 						results = append(results, outcome{f.id, s.name, m.took})
 					})
+					m.at = s.start(t)
 					f.try(m)
 				})
 			}

@@ -85,8 +85,17 @@ func (s *own) Kill() {
 func (s *own) Pause() error  { return freeze(s.cmd.Process) }
 func (s *own) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Restart starts it where it was and returns when it answers.
+// Restart starts it where it was and returns when it answers. Somebody's question may
+// have its port for a moment.
 func (s *own) Restart() error {
+	err := s.restart()
+	for end := time.Now().Add(10 * time.Second); err != nil && strings.Contains(err.Error(), "address already in use") && time.Now().Before(end); err = s.restart() {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+func (s *own) restart() error {
 	f, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

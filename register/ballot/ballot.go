@@ -112,6 +112,11 @@ type Traits struct {
 	// Refused says what to do about an error that means that the service will not
 	// serve this caller: credential, zone, policy; empty: it means something else.
 	Refused func(error) string
+	// Throttled tells an error that means that the service takes no more requests for
+	// now; nil: none does.
+	Throttled func(error) bool
+	// Limits is how many requests the service takes, in words, for who runs into that.
+	Limits string
 }
 
 // A Config says which records to hold where.
@@ -134,9 +139,11 @@ type Config struct {
 	// the same.
 	Settle bool
 	// Send is the longest time from the beginning of a look to the sending of the
-	// write that follows from it, Effect the longest from the sending of a write to
-	// its effect, and Behind how far the service's lists may be behind. Effect is an
-	// assumption: no time-out bounds it.
+	// write that follows from it, Effect the longest from the handing of a write to the
+	// module to its effect, and Behind how far the service's lists may be behind. A
+	// module may wait before it sends; a write that takes longer than half of Effect is
+	// given up. That a write which was sent by then takes effect in the other half is
+	// an assumption: no time-out bounds it.
 	Send, Effect, Behind time.Duration
 }
 

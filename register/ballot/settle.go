@@ -147,6 +147,13 @@ func (s *settled) look(ctx context.Context) (*reading, error) {
 	return s.record.read(ctx, nil)
 }
 
+// patience is for how long a module may have a write. It may wait before it sends it, as
+// for a service that asks for a pause: what it has not sent after half of Effect it
+// never sends, and the other half is the service's.
+func (c *Client) patience() time.Duration {
+	return min(c.cfg.Timeout, cmp.Or(c.cfg.Effect, DefaultEffect)/2)
+}
+
 // writer returns what sends the write.
 func (s *settled) writer(latest *reading, texts []string) func(context.Context) error {
 	c := s.record.client
@@ -155,7 +162,7 @@ func (s *settled) writer(latest *reading, texts []string) func(context.Context) 
 		records = append(records, c.txt(s.record.name, text))
 	}
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, c.patience())
 		defer cancel()
 		c.sent.Add(1)
 		if len(records) == 0 {

@@ -3,12 +3,16 @@ package ballot
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/libdns/libdns"
 
 	"github.com/solotick/solotick/register"
 	"github.com/solotick/solotick/register/cloudtest"
@@ -85,6 +89,62 @@ func TestClaims(t *testing.T) {
 				}
 				if diff := cmp.Diff([]string{c.held}, service.Texts(relName)); diff != "" {
 					t.Errorf("texts (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// A patient module waits before it sends a write, as one does that its service has
+// asked for a pause.
+type patient struct {
+	Provider
+	wait time.Duration
+}
+
+func (m patient) SetRecords(ctx context.Context, zone string, records []libdns.Record) ([]libdns.Record, error) {
+	if err := sleep(ctx, m.wait); err != nil {
+		return nil, err
+	}
+	return m.Provider.SetRecords(ctx, zone, records)
+}
+
+// However long a module waits before it sends a write, one of two claims wins.
+func TestPatientModule(t *testing.T) {
+	for _, c := range []struct{ effect, timeout, wait time.Duration }{
+		{5 * time.Second, 10 * time.Second, 9 * time.Second},
+		{5 * time.Second, 10 * time.Second, 2 * time.Second},
+		{30 * time.Second, time.Minute, 50 * time.Second},
+		{30 * time.Second, 10 * time.Second, 9 * time.Second},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := cloudtest.NewLibDNS(testZone, cloudtest.LibDNSOptions{Sets: true})
+				service.Put(relName, "old")
+				won := make(chan string, 2)
+				var wg sync.WaitGroup
+				for name, wait := range map[string]time.Duration{"quick": 0, "patient": c.wait} {
+					cfg := config(patient{service.Client(cloudtest.Token), wait}, Traits{Replaces: true})
+					cfg.Settle, cfg.Effect, cfg.Timeout = true, c.effect, c.timeout
+					r := bubbled(client(t, cfg, testName))
+					s, err := r.Load(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					wg.Go(func() {
+						if _, err := r.Swap(t.Context(), s, []string{name}); err == nil {
+							won <- name
+						}
+					})
+				}
+				wg.Wait()
+				close(won)
+				var all []string
+				for name := range won {
+					all = append(all, name)
+				}
+				if held := service.Texts(relName); len(all) != 1 || !slices.Equal(held, all) {
+					t.Errorf("%q won, and %q is held", all, held)
 				}
 			})
 		})

@@ -2,6 +2,7 @@ package ballot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,10 +143,20 @@ func (c *Client) unquote(value string) string {
 // problem turns an error of the provider into one that says what to do, if it is
 // known.
 func (c *Client) problem(err error) error {
-	if c.cfg.Traits.Refused == nil {
+	t := &c.cfg.Traits
+	limits := "fewer jobs, agents or ticks, or a service that takes more"
+	if t.Limits != "" {
+		limits += "; its limits: " + t.Limits
+	}
+	switch {
+	case t.Throttled != nil && t.Throttled(err):
+		return &register.Problem{Err: fmt.Errorf("%w: %w", register.ErrThrottled, err), Do: "it takes no more requests for now, and is asked again later; if that lasts: " + limits}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &register.Problem{Err: err, Do: "no answer in time: the network, a service that is slow (timeout: in the file), or one that asks for a pause, which its module waits for: " + limits}
+	case t.Refused == nil:
 		return err
 	}
-	if do := c.cfg.Traits.Refused(err); do != "" {
+	if do := t.Refused(err); do != "" {
 		return &register.Problem{Err: fmt.Errorf("%w: %w", register.ErrRefused, err), Do: do}
 	}
 	return err

@@ -59,7 +59,11 @@ type Service struct {
 
 // Services are all, by name.
 func Services() []Service {
-	return []Service{desecService, digitaloceanService, gandiService, hetznerService, ovhService}
+	all := []Service{desecService, digitaloceanService, gandiService, hetznerService, ovhService}
+	for i := range all {
+		all[i].Traits.Limits = all[i].Limits
+	}
+	return all
 }
 
 // Names are the names of all.

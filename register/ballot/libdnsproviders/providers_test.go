@@ -1,8 +1,10 @@
 package libdnsproviders
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -237,6 +239,37 @@ func TestRefused(t *testing.T) {
 		if len(found) != 2 || !found[0].OK || !found[1].OK {
 			t.Errorf("findings %+v, want that all is well", found)
 		}
+	})
+}
+
+// A service that takes no more requests: its module says so, or waits until the time
+// is up, and either way people learn of the limits.
+func TestThrottled(t *testing.T) {
+	each(t, func(t *testing.T, s Service, _ *zone) {
+		services.set(fakes[s.Name].host, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Retry-After", "3600")
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(rw, `{"code":429,"error":{"code":"rate_limit_exceeded","message":"too many requests"},"message":"too many requests","detail":"too many requests"}`)
+		}))
+		module, err := s.Open(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := ballot.New(ballot.Config{Provider: module, Service: s.Name, Traits: s.Traits, Zone: testZone, Timeout: 2 * time.Second, Secrets: good.Secrets()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = record(t, client, testName).Load(t.Context())
+		do, _ := register.Remedy(err)
+		waits := errors.Is(err, context.DeadlineExceeded)
+		if !waits && !errors.Is(err, register.ErrThrottled) || errors.Is(err, register.ErrRefused) || !strings.Contains(do, "its limits: ") {
+			t.Errorf("error %v, remedy %q", err, do)
+		}
+		if found := client.Examine(t.Context(), testName); len(found) != 1 || found[0].OK || !strings.Contains(found[0].Do, "its limits: ") {
+			t.Errorf("findings %+v", found)
+		}
+		t.Logf("waits: %v", waits)
 	})
 }
 

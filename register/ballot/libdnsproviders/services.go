@@ -26,6 +26,9 @@ var desecService = Service{
 		MinTTL:   time.Hour, // the module raises every TTL to that (provider.go, rrSetTTL)
 		Replaces: true,      // SetRecords is one bulk PUT (provider.go, putRRSets)
 		Whole:    true,      // one answer up to 500 record sets, and an error above (package comment)
+		Throttled: func(err error) bool {
+			return statusIn(err, "unexpected status code ") == 429 || strings.Contains(err.Error(), "waiting for cooldown")
+		},
 		Refused: func(err error) string {
 			return remedies(statusIn(err, "unexpected status code "), "make a token at desec.io/tokens", "give the token a policy with perm_write for TXT at the name and below it")
 		},
@@ -49,6 +52,10 @@ var digitaloceanService = Service{
 	Traits: ballot.Traits{
 		MinTTL:  30 * time.Second, // observed by others
 		MaxText: 500,              // about 512 with quotes, observed by others (dnscontrol)
+		Throttled: func(err error) bool {
+			var answer *godo.ErrorResponse
+			return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == 429
+		},
 		Refused: func(err error) string {
 			var answer *godo.ErrorResponse
 			if !errors.As(err, &answer) || answer.Response == nil {
@@ -77,7 +84,8 @@ var gandiService = Service{
 		Quoted: true,            // the module gives and takes values as the service does (client.go)
 		// The service has pages (documented) and the module asks for none: what is not
 		// said is how many records it then gives.
-		Most: 100,
+		Most:      100,
+		Throttled: func(err error) bool { return statusIn(err, "LiveDNS returned a ") == 429 },
 		Refused: func(err error) string {
 			return remedies(statusIn(err, "LiveDNS returned a "), "make a personal access token in the account's settings", "give the token the right to manage the domain's technical configuration")
 		},
@@ -116,8 +124,9 @@ func (m *gandiModule) DeleteRecords(ctx context.Context, zone string, records []
 var hetznerService = Service{
 	Name: "hetzner", Title: "Hetzner", Module: "github.com/libdns/hetzner/v2 v2.0.0",
 	Traits: ballot.Traits{
-		MinTTL: time.Minute, // util.go, minTTL
-		Quoted: true,        // the module leaves a text that is in quotes as it is (util.go, fromRecord)
+		MinTTL:    time.Minute, // util.go, minTTL
+		Quoted:    true,        // the module leaves a text that is in quotes as it is (util.go, fromRecord)
+		Throttled: func(err error) bool { return hcloud.IsError(err, hcloud.ErrorCodeRateLimitExceeded) },
 		Refused: func(err error) string {
 			const token, grant = "make a token in the Cloud console's project, under Security", "the token needs read and write"
 			switch {
@@ -165,6 +174,10 @@ var ovhService = Service{
 	Traits: ballot.Traits{
 		MinTTL:   time.Minute, // models.go, toOvhRecord
 		NoQuotes: true,        // the module takes the quotes out of a text (models.go)
+		Throttled: func(err error) bool {
+			var answer *goovh.APIError
+			return errors.As(err, &answer) && answer.Code == 429
+		},
 		Refused: func(err error) string {
 			var answer *goovh.APIError
 			if !errors.As(err, &answer) || recordGone(err) {
