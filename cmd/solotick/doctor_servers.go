@@ -34,9 +34,6 @@ func (d *doctor) servers(ctx context.Context) {
 	if named, err := l.NameServers(ctx, dns.Zone, primary); err == nil {
 		list = append(list, named...)
 	}
-	for _, s := range dns.NameServers {
-		list = append(list, lookup.Server{Name: s, Addr: s})
-	}
 	list = distinct(ctx, list)
 	zones := l.Zones(ctx, dns.Zone, list...)
 	if zones[0].Err != nil {
@@ -127,13 +124,13 @@ func (d *doctor) compare(zones []lookup.Zone) {
 	for _, z := range zones[1:] {
 		who := nameOf(z.Server.Name, z.Server.Addr)
 		switch {
-		case z.Err != nil && port != "53" && !slices.Contains(d.svc.dns.NameServers, z.Server.Addr):
-			d.tell("", "servers", skipped, "name_servers: in the file says where the servers of the zone can be asked",
+		case z.Err != nil && port != "53":
+			d.tell("", "servers", skipped, "ask it at the port that it has: dig @SERVER -p PORT SOA "+d.svc.dns.Zone,
 				"%s, which the zone names, was asked at the port of dns.server, and gives no answer with authority: %v", who, z.Err)
 		case z.Err != nil:
 			d.tell("", "servers", advice, "make it a server of the zone, or take it out of the NS records", "%s shows nothing: %v; %s", who, z.Err, outsiders)
 		case z.Primary != primary.Primary:
-			d.tell("", "servers", advice, "have both show one zone, or look at the one that agents write: name_servers: in the file",
+			d.tell("", "servers", advice, "have both show one zone, or look at the one that agents write: solotick status NAME @"+d.svc.dns.Server,
 				"%s shows another zone (split horizon?): its SOA has the primary %s and serial %d, that of dns.server %s and %d; %s",
 				who, z.Primary, z.Serial, primary.Primary, primary.Serial, outsiders)
 		case later(z.Serial, primary.Serial):
@@ -213,7 +210,7 @@ func (d *doctor) kept(s site, seen sight, set record.Set) {
 	a := seen.Answer()
 	switch {
 	case a.Status == lookup.Found && !a.Authoritative && d.svc.dns.Provider == "rfc2136":
-		d.tell(s.job, "ttl", advice, "name servers with authority in name_servers:, or leave it out",
+		d.tell(s.job, "ttl", advice, "the zone's primary server in dns.server, in the place of this one",
 			"%s, where the file has looks go, is a cache: it shows a record for up to %s after it was replaced", seen.serverName(), seconds(a.TTL))
 	case a.Status == lookup.Found && a.TTL > max(poll, d.svc.dns.TTL):
 		d.tell(s.job, "ttl", advice, "", "others may keep this record for %s, longer than agents go without a look (poll: %s): whoever asks through a resolver sees a run up to that late; the next write of an agent makes it %s",

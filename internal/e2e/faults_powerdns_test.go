@@ -40,17 +40,23 @@ func (m *trial) twoPowerDNS() {
 
 	// A swap that two win may leave two records, or one over the other.
 	won, rounds, left := m.race("f36."+a.Zone, 1500, func(twice, there int) bool { return twice > 0 && there > 1 })
-	if won == 0 {
-		m.Fatalf("none of %d swaps had two winners: the fault has not happened", rounds)
+	if won == 0 || left < 2 {
+		m.Fatalf("of %d swaps %d had two winners, and %d records are left: the fault has not happened", rounds, won, left)
 	}
 	c := m.cluster()
 	c.more(3)
-	if left > 1 {
-		if n := len(m.load(a.Addr, "f36."+a.Zone).Texts); n != 1 {
-			m.Errorf("%d records at the name, %d before the agents: want one made of them", n, left)
-		}
+	if n := len(m.load(a.Addr, "f36."+a.Zone).Texts); n != 1 {
+		m.Errorf("%d records at the name, %d before the agents: want one made of them", n, left)
 	}
 	c.end()
+	attempts := map[string]int{} // two agents may both have won one: told, and no failure
+	twice := 0
+	for _, r := range c.runs() {
+		k := fmt.Sprint(r.tick, " ", r.attempt)
+		if attempts[k]++; attempts[k] == 2 {
+			twice++
+		}
+	}
 
 	m.sql(pg, remedy+";")
 	for _, s := range []*dnstest.Server{a, b} { // which connect anew
@@ -66,7 +72,7 @@ func (m *trial) twoPowerDNS() {
 	c = newCluster(m.T, m.at, "f36b")
 	c.more(4)
 	c.check()
-	m.measured("%d of %d swaps won by two, then 0 of %d", won, rounds, rounds2)
+	m.measured("%d of %d swaps won by two, %d of %d attempts of agents; then 0 of %d", won, rounds, twice, len(attempts), rounds2)
 }
 
 func (m *trial) sql(pg *pgtest.Server, statement string) {
