@@ -39,10 +39,13 @@ func (d *decision) atMostOnce() Action {
 	return d.others(r)
 }
 
-// alone tells whether ticks may have to be run without the register.
+// alone tells whether ticks may be run without the register at all.
+func (p *Policy) alone() bool { return !p.AtMostOnce && !p.Lock && p.WithoutRegister != WithoutWait }
+
+// alone tells whether some may have to be now.
 func (d *decision) alone() bool {
-	s, p := d.s, d.p
-	return s.Away && !p.AtMostOnce && !p.Lock && p.WithoutRegister != WithoutWait && !s.Stopping && s.Claim.Phase != InRun
+	s := d.s
+	return s.Away && d.p.alone() && !s.Stopping && s.Claim.Phase != InRun
 }
 
 // outage tells which tick that is now, and from which moment on Elapsed.

@@ -37,10 +37,12 @@ func (h *Patience) For(p *Policy, s *Self, now Now, v Verb, running bool) time.D
 		return p.SwapTime
 	case running:
 		return min(longest, p.Lease*2/5)
-	case v == Load && s.Away && !p.Lock && now.Elapsed < h.full+fully+scatter(s.ID, 0, fully):
+	case v == Load && s.Away && p.alone() && now.Elapsed < h.full+fully+scatter(s.ID, 0, fully):
 		sec := now.Time.Unix()
-		gap := time.Duration(p.Schedule.Next(sec)-p.Schedule.Prev(sec)) * time.Second
-		return min(longest, max(gap/4, 4*h.usual))
+		if next := p.Schedule.Next(sec); next != 0 {
+			gap := time.Duration(next-p.Schedule.Prev(sec)) * time.Second
+			return min(longest, max(gap/4, 4*h.usual))
+		}
 	}
 	if v == Load {
 		h.full = now.Elapsed
